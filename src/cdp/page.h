@@ -1,0 +1,97 @@
+// One page (tab) of a browser over a flat DevTools session: typed calls, life-cycle state, dialogs.
+// It knows the protocol, not what an interaction is.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cdp/connection.h"
+
+namespace troupe::cdp {
+
+/// A JavaScript dialog that was open, and how it was answered.
+struct Dialog {
+  std::string type;  ///< alert, confirm, prompt, beforeunload.
+  std::string message;
+  bool accepted = false;
+};
+
+/// When a navigation counts as done.
+enum class WaitUntil { commit, domcontentloaded, load, networkidle };
+
+struct Navigation {
+  std::string url;      ///< Where it ended.
+  int http_status = 0;  ///< 0 when there was no HTTP exchange.
+};
+
+/// Threads: engine. Not movable: its event handler refers to it.
+class Page final {
+ public:
+  struct Options {
+    std::string browser_context_id;  ///< Empty: the default context.
+    std::string url = "about:blank"; ///< Opened on it at once: cheaper than blank, then navigate.
+    int width = 1280;
+    int height = 720;
+  };
+  /// Creates a target and attaches. Does not wait for the page to load.
+  static Async<std::unique_ptr<Page>> open(Context& ctx, Connection& connection, Options options);
+  ~Page();
+
+  const std::string& target_id() const { return target_id_; }
+  const std::string& session_id() const { return session_id_; }
+  Connection& connection() { return connection_; }
+
+  /// A command of this page's session. When the page crashed or closed: page_crashed, session_lost.
+  Async<json::object> call(Context& ctx, std::string method, json::object params = {});
+  void post(std::string_view method, const json::object& params = {});
+
+  /// Goes to `url` and waits. Errors: dns_error, network_error, tls_error, navigation_failed, timeout
+  /// (each names the URL). An HTTP 4xx/5xx is not an error here: see `http_status`.
+  Async<Navigation> navigate(Context& ctx, std::string url, WaitUntil until);
+  /// Waits until the present document reached `until`; tells of failures like navigate.
+  Async<Navigation> wait_loaded(Context& ctx, WaitUntil until);
+
+  /// Evaluates in an isolated world (`isolated`) or the page's own. Promises are awaited. The value
+  /// comes back as JSON. Errors: script_error with the first line of the exception.
+  struct EvaluateOptions {
+    bool isolated = true;
+    bool user_gesture = false;
+  };
+  Async<json::value> evaluate(Context& ctx, std::string expression, EvaluateOptions options);
+
+  bool crashed() const { return crashed_; }
+  bool closed() const { return closed_; }
+  const std::string& url() const { return url_; }
+  /// Counts up with each new main document: a reference to an element is valid for one value of it.
+  std::uint64_t document_serial() const { return document_serial_; }
+  /// Dialogs answered since the last call of this.
+  std::vector<Dialog> take_dialogs();
+  /// Answer for confirm and prompt from now on; alert and beforeunload are always accepted.
+  void set_dialog_answer(bool accept, std::string prompt_text);
+
+  /// Closes the target; harmless when it is gone.
+  Async<void> close(Context& ctx);
+
+ private:
+  explicit Page(Connection& connection);
+  void on_event(std::string_view method, const json::object& params);
+
+  Connection& connection_;
+  std::string target_id_;
+  std::string session_id_;
+  std::string main_frame_id_;
+  std::string url_;
+  bool crashed_ = false;
+  bool closed_ = false;
+  std::uint64_t document_serial_ = 0;
+  std::vector<Dialog> dialogs_;
+  bool dialog_accept_ = false;
+  std::string dialog_text_;
+  Connection::Subscription events_;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace troupe::cdp

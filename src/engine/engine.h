@@ -1,0 +1,67 @@
+// Engine: sessions, runs and their tasks on one event loop. The API server and the public Orchestrator
+// are thin layers over it. Threads: engine.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/async.h"
+#include "base/json.h"
+#include "observe/events.h"
+#include "observe/log.h"
+#include "troupe/run.hpp"
+#include "troupe/session.hpp"
+#include "troupe/settings.hpp"
+#include "workflows/catalogue.h"
+
+namespace troupe::engine {
+
+/// One readiness check.
+struct Check {
+  std::string name;
+  bool ok = true;
+  std::string detail;
+};
+
+class Engine final {
+ public:
+  /// Checks the settings that only matter at run time (data directory, browser name). Starts nothing.
+  static Result<std::unique_ptr<Engine>> create(asio::any_io_executor executor, Settings settings,
+                                                std::unique_ptr<observe::Log> log);
+  ~Engine();
+
+  /// Accepts a run: everything the request can have wrong is found here. Returns its id.
+  /// Errors: invalid_argument, not_found, draining, exhausted.
+  Result<std::string> submit(RunRequest request);
+  /// Waits for its end. Errors: not_found, timeout, cancelled (of the wait, not of the run).
+  Async<RunResult> wait(Context& ctx, std::string run_id);
+  Result<RunResult> run(const std::string& run_id) const;
+  std::vector<RunResult> runs() const;  ///< Newest first.
+  /// Errors: not_found, conflict (has ended).
+  Result<void> cancel(const std::string& run_id, std::string reason);
+
+  Async<Session> create_session(Context& ctx, SessionSpec spec);
+  Result<Session> session(const std::string& session_id) const;
+  std::vector<Session> sessions(bool active_only) const;
+  Async<void> release_session(Context& ctx, std::string session_id);
+
+  observe::EventBus& events();
+  observe::Log& log();
+  Clock& clock();
+  const Settings& settings() const;
+  const workflows::Catalogue& catalogue() const;
+  /// Things without which runs cannot succeed: data directory writable, browser found, not draining.
+  std::vector<Check> readiness() const;
+
+  /// Stops intake, waits for running tasks within the drain timeout (`now`: cancels them at once),
+  /// releases every session and ends every browser. Idempotent.
+  asio::awaitable<void> close(bool now);
+
+ private:
+  Engine();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace troupe::engine

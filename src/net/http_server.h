@@ -1,0 +1,76 @@
+// A small HTTP/1.1 server on Beast: requests to one handler coroutine, responses whole or streamed. Knows
+// no routes. All Beast templates stay in http_server.cc.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/async.h"
+
+namespace troupe::net {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+/// One request, read whole. `path` and query values are percent-decoded; names of headers lower case.
+struct HttpRequest {
+  std::string method;
+  std::string target;
+  std::string path;
+  std::vector<std::pair<std::string, std::string>> query;
+  Headers headers;
+  std::string body;
+  std::string remote_address;
+  /// First header of that (lower-case) name, or "".
+  std::string_view header(std::string_view name) const;
+  /// First query value of that name, or nullptr.
+  const std::string* query_value(std::string_view name) const;
+};
+
+/// Writes a streamed body piece by piece (chunked). Ends with network_error when the client is gone.
+class BodyWriter {
+ public:
+  virtual ~BodyWriter() = default;
+  virtual Async<void> write(Context& ctx, std::string piece) = 0;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  Headers headers;
+  /// Instead of `body`: called after the headers went out.
+  std::function<asio::awaitable<void>(Context&, BodyWriter&)> stream;
+};
+
+using HttpHandler = std::function<asio::awaitable<HttpResponse>(Context&, HttpRequest)>;
+
+struct HttpServerOptions {
+  std::string host = "127.0.0.1";
+  int port = 0;  ///< 0: any free one.
+  std::int64_t body_bytes_max = 8 << 20;
+  int header_bytes_max = 16 << 10;
+  int connections_max = 1'024;
+  Duration header_timeout = std::chrono::seconds(10);  ///< From connect or first byte to the header's end.
+  Duration body_timeout = std::chrono::seconds(60);
+  Duration idle_timeout = std::chrono::seconds(75);    ///< Keep-alive.
+  Duration handler_timeout = std::chrono::seconds(120);///< Not for streams.
+};
+
+/// Threads: engine.
+class HttpServer {
+ public:
+  /// Binds and starts to accept. Errors: invalid_argument (host, port), unavailable (address in use: says
+  /// so and how to mend it), permission_denied.
+  static Result<std::unique_ptr<HttpServer>> start(asio::any_io_executor executor, Clock& clock,
+                                                   HttpServerOptions options, HttpHandler handler);
+  virtual ~HttpServer() = default;
+  virtual int port() const = 0;
+  /// Stops accepting, lets running requests end until the context's deadline, then closes all.
+  virtual Async<void> stop(Context& ctx) = 0;
+};
+
+}  // namespace troupe::net

@@ -1,0 +1,37 @@
+// A session that is running, as interactors and the executor use it. Only providers make them.
+#pragma once
+
+#include <string>
+
+#include "cdp/connection.h"
+#include "cdp/page.h"
+#include "troupe/session.hpp"
+
+namespace troupe::sessions {
+
+/// Where a page of the session is opened.
+struct Browser {
+  cdp::Connection* connection = nullptr;  ///< Never null for a live session.
+  std::string browser_context_id;         ///< Empty: the default context.
+  int viewport_width = 1280;
+  int viewport_height = 720;
+};
+
+/// Seam. Threads: engine. Lives at least as long as the lease that gives it.
+class LiveSession {
+ public:
+  virtual ~LiveSession() = default;
+  virtual const std::string& id() const = 0;
+  /// The browser to talk to. session_lost when it died.
+  virtual Result<Browser> browser() = 0;
+  /// A warm page of this session made ahead of time, or null: target id and flat session id belong
+  /// to the taker.
+  virtual std::unique_ptr<cdp::Page> take_page() = 0;
+  /// Hands a clean page back for the next task (isolation `reuse`); ends it otherwise.
+  virtual void give_back_page(std::unique_ptr<cdp::Page> page) = 0;
+  /// Folder for this session's downloads; made on first use. Errors: storage_failed.
+  virtual Result<std::string> downloads_dir() = 0;
+  virtual Session::Counters& counters() = 0;
+};
+
+}  // namespace troupe::sessions

@@ -1,0 +1,31 @@
+// From a run request to its tasks. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "troupe/run.hpp"
+#include "workflows/catalogue.h"
+
+namespace troupe::workflows {
+
+/// One task to queue.
+struct TaskSpec {
+  int index = 0;
+  json::object inputs;  ///< Checked against the definition, defaults filled in.
+};
+
+/// Limits that a request is checked against.
+struct PlanLimits {
+  int sessions_max = 50;
+  int tasks_max = 100'000;
+};
+
+/// One task per item; without items one per session.
+/// Errors: invalid_argument, naming field, value and limit (sessions, inputs.<name>, items[<i>].<name>).
+Result<std::vector<TaskSpec>> plan(const Definition& definition, const RunRequest& request,
+                                   const PlanLimits& limits);
+
+}  // namespace troupe::workflows
