@@ -227,7 +227,7 @@ class LocalSession final : public ProviderSession {
     if (page.crashed() || page.closed() || !page.origins_complete())
       co_return fail(Errc::conflict, "page: not fit for reuse");
     Context limited = ctx.with_timeout(std::chrono::seconds(3), "page cleaning");
-    page.post("Runtime.evaluate", {{"expression", "sessionStorage.clear();window.name=''"}});
+    page.post("Runtime.evaluate", {{"expression", "window.name='';sessionStorage.clear()"}});
     CO_TRY(const auto navigation,
            co_await page.navigate(limited, "about:blank", cdp::WaitUntil::commit));
     (void)navigation;

@@ -22,7 +22,9 @@ struct Process::Impl : std::enable_shared_from_this<Process::Impl> {
   void watch() {
     pidfd.async_wait(asio::posix::stream_descriptor::wait_read,
                      [self = shared_from_this()](const boost::system::error_code& error) {
-                       if (!error) self->reap(WNOHANG);
+                       if (error) return;
+                       self->reap(WNOHANG);
+                       if (self->alive) self->watch();  // woken without an exit: seen to happen
                      });
   }
 
