@@ -1,5 +1,5 @@
-// An HTTP/1.1 client: one request, one response, over plain or TLS connections, kept alive and reused by
-// origin. Deadlines cover the body.
+// An HTTP/1.1 client: one request, one response, over plain or TLS connections, kept alive and
+// reused by origin. Deadlines cover the body.
 #pragma once
 
 #include <memory>
@@ -30,8 +30,8 @@ class HttpClient {
  public:
   static std::unique_ptr<HttpClient> create(asio::any_io_executor executor);
   virtual ~HttpClient() = default;
-  /// Errors: invalid_argument (url), dns_error, network_error, tls_error, timeout, payload_too_large,
-  /// protocol_error. A status of 4xx or 5xx is a reply, not an error.
+  /// Errors: invalid_argument (url), dns_error, network_error, tls_error, timeout,
+  /// payload_too_large, protocol_error. A status of 4xx or 5xx is a reply, not an error.
   virtual Async<HttpReply> send(Context& ctx, HttpCall call) = 0;
 };
 
