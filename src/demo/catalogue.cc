@@ -213,8 +213,10 @@ std::vector<const Film*> Catalogue::related(const Film& film) const {
     for (const std::string& topic : other.topics) points += contains(film.topics, topic) ? 1 : 0;
     if (points > 0) close.emplace_back(points, &other);
   }
-  std::stable_sort(close.begin(), close.end(),
-                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::sort(close.begin(), close.end(), [](const auto& a, const auto& b) {
+    if (a.first != b.first) return a.first > b.first;
+    return a.second->id < b.second->id;
+  });
   std::vector<const Film*> found;
   for (const auto& entry : close) found.push_back(entry.second);
   return found;

@@ -50,14 +50,7 @@ class Catalogue final {
   std::vector<const Film*> related(const Film& film) const;
 
  private:
-  struct Terms;
-  Catalogue() = default;
-  int score(std::size_t index, const std::string& phrase,
-            const std::vector<std::string>& words) const;
-
-  std::vector<Film> films_;
-  std::vector<Channel> channels_;
-  /// What the search compares, by place of the film: title, topics, director, the rest.
+  /// What the search compares, folded.
   struct Terms {
     std::string title;
     std::vector<std::string> topics;
@@ -66,7 +59,13 @@ class Catalogue final {
     std::vector<std::string> director_words;
     std::vector<std::string> other_words;
   };
-  std::vector<Terms> terms_;
+  Catalogue() = default;
+  int score(std::size_t index, const std::string& phrase,
+            const std::vector<std::string>& words) const;
+
+  std::vector<Film> films_;
+  std::vector<Terms> terms_;  ///< By place of the film.
+  std::vector<Channel> channels_;
 };
 
 /// Lower case, without accents (Latin-1 letters), other signs as spaces: "Méliès!" → "melies".
