@@ -20,6 +20,7 @@ struct Dialog {
 
 /// When a navigation counts as done.
 enum class WaitUntil { commit, domcontentloaded, load, networkidle };
+std::optional<WaitUntil> wait_until_from(std::string_view name);
 
 struct Navigation {
   std::string url;      ///< Where it ended.
@@ -54,7 +55,8 @@ class Page final {
   Async<Navigation> wait_loaded(Context& ctx, WaitUntil until);
 
   /// Evaluates in an isolated world (`isolated`) or the page's own. Promises are awaited. The value
-  /// comes back as JSON. Errors: script_error with the first line of the exception.
+  /// comes back as JSON. Errors: script_error with the first line of the exception; navigation_failed
+  /// when the document went away meanwhile (a new one is there or coming).
   struct EvaluateOptions {
     bool isolated = true;
     bool user_gesture = false;
@@ -77,21 +79,39 @@ class Page final {
  private:
   explicit Page(Connection& connection);
   void on_event(std::string_view method, const json::object& params);
+  void on_root_event(std::string_view method, const json::object& params);
+  void on_frame_navigated(const json::object& frame);
+  void answer_dialog(const json::object& params);
+  void end(Error reason);
+  Async<std::int64_t> isolated_context(Context& ctx);
+  Async<json::object> evaluate_once(Context& ctx, const std::string& expression,
+                                    EvaluateOptions options);
+  Async<Navigation> loaded_document(Context& ctx, WaitUntil until);
+  Async<void> wait_network_idle(Context& ctx);
 
   Connection& connection_;
   std::string target_id_;
   std::string session_id_;
   std::string main_frame_id_;
-  std::string url_;
+  std::string url_ = "about:blank";
+  bool expects_navigation_ = false;  ///< Opened on a URL that is not committed yet.
   bool crashed_ = false;
   bool closed_ = false;
+  std::optional<Error> end_reason_;
   std::uint64_t document_serial_ = 0;
+  std::int64_t isolated_context_id_ = 0;
+  std::uint64_t isolated_context_serial_ = 0;
+  bool lifecycle_enabled_ = false;
+  bool network_idle_ = false;
+  Event changed_;  ///< Pulsed by every life-cycle event.
   std::vector<Dialog> dialogs_;
   bool dialog_accept_ = false;
   std::string dialog_text_;
   Connection::Subscription events_;
-  struct State;
-  std::unique_ptr<State> state_;
+  Connection::Subscription root_events_;
 };
+
+/// The error for one of Chromium's `net::ERR_…` names while going to `url`.
+Error navigation_error(std::string_view net_error, std::string_view url);
 
 }  // namespace troupe::cdp
