@@ -35,7 +35,8 @@ struct Event::Waiter {
 
   template <class Handler>
   struct ResumeHandler final : Resume {
-    ResumeHandler(asio::any_io_executor e, Handler h) : executor(std::move(e)), handler(std::move(h)) {}
+    ResumeHandler(asio::any_io_executor e, Handler h)
+        : executor(std::move(e)), handler(std::move(h)) {}
     void post() override { asio::post(executor, std::move(handler)); }
     asio::any_io_executor executor;
     Handler handler;

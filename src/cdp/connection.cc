@@ -9,7 +9,8 @@ struct Connection::Pending {
   Promise<json::object> answer;
 };
 
-Connection::Connection(std::unique_ptr<Transport> transport) : transport_(std::move(transport)),
+Connection::Connection(std::unique_ptr<Transport> transport)
+    : transport_(std::move(transport)),
       pending_(std::make_shared<std::unordered_map<std::uint64_t, Pending*>>()) {
   transport_->start([this](std::string_view text) { on_message(text); },
                     [this](Error reason) { close(std::move(reason)); });
@@ -64,8 +65,7 @@ void Connection::on_message(std::string_view text) {
     return;
   }
   if (auto* answer = std::get_if<Answer>(&*message)) {
-    if (!answer->session_id.empty())
-      by_session_[answer->session_id].bytes_received += text.size();
+    if (!answer->session_id.empty()) by_session_[answer->session_id].bytes_received += text.size();
     on_answer(std::move(*answer));
     return;
   }

@@ -5,8 +5,9 @@
 namespace troupe::cdp {
 namespace {
 
-// Waits in the page, so that one command tells all: where it is, what the server answered, and that it
-// is loaded. A document that goes away meanwhile fails the command, and the next document is asked.
+// Waits in the page, so that one command tells all: where it is, what the server answered, and that
+// it is loaded. A document that goes away meanwhile fails the command, and the next document is
+// asked.
 constexpr std::string_view kProbeStart = R"((()=>{const f=()=>({u:location.href,
 h:(performance.getEntriesByType('navigation')[0]||{}).responseStatus||0});
 )";
@@ -47,7 +48,8 @@ Error script_failure(const json::object& details) {
     else if (const auto* value = find(*exception, "value"))
       text = json::serialize(*value);
   }
-  return fail(Errc::script_error, "script: " + text.substr(0, std::min(text.find('\n'), std::size_t{500})));
+  return fail(Errc::script_error,
+              "script: " + text.substr(0, std::min(text.find('\n'), std::size_t{500})));
 }
 
 }  // namespace
@@ -61,7 +63,9 @@ std::optional<WaitUntil> wait_until_from(std::string_view name) {
 }
 
 Error navigation_error(std::string_view net_error, std::string_view url) {
-  const auto has = [&](std::string_view part) { return net_error.find(part) != std::string_view::npos; };
+  const auto has = [&](std::string_view part) {
+    return net_error.find(part) != std::string_view::npos;
+  };
   Errc code = Errc::navigation_failed;
   std::string hint;
   if (has("ERR_NAME_NOT_RESOLVED") || has("ERR_NAME_RESOLUTION") || has("ERR_DNS")) {
@@ -70,9 +74,9 @@ Error navigation_error(std::string_view net_error, std::string_view url) {
   } else if (has("ERR_CERT") || has("ERR_SSL")) {
     code = Errc::tls_error;
     hint = "the site's certificate is not acceptable to this browser";
-  } else if (has("ERR_CONNECTION") || has("ERR_ADDRESS") || has("ERR_INTERNET") || has("ERR_NETWORK") ||
-             has("ERR_EMPTY_RESPONSE") || has("ERR_SOCKET") || has("ERR_PROXY") ||
-             has("ERR_TIMED_OUT") || has("ERR_TUNNEL")) {
+  } else if (has("ERR_CONNECTION") || has("ERR_ADDRESS") || has("ERR_INTERNET") ||
+             has("ERR_NETWORK") || has("ERR_EMPTY_RESPONSE") || has("ERR_SOCKET") ||
+             has("ERR_PROXY") || has("ERR_TIMED_OUT") || has("ERR_TUNNEL")) {
     code = Errc::network_error;
     hint = "check that the server is up and reachable from this machine";
   } else if (has("ERR_HTTP_RESPONSE_CODE_FAILURE")) {
@@ -103,7 +107,8 @@ Async<std::unique_ptr<Page>> Page::open(Context& ctx, Connection& connection, Op
   page->expects_navigation_ = options.url != "about:blank";
   Page* self = page.get();
   page->events_ = connection.on_events(
-      page->session_id_, [self](std::string_view m, const json::object& p) { self->on_event(m, p); });
+      page->session_id_,
+      [self](std::string_view m, const json::object& p) { self->on_event(m, p); });
   page->root_events_ = connection.on_events(
       "", [self](std::string_view m, const json::object& p) { self->on_root_event(m, p); });
   connection.post(page->session_id_, "Page.enable");
@@ -156,8 +161,8 @@ Async<Navigation> Page::wait_loaded(Context& ctx, WaitUntil until) {
   co_return loaded;
 }
 
-// Asks the present document; when that one is replaced meanwhile, the next. The first document of a page
-// opened on a URL is about:blank: then the commit is waited for.
+// Asks the present document; when that one is replaced meanwhile, the next. The first document of a
+// page opened on a URL is about:blank: then the commit is waited for.
 Async<Navigation> Page::loaded_document(Context& ctx, WaitUntil until) {
   const std::string probe = std::string(kProbeStart) + std::string(probe_end(until));
   for (;;) {
@@ -207,8 +212,7 @@ Async<std::int64_t> Page::isolated_context(Context& ctx) {
 
 Async<json::object> Page::evaluate_once(Context& ctx, const std::string& expression,
                                         EvaluateOptions options) {
-  json::object params{
-      {"expression", expression}, {"awaitPromise", true}, {"returnByValue", true}};
+  json::object params{{"expression", expression}, {"awaitPromise", true}, {"returnByValue", true}};
   if (options.user_gesture) params["userGesture"] = true;
   if (options.isolated) {
     CO_TRY(const auto context, co_await isolated_context(ctx));
@@ -259,6 +263,8 @@ void Page::on_event(std::string_view method, const json::object& params) {
 }
 
 void Page::on_frame_navigated(const json::object& frame) {
+  const std::string origin = string_at(frame, "securityOrigin");
+  if (origin.starts_with("http") && origins_complete()) origins_.insert(origin);
   if (frame.contains("parentId")) return;
   main_frame_id_ = string_at(frame, "id");
   url_ = string_at(frame, "url");
@@ -267,7 +273,8 @@ void Page::on_frame_navigated(const json::object& frame) {
 }
 
 void Page::on_root_event(std::string_view method, const json::object& params) {
-  if (method != "Target.detachedFromTarget" || string_at(params, "sessionId") != session_id_) return;
+  if (method != "Target.detachedFromTarget" || string_at(params, "sessionId") != session_id_)
+    return;
   closed_ = true;
   end(fail(Errc::session_lost, "page " + url_ + ": it was closed", "page"));
 }
@@ -295,6 +302,12 @@ std::vector<Dialog> Page::take_dialogs() { return std::exchange(dialogs_, {}); }
 void Page::set_dialog_answer(bool accept, std::string prompt_text) {
   dialog_accept_ = accept;
   dialog_text_ = std::move(prompt_text);
+}
+
+void Page::reset_for_reuse() {
+  origins_.clear();
+  dialogs_.clear();
+  set_dialog_answer(false, "");
 }
 
 Async<void> Page::close(Context& ctx) {

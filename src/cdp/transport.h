@@ -1,5 +1,5 @@
-// How DevTools messages travel: one JSON text per message, both ways. Implementations: pipe (browsers
-// that Troupe launched), WebSocket (any endpoint), scripted (tests).
+// How DevTools messages travel: one JSON text per message, both ways. Implementations: pipe
+// (browsers that Troupe launched), WebSocket (any endpoint), scripted (tests).
 #pragma once
 
 #include <functional>

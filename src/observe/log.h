@@ -4,7 +4,7 @@
 // or JSON with the same fields. Secrets never: pass them as observe::Secret, which prints [secret].
 #pragma once
 
-#include <initializer_list>
+#include <concepts>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,6 +26,8 @@ struct Secret {
 /// One `key=value` of a line's details.
 struct Detail {
   Detail(std::string_view k, json::value v) : key(k), value(std::move(v)) {}
+  template <std::convertible_to<std::string_view> Text>
+  Detail(std::string_view k, const Text& text) : key(k), value(std::string_view(text)) {}
   Detail(std::string_view k, const Secret&) : key(k), value("[secret]") {}
   std::string key;
   json::value value;
