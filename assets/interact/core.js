@@ -219,6 +219,7 @@
   // The element meant, or why there is none.
   T.pick = (q, wantHidden) => {
     const all = T.all(q);
+    if (q.ref !== undefined && !(all[0] && all[0].isConnected)) return { why: 'gone', count: 0, final: true };
     if (!all.length) return { why: 'none', count: 0 };
     const pool = wantHidden ? all : all.filter((e) => visible(e) || proxy(e));
     if (!pool.length) return { why: 'hidden', count: all.length, some: [describe(all[0])] };
@@ -387,6 +388,21 @@
     if (m.hit !== undefined) out.hit = m.hit;
     if (m.instead) out.instead = m.instead;
     return out;
+  };
+  T.pageBox = (ref) => {
+    const e = T.refs[ref];
+    if (!e || !e.isConnected) return null;
+    const [x, y, width, height] = box(e);
+    return { x: x + scrollX, y: y + scrollY, width: Math.max(width, 1), height: Math.max(height, 1) };
+  };
+  T.download = (url) => {
+    const a = document.createElement('a');
+    a.href = url;
+    a.download = '';
+    document.documentElement.append(a);
+    a.click();
+    a.remove();
+    return a.href;
   };
   // After an event: lets tasks that it queued (a form's submission) start, then tells.
   T.settled = async () => {

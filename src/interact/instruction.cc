@@ -21,39 +21,84 @@ struct VerbRow {
 
 // Longer phrases stand before their beginnings.
 constexpr std::array kVerbs = std::to_array<VerbRow>({
-    {"double click on", Verb::double_click}, {"double-click on", Verb::double_click},
-    {"double click", Verb::double_click}, {"double-click", Verb::double_click},
-    {"right click on", Verb::right_click}, {"right-click on", Verb::right_click},
-    {"right click", Verb::right_click}, {"right-click", Verb::right_click},
-    {"click on", Verb::click}, {"click", Verb::click}, {"tap on", Verb::click},
-    {"tap", Verb::click}, {"push", Verb::click}, {"activate", Verb::click},
-    {"toggle", Verb::click}, {"expand", Verb::click}, {"collapse", Verb::click},
-    {"focus into", Verb::click}, {"focus on", Verb::click}, {"focus", Verb::click},
+    {"double click on", Verb::double_click},
+    {"double-click on", Verb::double_click},
+    {"double click", Verb::double_click},
+    {"double-click", Verb::double_click},
+    {"right click on", Verb::right_click},
+    {"right-click on", Verb::right_click},
+    {"right click", Verb::right_click},
+    {"right-click", Verb::right_click},
+    {"click on", Verb::click},
+    {"click", Verb::click},
+    {"tap on", Verb::click},
+    {"tap", Verb::click},
+    {"push", Verb::click},
+    {"activate", Verb::click},
+    {"toggle", Verb::click},
+    {"expand", Verb::click},
+    {"collapse", Verb::click},
+    {"focus into", Verb::click},
+    {"focus on", Verb::click},
+    {"focus", Verb::click},
     {"submit", Verb::click, true},
-    {"hover over", Verb::hover}, {"hover on", Verb::hover}, {"hover", Verb::hover},
-    {"mouse over", Verb::hover}, {"move the mouse over", Verb::hover},
+    {"hover over", Verb::hover},
+    {"hover on", Verb::hover},
+    {"hover", Verb::hover},
+    {"mouse over", Verb::hover},
+    {"move the mouse over", Verb::hover},
     {"move the mouse to", Verb::hover},
-    {"fill in", Verb::fill}, {"fill out", Verb::fill}, {"fill", Verb::fill},
-    {"type in", Verb::fill}, {"type", Verb::fill}, {"enter", Verb::fill}, {"input", Verb::fill},
-    {"write", Verb::fill}, {"put", Verb::fill}, {"set", Verb::fill}, {"clear", Verb::fill},
-    {"empty", Verb::fill}, {"search for", Verb::fill},
-    {"select", Verb::select}, {"choose", Verb::select}, {"pick", Verb::select},
-    {"uncheck", Verb::uncheck}, {"untick", Verb::uncheck}, {"unselect", Verb::uncheck},
-    {"check", Verb::check}, {"tick", Verb::check}, {"mark", Verb::check},
-    {"press", Verb::press}, {"hit", Verb::press},
-    {"scroll", Verb::scroll, true}, {"wait", Verb::wait},
-    {"close", Verb::close}, {"dismiss", Verb::close}, {"accept", Verb::consent},
-    {"agree to", Verb::consent}, {"allow", Verb::consent}, {"reject", Verb::consent},
-    {"decline", Verb::consent}, {"deny", Verb::consent}, {"refuse", Verb::consent},
-    {"go back", Verb::back, true}, {"navigate back", Verb::back, true},
-    {"go forward", Verb::forward, true}, {"reload", Verb::reload, true},
-    {"refresh", Verb::reload, true}, {"go to", Verb::go}, {"navigate to", Verb::go},
-    {"visit", Verb::go}, {"open", Verb::go}, {"follow", Verb::click},
+    {"fill in", Verb::fill},
+    {"fill out", Verb::fill},
+    {"fill", Verb::fill},
+    {"type in", Verb::fill},
+    {"type", Verb::fill},
+    {"enter", Verb::fill},
+    {"input", Verb::fill},
+    {"write", Verb::fill},
+    {"put", Verb::fill},
+    {"set", Verb::fill},
+    {"clear", Verb::fill},
+    {"empty", Verb::fill},
+    {"search for", Verb::fill},
+    {"select", Verb::select},
+    {"choose", Verb::select},
+    {"pick", Verb::select},
+    {"uncheck", Verb::uncheck},
+    {"untick", Verb::uncheck},
+    {"unselect", Verb::uncheck},
+    {"check", Verb::check},
+    {"tick", Verb::check},
+    {"mark", Verb::check},
+    {"press", Verb::press},
+    {"hit", Verb::press},
+    {"scroll", Verb::scroll, true},
+    {"wait", Verb::wait},
+    {"close", Verb::close},
+    {"dismiss", Verb::close},
+    {"accept", Verb::consent},
+    {"agree to", Verb::consent},
+    {"allow", Verb::consent},
+    {"reject", Verb::consent},
+    {"decline", Verb::consent},
+    {"deny", Verb::consent},
+    {"refuse", Verb::consent},
+    {"go back", Verb::back, true},
+    {"navigate back", Verb::back, true},
+    {"go forward", Verb::forward, true},
+    {"reload", Verb::reload, true},
+    {"refresh", Verb::reload, true},
+    {"go to", Verb::go},
+    {"navigate to", Verb::go},
+    {"visit", Verb::go},
+    {"open", Verb::go},
+    {"follow", Verb::click},
 });
 
 constexpr std::array kPolite = std::to_array<std::string_view>(
-    {"please", "now", "then", "next", "first", "finally", "and", "can you", "could you", "would you",
-     "i want you to", "i would like you to", "you should", "you need to", "try to", "also", "just"});
+    {"please", "now", "then", "next", "first", "finally", "and", "can you", "could you",
+     "would you", "i want you to", "i would like you to", "you should", "you need to", "try to",
+     "also", "just"});
 
 struct RoleRow {
   std::string_view words;
@@ -61,27 +106,72 @@ struct RoleRow {
   std::string_view implied = {};  ///< Name that the words themselves give.
 };
 constexpr std::array kRoles = std::to_array<RoleRow>({
-    {"search box", "textbox", "search"}, {"search field", "textbox", "search"},
-    {"search bar", "textbox", "search"}, {"search input", "textbox", "search"},
-    {"searchbox", "textbox", "search"}, {"input text field", "textbox"},
-    {"text input field", "textbox"}, {"input textbox", "textbox"}, {"text field", "textbox"},
-    {"text fields", "textbox"}, {"text box", "textbox"}, {"text input", "textbox"},
-    {"text area", "textbox"}, {"input field", "textbox"}, {"input box", "textbox"},
-    {"textarea", "textbox"}, {"textbox", "textbox"}, {"field", "textbox"}, {"fields", "textbox"},
-    {"input", "textbox"}, {"editor", "textbox"}, {"box", "textbox"},
-    {"radio button", "radio"}, {"radio", "radio"}, {"check box", "checkbox"},
-    {"tick box", "checkbox"}, {"checkbox", "checkbox"}, {"checkboxes", "checkbox"},
-    {"toggle switch", "switch"}, {"switch", "switch"}, {"toggle", "switch"},
-    {"menu item", "menuitem"}, {"menu entry", "menuitem"}, {"drop-down list", "combobox"},
-    {"dropdown list", "combobox"}, {"dropdown menu", "combobox"}, {"drop down", "combobox"},
-    {"scroll list", "combobox"}, {"select box", "combobox"}, {"drop-down", "combobox"},
-    {"dropdown", "combobox"}, {"combobox", "combobox"}, {"combo box", "combobox"},
-    {"select", "combobox"}, {"list", "combobox"}, {"hyperlink", "link"}, {"link", "link"},
-    {"submit button", "button", "submit"}, {"icon button", "button"}, {"button", "button"},
-    {"tab", "tab"}, {"icon", "icon"}, {"image", "img"}, {"picture", "img"}, {"logo", "img", "logo"},
-    {"heading", "heading"}, {"slider", "slider"}, {"spinner", "spinbutton"}, {"option", "option"},
-    {"entry", "option"}, {"menu", "menu"}, {"section", "region"}, {"element", ""}, {"item", ""},
-    {"text", ""}, {"label", ""},
+    {"search box", "textbox", "search"},
+    {"search field", "textbox", "search"},
+    {"search bar", "textbox", "search"},
+    {"search input", "textbox", "search"},
+    {"searchbox", "textbox", "search"},
+    {"input text field", "textbox"},
+    {"text input field", "textbox"},
+    {"input textbox", "textbox"},
+    {"text field", "textbox"},
+    {"text fields", "textbox"},
+    {"text box", "textbox"},
+    {"text input", "textbox"},
+    {"text area", "textbox"},
+    {"input field", "textbox"},
+    {"input box", "textbox"},
+    {"textarea", "textbox"},
+    {"textbox", "textbox"},
+    {"field", "textbox"},
+    {"fields", "textbox"},
+    {"input", "textbox"},
+    {"editor", "textbox"},
+    {"box", "textbox"},
+    {"radio button", "radio"},
+    {"radio", "radio"},
+    {"check box", "checkbox"},
+    {"tick box", "checkbox"},
+    {"checkbox", "checkbox"},
+    {"checkboxes", "checkbox"},
+    {"toggle switch", "switch"},
+    {"switch", "switch"},
+    {"toggle", "switch"},
+    {"menu item", "menuitem"},
+    {"menu entry", "menuitem"},
+    {"drop-down list", "combobox"},
+    {"dropdown list", "combobox"},
+    {"dropdown menu", "combobox"},
+    {"drop down", "combobox"},
+    {"scroll list", "combobox"},
+    {"select box", "combobox"},
+    {"drop-down", "combobox"},
+    {"dropdown", "combobox"},
+    {"combobox", "combobox"},
+    {"combo box", "combobox"},
+    {"select", "combobox"},
+    {"list", "combobox"},
+    {"hyperlink", "link"},
+    {"link", "link"},
+    {"submit button", "button", "submit"},
+    {"icon button", "button"},
+    {"button", "button"},
+    {"tab", "tab"},
+    {"icon", "icon"},
+    {"image", "img"},
+    {"picture", "img"},
+    {"logo", "img", "logo"},
+    {"heading", "heading"},
+    {"slider", "slider"},
+    {"spinner", "spinbutton"},
+    {"option", "option"},
+    {"entry", "option"},
+    {"menu", "menu"},
+    {"section", "region"},
+    {"element", ""},
+    {"item", ""},
+    {"text", ""},
+    {"label", ""},
 });
 
 struct OrdinalRow {
@@ -89,8 +179,18 @@ struct OrdinalRow {
   int place;
 };
 constexpr std::array kOrdinals = std::to_array<OrdinalRow>({
-    {"first", 1}, {"second", 2}, {"third", 3}, {"fourth", 4}, {"fifth", 5}, {"sixth", 6},
-    {"seventh", 7}, {"eighth", 8}, {"ninth", 9}, {"tenth", 10}, {"last", -1}, {"topmost", 1},
+    {"first", 1},
+    {"second", 2},
+    {"third", 3},
+    {"fourth", 4},
+    {"fifth", 5},
+    {"sixth", 6},
+    {"seventh", 7},
+    {"eighth", 8},
+    {"ninth", 9},
+    {"tenth", 10},
+    {"last", -1},
+    {"topmost", 1},
 });
 
 std::optional<int> whole_number(std::string_view text) {
@@ -141,8 +241,9 @@ struct Scoped {
 
 std::string scope_text(Phrase phrase) {
   drop_articles(phrase);
-  for (const std::string_view lead : {"row of", "row with", "row for", "row containing", "line of",
-                                      "card of", "card for", "same row as", "row that says", "user"})
+  for (const std::string_view lead :
+       {"row of", "row with", "row for", "row containing", "line of", "card of", "card for",
+        "same row as", "row that says", "user"})
     if (matches(phrase, 0, lead) && phrase.size() > count_words(lead)) {
       phrase = part(phrase, count_words(lead));
       break;
@@ -163,9 +264,9 @@ std::string scope_text(Phrase phrase) {
 /// Only when the words before the preposition already describe an element: names contain
 /// prepositions too ("Terms of Service", "Log in").
 Scoped split_scope(const Phrase& phrase) {
-  constexpr std::array kScopes = std::to_array<std::string_view>(
-      {"in", "inside", "within", "under", "below", "next to", "beside", "for", "of", "from", "on",
-       "at", "near", "by"});
+  constexpr std::array kScopes =
+      std::to_array<std::string_view>({"in", "inside", "within", "under", "below", "next to",
+                                       "beside", "for", "of", "from", "on", "at", "near", "by"});
   for (std::size_t i = 1; i + 1 < phrase.size(); ++i)
     for (const auto words : kScopes) {
       if (!matches(phrase, i, words)) continue;
@@ -251,7 +352,8 @@ Description describe(Phrase phrase) {
   }
   if (!phrase.empty()) out.text = join(phrase);
   // One bare word such as "Menu" or "Switch" is what it is called, not a kind of thing.
-  if (out.text.empty() && out.ordinal == 0 && before.size() == 1 && before[0].text != before[0].lower) {
+  if (out.text.empty() && out.ordinal == 0 && before.size() == 1 &&
+      before[0].text != before[0].lower) {
     out.text = before[0].text;
     out.role.clear();
   }
@@ -283,8 +385,8 @@ std::vector<Phrase> split_clauses(const Phrase& phrase) {
   std::vector<Phrase> clauses;
   std::size_t begin = skip_polite(phrase, 0);
   for (std::size_t i = begin + 1; i < phrase.size(); ++i) {
-    const bool joined = matches(phrase, i, "and") || matches(phrase, i, "then") ||
-                        matches(phrase, i, "&");
+    const bool joined =
+        matches(phrase, i, "and") || matches(phrase, i, "then") || matches(phrase, i, "&");
     if (!joined && !phrase[i - 1].pause_after) continue;
     const std::size_t next = skip_polite(phrase, joined && phrase[i].lower == "&" ? i + 1 : i);
     const VerbRow* row = next < phrase.size() ? verb_at(phrase, next) : nullptr;
@@ -313,9 +415,8 @@ std::vector<std::string> list_values(const Phrase& phrase) {
     one.clear();
   };
   for (const Word& word : phrase) {
-    if (word.lower == "and" && !one.empty() && std::any_of(phrase.begin(), phrase.end(), [](const Word& w) {
-          return w.pause_after;
-        })) {
+    if (word.lower == "and" && !one.empty() &&
+        std::any_of(phrase.begin(), phrase.end(), [](const Word& w) { return w.pause_after; })) {
       flush();
       continue;
     }
@@ -388,9 +489,11 @@ void parse_fill(std::string_view verb, const Phrase& rest, std::vector<Clause>& 
   }
   const bool target_first = verb.starts_with("fill") || verb == "set";
   if (target_first) {
-    const std::size_t with = verb == "set" ? find_last(rest, {"to"}, 1) : find_first(rest, {"with", "as", "="}, 1);
+    const std::size_t with =
+        verb == "set" ? find_last(rest, {"to"}, 1) : find_first(rest, {"with", "as", "="}, 1);
     if (with != npos && with + 1 < rest.size()) {
-      out.push_back(make(Verb::fill, describe(part(rest, 0, with)), value_of(part(rest, with + 1))));
+      out.push_back(
+          make(Verb::fill, describe(part(rest, 0, with)), value_of(part(rest, with + 1))));
       return;
     }
   }
@@ -431,7 +534,8 @@ void parse_select(const Phrase& rest, std::vector<Clause>& out) {
     if (values.size() > 1 && values.front().lower == "option") values = part(values, 1);
     clause.values = list_values(values);
   } else {
-    clause.values = alone.quoted || alone.role == "option" ? std::vector{alone.text} : list_values(rest);
+    clause.values =
+        alone.quoted || alone.role == "option" ? std::vector{alone.text} : list_values(rest);
     if (any_quoted(rest)) clause.values = list_values(rest);
     clause.target.ordinal = alone.ordinal;
   }
@@ -440,11 +544,13 @@ void parse_select(const Phrase& rest, std::vector<Clause>& out) {
 }
 
 void parse_check(Verb verb, const Phrase& rest, std::vector<Clause>& out) {
-  const auto quoted = std::count_if(rest.begin(), rest.end(), [](const Word& w) { return w.quoted; });
+  const auto quoted =
+      std::count_if(rest.begin(), rest.end(), [](const Word& w) { return w.quoted; });
   if (quoted > 1) {
     for (const Word& word : rest)
       if (word.quoted) {
-        Description target{.text = word.text, .quoted = true, .whole = word.text, .role = "checkbox"};
+        Description target{
+            .text = word.text, .quoted = true, .whole = word.text, .role = "checkbox"};
         out.push_back(make(verb, std::move(target)));
       }
     return;
@@ -526,13 +632,15 @@ void parse_wait(Phrase rest, std::vector<Clause>& out) {
   Clause clause = make(Verb::wait, {}, "visible");
   if (rest.size() > 1)
     if (const auto number = whole_number(rest[0].text)) {
-      const bool milliseconds = rest[1].lower.starts_with("ms") || rest[1].lower.starts_with("milli");
+      const bool milliseconds =
+          rest[1].lower.starts_with("ms") || rest[1].lower.starts_with("milli");
       clause.value = std::to_string(milliseconds ? *number : *number * 1000);
       out.push_back(std::move(clause));
       return;
     }
   const std::size_t end = find_first(
-      rest, {"to appear", "to be visible", "to show", "appears", "is visible", "to load", "loads"}, 1);
+      rest, {"to appear", "to be visible", "to show", "appears", "is visible", "to load", "loads"},
+      1);
   const std::size_t gone =
       find_first(rest, {"to disappear", "to be hidden", "disappears", "is gone", "to go away"}, 1);
   if (gone != npos) clause.value = "hidden";
@@ -581,25 +689,35 @@ void parse_clause(const Phrase& phrase, std::vector<Clause>& out) {
   }
   Phrase rest = part(phrase, count_words(row->words));
   switch (row->verb) {
-    case Verb::fill: return parse_fill(row->words, rest, out);
-    case Verb::select: return parse_select(rest, out);
+    case Verb::fill:
+      return parse_fill(row->words, rest, out);
+    case Verb::select:
+      return parse_select(rest, out);
     case Verb::check:
-    case Verb::uncheck: return parse_check(row->verb, rest, out);
-    case Verb::press: return parse_press(rest, out);
-    case Verb::scroll: return parse_scroll(rest, out);
-    case Verb::wait: return parse_wait(rest, out);
+    case Verb::uncheck:
+      return parse_check(row->verb, rest, out);
+    case Verb::press:
+      return parse_press(rest, out);
+    case Verb::scroll:
+      return parse_scroll(rest, out);
+    case Verb::wait:
+      return parse_wait(rest, out);
     case Verb::close:
-    case Verb::consent: return parse_close(row->words, rest, out);
+    case Verb::consent:
+      return parse_close(row->words, rest, out);
     case Verb::back:
     case Verb::forward:
-    case Verb::reload: return out.push_back(make(row->verb, {}));
+    case Verb::reload:
+      return out.push_back(make(row->verb, {}));
     case Verb::go:
       if (!rest.empty() && looks_like_url(rest.back().text))
         return out.push_back(make(Verb::go, {}, rest.back().text));
       return out.push_back(make(Verb::click, describe(rest)));
-    default: break;
+    default:
+      break;
   }
-  if (row->words == "submit" && (rest.empty() || matches(rest, 0, "the form") || matches(rest, 0, "it")))
+  if (row->words == "submit" &&
+      (rest.empty() || matches(rest, 0, "the form") || matches(rest, 0, "it")))
     return out.push_back(make(Verb::click, describe(split_words("submit button"))));
   out.push_back(make(row->verb, describe(rest)));
 }
@@ -607,9 +725,10 @@ void parse_clause(const Phrase& phrase, std::vector<Clause>& out) {
 }  // namespace
 
 std::string_view to_string(Verb verb) {
-  constexpr std::string_view names[] = {
-      "click", "double click", "right click", "hover", "fill", "select", "check", "uncheck", "press",
-      "scroll", "wait", "close", "consent", "go", "back", "forward", "reload"};
+  constexpr std::string_view names[] = {"click",   "double click", "right click", "hover", "fill",
+                                        "select",  "check",        "uncheck",     "press", "scroll",
+                                        "wait",    "close",        "consent",     "go",    "back",
+                                        "forward", "reload"};
   return names[static_cast<std::size_t>(verb)];
 }
 

@@ -54,14 +54,13 @@ struct SignRow {
   int virtual_key;
 };
 constexpr std::array kSigns = std::to_array<SignRow>({
-    {'1', '!', "Digit1", 49}, {'2', '@', "Digit2", 50}, {'3', '#', "Digit3", 51},
-    {'4', '$', "Digit4", 52}, {'5', '%', "Digit5", 53}, {'6', '^', "Digit6", 54},
-    {'7', '&', "Digit7", 55}, {'8', '*', "Digit8", 56}, {'9', '(', "Digit9", 57},
-    {'0', ')', "Digit0", 48}, {'-', '_', "Minus", 189}, {'=', '+', "Equal", 187},
-    {'[', '{', "BracketLeft", 219}, {']', '}', "BracketRight", 221},
-    {'\\', '|', "Backslash", 220}, {';', ':', "Semicolon", 186}, {'\'', '"', "Quote", 222},
-    {',', '<', "Comma", 188}, {'.', '>', "Period", 190}, {'/', '?', "Slash", 191},
-    {'`', '~', "Backquote", 192},
+    {'1', '!', "Digit1", 49},       {'2', '@', "Digit2", 50},        {'3', '#', "Digit3", 51},
+    {'4', '$', "Digit4", 52},       {'5', '%', "Digit5", 53},        {'6', '^', "Digit6", 54},
+    {'7', '&', "Digit7", 55},       {'8', '*', "Digit8", 56},        {'9', '(', "Digit9", 57},
+    {'0', ')', "Digit0", 48},       {'-', '_', "Minus", 189},        {'=', '+', "Equal", 187},
+    {'[', '{', "BracketLeft", 219}, {']', '}', "BracketRight", 221}, {'\\', '|', "Backslash", 220},
+    {';', ':', "Semicolon", 186},   {'\'', '"', "Quote", 222},       {',', '<', "Comma", 188},
+    {'.', '>', "Period", 190},      {'/', '?', "Slash", 191},        {'`', '~', "Backquote", 192},
 });
 
 struct CommandRow {
@@ -70,7 +69,12 @@ struct CommandRow {
 };
 // Without a window manager the browser does not know these shortcuts by itself.
 constexpr std::array kCommands = std::to_array<CommandRow>({
-    {'a', "selectAll"}, {'c', "copy"}, {'v', "paste"}, {'x', "cut"}, {'z', "undo"}, {'y', "redo"},
+    {'a', "selectAll"},
+    {'c', "copy"},
+    {'v', "paste"},
+    {'x', "cut"},
+    {'z', "undo"},
+    {'y', "redo"},
 });
 
 constexpr int kAlt = 1, kControl = 2, kMeta = 4, kShift = 8;
@@ -93,8 +97,8 @@ int modifier_bit(std::string_view name) {
 
 const KeyRow* find_key(std::string_view name) {
   const std::string word = folded(name);
-  const auto row = std::find_if(kKeys.begin(), kKeys.end(),
-                                [&](const KeyRow& r) { return r.name == word; });
+  const auto row =
+      std::find_if(kKeys.begin(), kKeys.end(), [&](const KeyRow& r) { return r.name == word; });
   return row == kKeys.end() ? nullptr : &*row;
 }
 

@@ -12,8 +12,8 @@ struct KeyStroke {
   std::string key;   ///< KeyboardEvent.key.
   std::string code;  ///< KeyboardEvent.code, US layout; empty for characters without a key.
   int virtual_key = 0;
-  std::string text;   ///< What it types; empty for keys that type nothing.
-  int modifiers = 0;  ///< Alt 1, Control 2, Meta 4, Shift 8.
+  std::string text;     ///< What it types; empty for keys that type nothing.
+  int modifiers = 0;    ///< Alt 1, Control 2, Meta 4, Shift 8.
   std::string command;  ///< Editing command (selectAll, copy, …) that the combination stands for.
 };
 

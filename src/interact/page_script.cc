@@ -17,6 +17,7 @@ constexpr std::array kScripts = std::to_array<ScriptRow>({
     {2, "interact/names.js"},
     {4, "interact/snapshot.js"},
     {8, "interact/extract.js"},
+    {16, "interact/input.js"},
 });
 
 const std::string& source_of(std::size_t row) {
@@ -58,8 +59,7 @@ Async<json::value> PageScript::call(Context& ctx, cdp::Page& page, unsigned scri
                                     std::string function, json::array args) {
   if (serial_ != page.document_serial()) loaded_ = 0;
   std::string invoke = "__troupe." + function + "(";
-  for (std::size_t i = 0; i < args.size(); ++i)
-    invoke += (i ? "," : "") + json::serialize(args[i]);
+  for (std::size_t i = 0; i < args.size(); ++i) invoke += (i ? "," : "") + json::serialize(args[i]);
   invoke += ")";
   const unsigned wanted = scripts | kCore;
   cdp::Page::EvaluateOptions options{.isolated = true};
@@ -73,9 +73,10 @@ Async<json::value> PageScript::call(Context& ctx, cdp::Page& page, unsigned scri
       co_return std::move(*answer);
     }
     // The world is a new one although the document's number is the same: send the scripts again.
-    const bool unknown = answer.error().code == Errc::script_error &&
-                         (answer.error().message.find("__troupe is not defined") != std::string::npos ||
-                          answer.error().message.find("is not a function") != std::string::npos);
+    const bool unknown =
+        answer.error().code == Errc::script_error &&
+        (answer.error().message.find("__troupe is not defined") != std::string::npos ||
+         answer.error().message.find("is not a function") != std::string::npos);
     const bool again = unknown && missing != wanted && round == 0;
     loaded_ = 0;
     if (again) continue;

@@ -11,7 +11,13 @@
 namespace troupe::interact {
 
 /// Bits: which scripts a call needs. `core` is always there.
-enum Script : unsigned { kCore = 1, kNames = 2, kSnapshot = 4 | kNames, kExtract = 8 | kNames };
+enum Script : unsigned {
+  kCore = 1,
+  kNames = 2,
+  kSnapshot = 4 | kNames,
+  kExtract = 8 | kNames,
+  kInput = 16,
+};
 
 /// Threads: engine. One per page.
 class PageScript final {

@@ -11,7 +11,14 @@ struct Quote {
   std::string_view open, close;
 };
 constexpr std::array kQuotes = std::to_array<Quote>({
-    {"\"", "\""}, {"'", "'"}, {"`", "`"}, {"“", "”"}, {"„", "“"}, {"‘", "’"}, {"«", "»"}, {"”", "”"},
+    {"\"", "\""},
+    {"'", "'"},
+    {"`", "`"},
+    {"“", "”"},
+    {"„", "“"},
+    {"‘", "’"},
+    {"«", "»"},
+    {"”", "”"},
 });
 
 bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)); }
@@ -57,7 +64,8 @@ Phrase split_words(std::string_view text) {
     if (const auto length = quoted_length(text.substr(at), word.text); length > 0) {
       word.quoted = true;
       at += length;
-      while (at < text.size() && std::string_view(",;.!:").find(text[at]) != std::string_view::npos) {
+      while (at < text.size() &&
+             std::string_view(",;.!:").find(text[at]) != std::string_view::npos) {
         word.pause_after = true;
         ++at;
       }

@@ -60,7 +60,8 @@ bool contains_words(std::string_view have, std::string_view wanted) {
   for (auto at = have.find(wanted); at != std::string_view::npos; at = have.find(wanted, at + 1)) {
     const bool begins = at == 0 || !is_word_char(have[at - 1]) || !is_word_char(wanted.front());
     const auto end = at + wanted.size();
-    const bool ends = end == have.size() || !is_word_char(have[end]) || !is_word_char(wanted.back());
+    const bool ends =
+        end == have.size() || !is_word_char(have[end]) || !is_word_char(wanted.back());
     if (begins && ends) return true;
   }
   return false;
@@ -82,9 +83,8 @@ double loose_fit(std::string_view wanted, std::string_view have) {
                        static_cast<double>(std::max(have_words.size(), want_words.size()));
   if (share == 1) return 0.6 + 0.15 * cover;
   // "the search videos field" for a field called "Search": all it has is wanted.
-  const bool inside = std::all_of(have_words.begin(), have_words.end(), [&](const auto& word) {
-    return has_word(want_words, word);
-  });
+  const bool inside = std::all_of(have_words.begin(), have_words.end(),
+                                  [&](const auto& word) { return has_word(want_words, word); });
   return inside && share >= 0.5 ? 0.35 + 0.3 * share : 0;
 }
 
@@ -141,7 +141,8 @@ double role_fit(std::string_view wanted, const Candidate& c) {
     if (c.role == "link") return 0.88;
     return button_like(c) ? 0.95 : c.pointer ? 0.92 : kOther;
   }
-  if (wanted == "link") return c.role == "button" ? 0.85 : c.pointer ? 0.92 : c.role == "text" ? 0.7 : kOther;
+  if (wanted == "link")
+    return c.role == "button" ? 0.85 : c.pointer ? 0.92 : c.role == "text" ? 0.7 : kOther;
   if (wanted == "tab") return c.role == "button" || c.role == "link" || c.pointer ? 0.85 : kOther;
   if (wanted == "option") {
     if (c.role == "radio" || c.role == "menuitem" || c.role == "treeitem") return 0.95;
@@ -150,18 +151,25 @@ double role_fit(std::string_view wanted, const Candidate& c) {
   if (wanted == "menuitem" || wanted == "menu")
     return button_like(c) || c.role == "link" || c.role == "listitem" || c.pointer ? 0.9 : kOther;
   if (wanted == "icon" || wanted == "img")
-    return c.tag == "svg" || c.role == "img" || c.role == "button" || c.role == "link" || c.pointer ? 1 : 0.7;
-  if (wanted == "region") return c.role == "button" || c.role == "heading" || c.pointer ? 0.95 : 0.8;
+    return c.tag == "svg" || c.role == "img" || c.role == "button" || c.role == "link" || c.pointer
+               ? 1
+               : 0.7;
+  if (wanted == "region")
+    return c.role == "button" || c.role == "heading" || c.pointer ? 0.95 : 0.8;
   return c.role == "text" || c.role == "generic" ? 0.6 : kOther;
 }
 
 bool verb_allows(const Clause& clause, const Candidate& c) {
   switch (clause.verb) {
-    case Verb::fill: return typable(c) || choosable(c) || tickable(c);
+    case Verb::fill:
+      return typable(c) || choosable(c) || tickable(c);
     case Verb::check:
-    case Verb::uncheck: return tickable(c) || c.tag == "label";
-    case Verb::press: return is_widget(c) || c.pointer;
-    default: return true;
+    case Verb::uncheck:
+      return tickable(c) || c.tag == "label";
+    case Verb::press:
+      return is_widget(c) || c.pointer;
+    default:
+      return true;
   }
 }
 
@@ -170,7 +178,8 @@ double verb_fit(const Clause& clause, const Candidate& c) {
   if (clause.verb == Verb::scroll || clause.verb == Verb::wait) return 1;
   if (clause.verb == Verb::fill) return typable(c) ? 1 : 0.85;
   if (clause.verb == Verb::check || clause.verb == Verb::uncheck) return tickable(c) ? 1 : 0.9;
-  if (is_widget(c)) return c.tag == "label" ? 0.9 : typable(c) && clause.target.role.empty() ? 0.93 : 1;
+  if (is_widget(c))
+    return c.tag == "label" ? 0.9 : typable(c) && clause.target.role.empty() ? 0.93 : 1;
   return c.pointer ? 0.95 : 0.8;
 }
 
@@ -178,7 +187,8 @@ double token_fit(std::string_view wanted, const Candidate& c) {
   const auto want = words_of(wanted);
   const auto have = words_of(c.tokens);
   if (want.empty()) return 0;
-  const bool all = std::all_of(want.begin(), want.end(), [&](const auto& word) { return has_word(have, word); });
+  const bool all =
+      std::all_of(want.begin(), want.end(), [&](const auto& word) { return has_word(have, word); });
   return all ? 0.66 : 0;
 }
 
@@ -188,7 +198,8 @@ double sign_fit(std::string_view wanted, const Candidate& c) {
   const bool close = wanted == "x" || wanted == "X" || wanted == "×" || word == "close";
   if (!close) return 0;
   const std::string name = squeeze(c.name);
-  if (name == "×" || name == "✕" || name == "✖" || name == "x" || name == "X" || name == "⨯") return 0.9;
+  if (name == "×" || name == "✕" || name == "✖" || name == "x" || name == "X" || name == "⨯")
+    return 0.9;
   return to_lower(name) == "close" ? 0.92 : 0;
 }
 
@@ -202,7 +213,9 @@ double name_fit(const Description& target, const Candidate& c) {
   // Tokens are a weak signal: they count fully only where there is no name to go by.
   const double tokens = token_fit(target.text, c);
   if (tokens > 0 && (is_widget(c) || c.pointer || c.tag == "svg" || c.tag == "img"))
-    best = std::max(best, c.name.empty() && c.label.empty() ? tokens + 0.1 : target.quoted ? 0 : tokens - 0.04);
+    best = std::max(best, c.name.empty() && c.label.empty() ? tokens + 0.1
+                          : target.quoted                   ? 0
+                                                            : tokens - 0.04);
   return best;
 }
 
@@ -237,7 +250,8 @@ bool same_thing(const Candidate& a, const Candidate& b) {
   if (a.tag == "label" || b.tag == "label") {
     const Candidate& label = a.tag == "label" ? a : b;
     const Candidate& other = a.tag == "label" ? b : a;
-    if (text_fit(label.name, other.label, true) >= 0.6 || text_fit(label.name, other.name, true) >= 0.6)
+    if (text_fit(label.name, other.label, true) >= 0.6 ||
+        text_fit(label.name, other.name, true) >= 0.6)
       return true;
   }
   return boxes_nest(a, b) && (!is_widget(a) || !is_widget(b));
@@ -261,17 +275,23 @@ std::string shown(const Description& target) {
 
 Resolution chosen(const Scored& scored) {
   const Candidate& c = *scored.element;
-  return {.ref = c.ref, .what = describe(c), .role = c.role, .tag = c.tag, .type = c.type,
-          .checked = c.checked, .score = scored.score};
+  return {.ref = c.ref,
+          .what = describe(c),
+          .role = c.role,
+          .tag = c.tag,
+          .type = c.type,
+          .checked = c.checked,
+          .score = scored.score};
 }
 
 Error not_found(const Clause& clause, const Snapshot& snapshot, std::vector<Scored> scored,
                 const std::string& why = {}) {
-  std::string message = std::string(to_string(clause.verb)) + ": no " + shown(clause.target) +
-                        " on the page";
+  std::string message =
+      std::string(to_string(clause.verb)) + ": no " + shown(clause.target) + " on the page";
   if (!why.empty()) message += ", " + why;
   std::string near = scored.empty() ? similar(clause.target.text, snapshot) : list(scored, 8);
-  if (near.empty()) near = "nothing like it among " + std::to_string(snapshot.elements.size()) + " elements";
+  if (near.empty())
+    near = "nothing like it among " + std::to_string(snapshot.elements.size()) + " elements";
   return fail(Errc::target_not_found, message + "; nearest: " + near, {},
               "name the element as it is shown on the page, or give a selector");
 }
@@ -280,7 +300,8 @@ bool by_score(const Scored& a, const Scored& b) { return a.score > b.score; }
 
 /// An open modal dialog hides the rest of the page from a person.
 double standing(const Candidate& c, bool dialog_open) {
-  return (dialog_open && !c.in_dialog ? 0.9 : 1) * (c.disabled ? 0.985 : 1) * (c.in_view ? 1 : 0.995);
+  return (dialog_open && !c.in_dialog ? 0.9 : 1) * (c.disabled ? 0.985 : 1) *
+         (c.in_view ? 1 : 0.995);
 }
 
 std::vector<Scored> score_all(const Clause& clause, const Snapshot& snapshot) {
@@ -340,14 +361,16 @@ Result<Resolution> pick_field(const Clause& clause, const Snapshot& snapshot) {
   }
   if (fields.empty()) return not_found(clause, snapshot, {});
   if (fields.size() == 1) return chosen(fields.front());
-  return fail(Errc::target_ambiguous, std::string(to_string(clause.verb)) + ": " +
-              std::to_string(fields.size()) + " fields could be meant: " + list(fields, 8), {},
-              "say into which: type jazz into the search box");
+  return fail(Errc::target_ambiguous,
+              std::string(to_string(clause.verb)) + ": " + std::to_string(fields.size()) +
+                  " fields could be meant: " + list(fields, 8),
+              {}, "say into which: type jazz into the search box");
 }
 
 bool has_option(const Candidate& c, std::string_view value) {
-  return std::any_of(c.options.begin(), c.options.end(),
-                     [&](const std::string& option) { return text_fit(value, option, true) >= 0.9; });
+  return std::any_of(c.options.begin(), c.options.end(), [&](const std::string& option) {
+    return text_fit(value, option, true) >= 0.9;
+  });
 }
 
 /// "select Blue": the list that has such an option; else a widget called so.
@@ -358,9 +381,12 @@ Result<Resolution> pick_option(const Clause& clause, const Snapshot& snapshot) {
   if (clause.target.ordinal != 0 && !lists.empty()) return pick_ordinal(clause, snapshot, lists);
   if (lists.size() == 1) return chosen(lists.front());
   if (lists.size() > 1)
-    return fail(Errc::target_ambiguous, "select: " + std::to_string(lists.size()) + " lists have an "
-                "option \"" + clause.value + "\": " + list(lists, 8), {},
-                "say from which: select Blue from Colour");
+    return fail(Errc::target_ambiguous,
+                "select: " + std::to_string(lists.size()) +
+                    " lists have an "
+                    "option \"" +
+                    clause.value + "\": " + list(lists, 8),
+                {}, "say from which: select Blue from Colour");
   Clause click = clause;
   click.verb = Verb::click;
   click.target.text = click.target.whole = clause.value;
@@ -371,9 +397,12 @@ Result<Resolution> pick_option(const Clause& clause, const Snapshot& snapshot) {
 Result<Resolution> pick_list(const Clause& clause, const Snapshot& snapshot,
                              std::vector<Scored>& scored) {
   for (Scored& one : scored)
-    if (one.element->tag == "select") one.score += has_option(*one.element, clause.value) ? 0.12 : -0.1;
+    if (one.element->tag == "select")
+      one.score += has_option(*one.element, clause.value) ? 0.12 : -0.1;
   std::stable_sort(scored.begin(), scored.end(), by_score);
-  std::erase_if(scored, [](const Scored& one) { return !choosable(*one.element) && !button_like(*one.element); });
+  std::erase_if(scored, [](const Scored& one) {
+    return !choosable(*one.element) && !button_like(*one.element);
+  });
   if (scored.empty()) return not_found(clause, snapshot, {});
   return chosen(scored.front());
 }
@@ -407,9 +436,10 @@ Result<Resolution> resolve(const Clause& clause, const Snapshot& snapshot) {
     if (!doubled) rivals.push_back(scored[i]);
   }
   if (rivals.size() > 1)
-    return fail(Errc::target_ambiguous, std::string(to_string(clause.verb)) + ": " +
-                std::to_string(rivals.size()) + " elements could be " + shown(target) + ": " +
-                list(rivals, 8), {}, "say which: the second one, or the one in the row of …");
+    return fail(Errc::target_ambiguous,
+                std::string(to_string(clause.verb)) + ": " + std::to_string(rivals.size()) +
+                    " elements could be " + shown(target) + ": " + list(rivals, 8),
+                {}, "say which: the second one, or the one in the row of …");
   return chosen(rivals.front());
 }
 
@@ -438,7 +468,8 @@ std::vector<const Candidate*> rank(std::string_view wanted, const Snapshot& snap
       const auto common = std::count_if(want.begin(), want.end(),
                                         [&](const auto& word) { return has_word(have, word); });
       if (!want.empty())
-        score = std::max(score, 0.5 * static_cast<double>(common) / static_cast<double>(want.size()));
+        score =
+            std::max(score, 0.5 * static_cast<double>(common) / static_cast<double>(want.size()));
     }
     if (score > 0) scored.push_back({&c, score});
   }

@@ -1,5 +1,5 @@
-// Which element an instruction means: scores the elements of a snapshot, and answers only when one is
-// clearly the best. No I/O.
+// Which element an instruction means: scores the elements of a snapshot, and answers only when one
+// is clearly the best. No I/O.
 #pragma once
 
 #include <array>
@@ -20,7 +20,7 @@ struct Candidate {
   std::string heading;  ///< The heading before it.
   std::vector<std::string> context;  ///< Texts of the regions around it, nearest first.
   std::vector<std::string> options;  ///< Of a select.
-  bool pointer = false;  ///< Plain element with a hand cursor.
+  bool pointer = false;              ///< Plain element with a hand cursor.
   bool disabled = false, readonly = false, checked = false, in_view = false, in_dialog = false;
   std::array<int, 4> box{};
 };
@@ -35,7 +35,7 @@ Snapshot read_snapshot(const json::value& value);
 
 struct Resolution {
   int ref = -1;
-  std::string what;     ///< `button "Search"`.
+  std::string what;  ///< `button "Search"`.
   std::string role, tag, type;
   bool checked = false;
   double score = 0;
@@ -49,7 +49,8 @@ Result<Resolution> resolve(const Clause& clause, const Snapshot& snapshot);
 double text_fit(std::string_view wanted, std::string_view have, bool quoted);
 /// `button "Search" at 12,40`.
 std::string describe(const Candidate& candidate);
-/// The elements most like `wanted`, for messages: `button "Search" at 12,40; …`. Empty when none is.
+/// The elements most like `wanted`, for messages: `button "Search" at 12,40; …`. Empty when none
+/// is.
 std::string similar(std::string_view wanted, const Snapshot& snapshot);
 /// Elements ranked for a free text (empty: all interactive ones, in page order).
 std::vector<const Candidate*> rank(std::string_view wanted, const Snapshot& snapshot,

@@ -75,9 +75,12 @@ Result<json::object> parse_part(std::string_view whole, std::string_view part) {
   if (engine == "css") return json::object{{"css", rest}};
   if (engine == "xpath") return json::object{{"xpath", rest}};
   if (engine == "role") return parse_role(whole, rest);
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> engines = {{
-      {"text", "text"}, {"label", "label"}, {"placeholder", "placeholder"},
-      {"test_id", "testId"}, {"name", "name"}}};
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> engines = {
+      {{"text", "text"},
+       {"label", "label"},
+       {"placeholder", "placeholder"},
+       {"test_id", "testId"},
+       {"name", "name"}}};
   for (const auto& [name, key] : engines) {
     if (engine != name) continue;
     bool quoted = false;
@@ -88,9 +91,13 @@ Result<json::object> parse_part(std::string_view whole, std::string_view part) {
   return json::object{{"css", part}};
 }
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kNamed = {{
-    {"role", "role"}, {"name", "name"}, {"label", "label"}, {"text", "text"},
-    {"placeholder", "placeholder"}, {"test_id", "testId"}}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kNamed = {
+    {{"role", "role"},
+     {"name", "name"},
+     {"label", "label"},
+     {"text", "text"},
+     {"placeholder", "placeholder"},
+     {"test_id", "testId"}}};
 
 }  // namespace
 
@@ -106,9 +113,9 @@ Result<json::object> parse_selector(std::string_view selector) {
 }
 
 bool has_target(const json::object& args) {
-  return args.contains("selector") || std::any_of(kNamed.begin(), kNamed.end(), [&](const auto& row) {
-    return args.contains(row.first);
-  });
+  return args.contains("selector") ||
+         std::any_of(kNamed.begin(), kNamed.end(),
+                     [&](const auto& row) { return args.contains(row.first); });
 }
 
 Result<Target> parse_target(const json::object& args) {
@@ -118,8 +125,8 @@ Result<Target> parse_target(const json::object& args) {
     const auto text = find_string(args, field);
     if (!text) continue;
     named[key] = *text;
-    target.text += (target.text.empty() ? "" : " ") + std::string(field) + " \"" +
-                   std::string(*text) + "\"";
+    target.text +=
+        (target.text.empty() ? "" : " ") + std::string(field) + " \"" + std::string(*text) + "\"";
     if (field != "role" && field != "test_id") target.wanted = *text;
   }
   if (!named.empty()) named["exact"] = find_bool(args, "exact").value_or(false);
@@ -135,8 +142,9 @@ Result<Target> parse_target(const json::object& args) {
     target.query = std::move(named);
     target.query["strict"] = true;
   } else {
-    return fail(Errc::invalid_argument, "target: none of selector, role, name, label, text, "
-                                        "placeholder, test_id is given");
+    return fail(Errc::invalid_argument,
+                "target: none of selector, role, name, label, text, "
+                "placeholder, test_id is given");
   }
   if (const auto within = find_string(args, "within")) {
     TRY(auto region, parse_selector(*within));
@@ -156,7 +164,8 @@ bool needs_names(const json::object& query) {
   for (const auto& member : query) {
     const std::string_view key(member.key().data(), member.key().size());
     if (key == "role" || key == "name" || key == "label") return true;
-    if (const auto* object = member.value().if_object(); object && needs_names(*object)) return true;
+    if (const auto* object = member.value().if_object(); object && needs_names(*object))
+      return true;
     if (const auto* list = member.value().if_array())
       for (const auto& part : *list)
         if (part.is_object() && needs_names(part.get_object())) return true;

@@ -11,8 +11,8 @@ namespace troupe::interact {
 /// What to look for, as the script takes it, and as people read it.
 struct Target {
   json::object query;
-  std::string text;    ///< `selector "#go"`, `role "button" name "Search"`.
-  std::string wanted;  ///< The words looked for, to list what is similar; may be empty.
+  std::string text;      ///< `selector "#go"`, `role "button" name "Search"`.
+  std::string wanted;    ///< The words looked for, to list what is similar; may be empty.
   bool by_name = false;  ///< The query needs roles and names.
 };
 
