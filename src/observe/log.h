@@ -1,6 +1,7 @@
 // Structured log: one line per event. Text form:
 //   2026-11-22T19:48:10.123Z INFO Action: session.create, Status: ok, Workflow: video_discovery,
-//   RunID: run_…, TaskID: task_…, Attempt: 1, SessionID: …, ProjectID: default, Details: provider=local
+//   RunID: run_…, TaskID: task_…, Attempt: 1, SessionID: …, ProjectID: default, Details:
+//   provider=local
 // or JSON with the same fields. Secrets never: pass them as observe::Secret, which prints [secret].
 #pragma once
 
@@ -33,8 +34,8 @@ struct Detail {
   json::value value;
 };
 
-/// One event. `action` is `noun.verb` (session.create, task.execute), `status` one word (started, ok,
-/// failed, retrying, cancelled).
+/// One event. `action` is `noun.verb` (session.create, task.execute), `status` one word (started,
+/// ok, failed, retrying, cancelled).
 struct LogLine {
   Level level = Level::info;
   std::string_view action;

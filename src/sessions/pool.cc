@@ -100,8 +100,7 @@ Result<SessionSpec> Pool::complete(SessionSpec spec) const {
     return fail(Errc::invalid_argument, "session user_context: " + std::to_string(bytes) +
                                             " bytes exceed " +
                                             std::to_string(kUserContextBytesMax));
-  for (const auto& provider : providers_)
-    if (provider->name() == spec.provider) return spec;
+  if (has_provider(spec.provider)) return spec;
   std::string names;
   for (const auto& provider : providers_)
     names += (names.empty() ? "" : ", ") + std::string(provider->name());
@@ -331,6 +330,11 @@ asio::awaitable<void> Pool::tend_forever() {
     const auto slept = co_await sleep_for(ctx, options_.tend_every);
     if (!slept) co_return;
   }
+}
+
+bool Pool::has_provider(std::string_view name) const {
+  return std::any_of(providers_.begin(), providers_.end(),
+                     [&](const auto& provider) { return provider->name() == name; });
 }
 
 void Pool::drain() {

@@ -82,6 +82,7 @@ class Pool final {
   /// Errors: not_found; those of the provider. Harmless when it has ended.
   Async<void> release(Context& ctx, std::string id, EndReason reason);
 
+  bool has_provider(std::string_view name) const;
   /// Refuses new sessions from now on.
   void drain();
   /// Ends all sessions and providers.
