@@ -18,6 +18,8 @@
 
 namespace troupe {
 
+struct OrchestratorAccess;  // internal: tests put their own engine in
+
 class Orchestrator {
  public:
   /// Base of all exceptions thrown here; `error()` has code, message, source and hint.
@@ -93,6 +95,8 @@ class Orchestrator {
 
  private:
   struct Impl;
+  friend struct OrchestratorAccess;
+  explicit Orchestrator(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
