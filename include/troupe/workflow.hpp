@@ -3,6 +3,7 @@
 // docs/guides/workflows.md.
 #pragma once
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <chrono>
@@ -86,9 +87,9 @@ class WorkflowBuilder {
   Workflow build() const;
 
  private:
+  static boost::json::array steps_of(const Body& body);
   boost::json::object document_;
-  boost::json::array* steps_ = nullptr;
-  boost::json::array top_;
+  boost::json::array steps_;
 };
 
 namespace workflows {

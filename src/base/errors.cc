@@ -81,10 +81,8 @@ Error fail(Errc code, std::string message, std::string source, std::string hint)
   return Error{code, std::move(message), std::move(source), std::move(hint)};
 }
 
-}  // namespace troupe
-
-namespace boost::system {
-void throw_exception_from_error(const troupe::Error& error, const boost::source_location&) {
+void throw_exception_from_error(const Error& error, const boost::source_location&) {
   throw std::runtime_error(error.describe());
 }
-}  // namespace boost::system
+
+}  // namespace troupe

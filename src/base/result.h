@@ -10,13 +10,12 @@
 
 #include "troupe/error.hpp"
 
-namespace boost::system {
-/// Lets `.value()` compile (tests only); production code checks first.
-[[noreturn]] void throw_exception_from_error(const troupe::Error& error,
-                                             const boost::source_location& where);
-}  // namespace boost::system
-
 namespace troupe {
+
+/// Lets `.value()` compile (found by argument-dependent look-up); tests only, production code checks
+/// first.
+[[noreturn]] void throw_exception_from_error(const Error& error,
+                                             const boost::source_location& where);
 
 template <class T>
 using Result = boost::system::result<T, Error>;

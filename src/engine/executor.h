@@ -1,5 +1,5 @@
-// Executor: runs one task's steps on one session through an interactor. The only place that joins tasks
-// with sessions. Knows no queue and no pool.
+// Executor: runs one task's steps on one session through an interactor. The only place that joins
+// tasks with sessions. Knows no queue and no pool.
 #pragma once
 
 #include <functional>
@@ -19,25 +19,28 @@ namespace troupe::engine {
 /// All that one execution needs; owns everything.
 struct ExecutionInput {
   std::shared_ptr<const workflows::Definition> definition;
-  json::object inputs;       ///< Complete and checked (planner).
-  workflows::Site site;      ///< Empty name: no site.
-  int session_index = 0;     ///< `session.index`, `session.count`, `session.id` in templates.
+  json::object inputs;    ///< Complete and checked (planner).
+  workflows::Site site;   ///< Empty name: no site.
+  int session_index = 0;  ///< `session.index`, `session.count`, `session.id` in templates.
   int session_count = 1;
   std::string run_id;
   std::string task_id;
   int attempt = 1;
-  std::string artifacts_dir; ///< For screenshots, downloads; made on first use.
+  std::string artifacts_dir;  ///< For screenshots, downloads; made on first use.
   Duration step_timeout = std::chrono::seconds(30);
   std::int64_t output_bytes_max = 16 << 20;
   /// Looks up the workflow that a `call` step names.
-  std::function<Result<std::shared_ptr<const workflows::Definition>>(const std::string&)> find_workflow;
+  std::function<Result<std::shared_ptr<const workflows::Definition>>(const std::string&)>
+      find_workflow;
 };
 
 /// One step that began or ended, for events and logs.
 struct StepReport {
-  std::string id;      ///< Path of the step: `s3`, `s3.1`, or the id it was given.
+  std::string id;  ///< Path of the step: `s3`, `s3.1`, or the id it was given.
   std::string kind;
-  std::string status;  ///< started | ok | failed | skipped | ignored (failed, on_error: continue)
+  /// started | ok | failed | skipped | retrying | ignored (failed, on_error: continue)
+  std::string status;
+  std::string level;   ///< Of a `log` step: debug | info | warning | error. Else empty.
   std::string detail;  ///< What was done, for people. Never a secret.
   Duration elapsed{};
   std::optional<Error> error;
@@ -50,7 +53,7 @@ struct ExecutionOutcome {
   std::string failed_step;
   std::string screenshot;  ///< Path of the picture taken at the failure, when one could be taken.
   std::vector<Error> cleanup_errors;
-  bool page_clean = false; ///< Whether the page may be used again (isolation `reuse`).
+  bool page_clean = false;  ///< Whether the page may be used again (isolation `reuse`).
 };
 
 /// Never fails itself: failures are in the outcome. Cancellation and deadline of `ctx` end it after

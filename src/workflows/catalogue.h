@@ -1,5 +1,5 @@
-// Which workflows and site profiles exist: the built-in ones (assets/workflows, assets/sites), those in
-// the configured folders, and files named by path.
+// Which workflows and site profiles exist: the built-in ones (assets/workflows, assets/sites),
+// those in the configured folders, and files named by path.
 #pragma once
 
 #include <memory>
@@ -19,8 +19,8 @@ struct Definition;
 struct Site {
   std::string name;
   std::string description;
-  std::string origin;       ///< `built-in`, or the file it came from.
-  json::object profile;     ///< base_url, consent, selectors, limits, … (docs/guides/sites.md)
+  std::string origin;    ///< `built-in`, or the file it came from.
+  json::object profile;  ///< base_url, consent, selectors, limits, … (docs/guides/sites.md)
 };
 
 struct WorkflowSummary {
@@ -30,7 +30,8 @@ struct WorkflowSummary {
   std::string origin;  ///< `built-in`, or the file it came from.
 };
 
-/// Threads: one. Files are read when asked for; a broken file of a folder is an error of that one only.
+/// Threads: one. Files are read when asked for; a broken file of a folder is an error of that one
+/// only.
 class Catalogue final {
  public:
   Catalogue(std::vector<std::string> workflow_dirs, std::vector<std::string> site_dirs);

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "troupe/run.hpp"
 #include "workflows/catalogue.h"
+#include "workflows/definition.h"
 
 namespace troupe::workflows {
 
@@ -23,8 +24,17 @@ struct PlanLimits {
   int tasks_max = 100'000;
 };
 
+/// The value as the input wants it: coerced where nothing is lost ("5" → 5), limits checked.
+/// Errors: invalid_argument; the message does not name the input.
+Result<json::value> fit_input(const Input& input, json::value value);
+/// All inputs of a definition: defaults filled in, unknown names refused. `field` begins the names
+/// in errors: `inputs`, `items[3]`.
+Result<json::object> complete_inputs(const Definition& definition, const json::object& given,
+                                     std::string_view field);
+
 /// One task per item; without items one per session.
-/// Errors: invalid_argument, naming field, value and limit (sessions, inputs.<name>, items[<i>].<name>).
+/// Errors: invalid_argument, naming field, value and limit (sessions, inputs.<name>,
+/// items[<i>].<name>).
 Result<std::vector<TaskSpec>> plan(const Definition& definition, const RunRequest& request,
                                    const PlanLimits& limits);
 

@@ -1,0 +1,146 @@
+#include "engine/executor.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include "engine/executor_run.h"
+#include "workflows/output_schema.h"
+
+namespace troupe::engine {
+namespace {
+
+constexpr auto kPictureLimit = std::chrono::seconds(3);
+constexpr auto kCloseLimit = std::chrono::seconds(5);
+
+/// Whether a picture can be taken: nobody is there to take it when the browser is gone, and a stop
+/// that was asked for needs none.
+bool can_take_picture(const Error& error) {
+  return error.code != Errc::session_lost && error.code != Errc::page_crashed &&
+         error.code != Errc::cancelled;
+}
+
+std::string file_name_of(std::string text) {
+  for (char& c : text)
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '-' && c != '.') c = '-';
+  return text;
+}
+
+bool write_file(const std::string& folder, const std::string& path, const std::string& bytes) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return false;
+  std::ofstream file(path, std::ios::binary);
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  return !file.fail();
+}
+
+}  // namespace
+
+Run::Run(Context& ctx, sessions::LiveSession& session, interact::Interactor& interactor,
+         ExecutionInput input, std::function<void(const StepReport&)> report)
+    : ctx_(ctx),
+      session_(session),
+      interactor_(interactor),
+      input_(std::move(input)),
+      report_(std::move(report)),
+      random_(std::hash<std::string>()(input_.task_id) + static_cast<std::size_t>(input_.attempt)) {
+  built_in_["site"] = input_.site.profile;
+  built_in_["session"] = {
+      {"index", input_.session_index}, {"count", input_.session_count}, {"id", session_.id()}};
+  built_in_["run"] = {{"id", input_.run_id}};
+  built_in_["task"] = {{"id", input_.task_id}, {"attempt", input_.attempt}};
+}
+
+asio::awaitable<ExecutionOutcome> Run::execute() {
+  Branch branch;
+  Variables variables;
+  variables.set("inputs", input_.inputs);
+  Variables saved(&variables);
+  Frame frame(branch, saved, saved);
+  frame.built_in = &built_in_;
+  auto output = co_await run_workflow(ctx_, frame, *input_.definition);
+  if (output) {
+    outcome_.output = std::move(*output);
+  } else {
+    outcome_.error = std::move(output).error();
+  }
+  co_await finish_branch(ctx_, branch, outcome_.error);
+  if (branch.failure) {
+    outcome_.failed_step = std::move(branch.failure->step);
+    outcome_.screenshot = std::move(branch.failure->screenshot);
+  }
+  outcome_.page_clean = !outcome_.error && outcome_.cleanup_errors.empty();
+  co_return std::move(outcome_);
+}
+
+Async<json::value> Run::run_workflow(Context& ctx, Frame& frame,
+                                     const workflows::Definition& definition) {
+  Context limited = definition.timeout
+                        ? ctx.with_timeout(*definition.timeout, "workflow " + definition.name)
+                        : ctx;
+  CO_TRY_VOID(co_await run_steps(limited, frame, definition.steps));
+  co_return output_of(limited, frame, definition);
+}
+
+Result<json::value> Run::output_of(Context& ctx, const Frame& frame,
+                                   const workflows::Definition& definition) {
+  const bool written = !definition.output.is_constant() || !definition.output.constant().is_null();
+  json::value output = frame.written->own();  // without `output`: everything that was saved
+  if (written) {
+    auto rendered = render(ctx, frame, definition.output);
+    if (!rendered) {
+      Error error = rendered.error();
+      error.source = definition.file + " output";
+      return error;
+    }
+    output = std::move(*rendered);
+  }
+  const auto bytes = static_cast<std::int64_t>(json::serialize(output).size());
+  if (bytes > input_.output_bytes_max)
+    return fail(Errc::payload_too_large,
+                "output: " + std::to_string(bytes) + " bytes exceed " +
+                    std::to_string(input_.output_bytes_max),
+                definition.file + " output", "save less, or raise the limit");
+  if (!definition.output_schema.empty()) {
+    auto fits = workflows::validate_output(definition.output_schema, output);
+    if (!fits) {
+      Error error = fits.error();
+      error.source = definition.file + " output_schema";
+      return error;
+    }
+  }
+  return output;
+}
+
+asio::awaitable<void> Run::take_picture(Context& ctx, Branch& branch, Error error) {
+  if (!branch.failure || !branch.failure->screenshot.empty()) co_return;
+  if (!branch.tab || input_.artifacts_dir.empty() || !can_take_picture(error)) co_return;
+  Context limited = ctx.for_cleanup(kPictureLimit, "picture of the failure");
+  const auto png = co_await interactor_.screenshot(limited, *branch.tab);
+  if (!png) co_return;  // the failure itself is what counts
+  const std::string path = input_.artifacts_dir + "/" +
+                           file_name_of(input_.task_id + "-" + branch.failure->step) + ".png";
+  if (write_file(input_.artifacts_dir, path, *png)) branch.failure->screenshot = path;
+}
+
+asio::awaitable<void> Run::close_tab(Branch& branch, bool clean) {
+  if (!branch.tab) co_return;
+  Context limited = ctx_.for_cleanup(kCloseLimit, "closing the tab");
+  auto closed = co_await interactor_.close(limited, std::move(branch.tab), clean);
+  if (!closed) outcome_.cleanup_errors.push_back(std::move(closed).error());
+}
+
+asio::awaitable<void> Run::finish_branch(Context& ctx, Branch& branch, std::optional<Error> error) {
+  if (error) co_await take_picture(ctx, branch, *error);
+  co_await close_tab(branch, !error);
+}
+
+asio::awaitable<ExecutionOutcome> execute(Context& ctx, sessions::LiveSession& session,
+                                          interact::Interactor& interactor, ExecutionInput input,
+                                          std::function<void(const StepReport&)> report) {
+  Run run(ctx, session, interactor, std::move(input), std::move(report));
+  co_return co_await run.execute();
+}
+
+}  // namespace troupe::engine

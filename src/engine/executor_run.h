@@ -1,0 +1,151 @@
+// One execution in progress: variables, branches and the coroutines of the step kinds. Private to
+// the executor sources.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "engine/executor.h"
+#include "workflows/definition.h"
+
+namespace troupe::engine {
+
+/// Where the steps go on after one of them.
+enum class Flow { next, leave_loop, stop };
+
+/// Named values, inside other ones. Looking up goes outwards.
+class Variables final {
+ public:
+  explicit Variables(const Variables* outer = nullptr) : outer_(outer) {}
+  const json::value* find(std::string_view name) const {
+    if (const auto* own = troupe::find(values_, name)) return own;
+    return outer_ ? outer_->find(name) : nullptr;
+  }
+  void set(std::string_view name, json::value value) { values_[name] = std::move(value); }
+  const json::object& own() const { return values_; }
+
+ private:
+  const Variables* outer_;
+  json::object values_;
+};
+
+/// Where and why a branch failed: the innermost step.
+struct Failure {
+  std::string step;
+  std::string screenshot;
+};
+
+/// One line of execution with a tab of its own, opened when an action needs it.
+struct Branch {
+  std::unique_ptr<interact::Tab> tab;
+  json::value page = json::object();  ///< `page` in templates.
+  json::value error;                  ///< `error`: the latest failure that was ignored.
+  std::optional<Failure> failure;
+};
+
+/// What a step sees and where it writes.
+struct Frame final : workflows::Names {
+  Frame(Branch& b, const Variables& all, Variables& target)
+      : branch(&b), visible(&all), written(&target) {}
+  const json::value* find(std::string_view name) const override;
+
+  Branch* branch;
+  const Variables* visible;
+  Variables* written;
+  const json::object* built_in = nullptr;  ///< site, session, run, task
+  std::string id_prefix;                   ///< `s3/` inside the workflow that step s3 calls.
+  int calls = 0;                           ///< How deep `call` is nested.
+};
+
+/// What one attempt of a step gave.
+struct StepValue {
+  Flow flow = Flow::next;
+  json::value value;
+  std::string detail;
+};
+
+class Run final {
+ public:
+  Run(Context& ctx, sessions::LiveSession& session, interact::Interactor& interactor,
+      ExecutionInput input, std::function<void(const StepReport&)> report);
+
+  asio::awaitable<ExecutionOutcome> execute();
+
+ private:
+  using Step = workflows::Step;
+  using Steps = std::vector<Step>;
+  struct ParallelState;
+
+  // executor.cc
+  Async<json::value> run_workflow(Context& ctx, Frame& frame,
+                                  const workflows::Definition& definition);
+  Result<json::value> output_of(Context& ctx, const Frame& frame,
+                                const workflows::Definition& definition);
+  asio::awaitable<void> close_tab(Branch& branch, bool clean);
+  asio::awaitable<void> take_picture(Context& ctx, Branch& branch, Error error);
+  asio::awaitable<void> finish_branch(Context& ctx, Branch& branch, std::optional<Error> error);
+
+  // executor_steps.cc
+  Async<Flow> run_steps(Context& ctx, Frame& frame, const Steps& steps);
+  Async<Flow> run_step(Context& ctx, Frame& frame, const Step& step);
+  Async<StepValue> attempt(Context& ctx, Frame& frame, const Step& step);
+  Async<StepValue> dispatch(Context& ctx, Frame& frame, const Step& step);
+  Async<StepValue> act(Context& ctx, Frame& frame, const Step& step);
+  Async<void> breathe(Context& ctx);
+  Async<bool> wait_before_retry(Context& ctx, Frame& frame, const Step& step, int attempt,
+                                const Error& error);
+  Error located(Context& ctx, Frame& frame, const Step& step, Error error);
+  Result<json::object> arguments_of(Context& ctx, const Frame& frame, const Step& step);
+  Result<json::value> evaluate(Context& ctx, const Frame& frame,
+                               const workflows::Expression& expression);
+  Result<json::value> render(Context& ctx, const Frame& frame,
+                             const workflows::ValueTemplate& value);
+  Result<bool> holds(Context& ctx, const Frame& frame, const workflows::Expression& expression);
+  void refresh_page(const Frame& frame);
+  void tell(const Frame& frame, const Step& step, std::string_view status, std::string detail,
+            SteadyTime started, const Error* error);
+
+  // executor_control.cc
+  Async<StepValue> run_condition(Context& ctx, Frame& frame, const Step& step);
+  Async<StepValue> run_for_each(Context& ctx, Frame& frame, const Step& step);
+  Async<StepValue> run_while(Context& ctx, Frame& frame, const Step& step);
+  Async<StepValue> run_call(Context& ctx, Frame& frame, const Step& step);
+  Async<StepValue> run_parallel(Context& ctx, Frame& frame, const Step& step);
+  Async<int> run_branches(Context& ctx, Frame& frame, const Step& step, ParallelState& state);
+  asio::awaitable<void> run_branch(Context& ctx, Frame& frame, const Step& step,
+                                   ParallelState& state, std::size_t index);
+  Async<Flow> run_round(Context& ctx, Frame& frame, const Step& step, Variables& round,
+                        json::array& collected);
+  Result<json::array> items_of(Context& ctx, const Frame& frame, const Step& step);
+  Result<std::int64_t> limit_of(Context& ctx, const Frame& frame, const Step& step,
+                                std::int64_t fallback, std::int64_t most);
+  Result<StepValue> assertion(Context& ctx, Frame& frame, const Step& step);
+  Result<StepValue> assign(Context& ctx, Frame& frame, const Step& step);
+  Result<StepValue> spoken(Context& ctx, Frame& frame, const Step& step);
+
+  Context& ctx_;
+  sessions::LiveSession& session_;
+  interact::Interactor& interactor_;
+  ExecutionInput input_;
+  std::function<void(const StepReport&)> report_;
+  json::object built_in_;
+  Random random_;  // of retry delays; seeded by task and attempt, so runs can be repeated
+  ExecutionOutcome outcome_;
+  int steps_since_wait_ = 0;
+};
+
+/// Whether another attempt of a step can help: what the error table calls retryable, and everything
+/// that the page is at fault for (an element that is late, an assertion that does not hold yet).
+bool worth_retrying(const Error& error);
+/// Whether the execution ends here, whatever the step's policy says.
+bool is_final(const Error& error);
+
+/// `{index, number, first, last, count}` of a loop's round; no `last` and `count` when `count` < 0.
+json::object loop_variables(std::int64_t index, std::int64_t count);
+
+}  // namespace troupe::engine
