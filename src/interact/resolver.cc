@@ -296,7 +296,10 @@ Error not_found(const Clause& clause, const Snapshot& snapshot, std::vector<Scor
               "name the element as it is shown on the page, or give a selector");
 }
 
-bool by_score(const Scored& a, const Scored& b) { return a.score > b.score; }
+/// Best first; equals in page order, which is that of the snapshot.
+bool by_score(const Scored& a, const Scored& b) {
+  return a.score != b.score ? a.score > b.score : a.element < b.element;
+}
 
 /// An open modal dialog hides the rest of the page from a person.
 double standing(const Candidate& c, bool dialog_open) {
@@ -327,7 +330,7 @@ std::vector<Scored> score_all(const Clause& clause, const Snapshot& snapshot) {
     if (!target.scope.empty()) score *= scope_fit(target.scope, c);
     if (score > 0.3) scored.push_back({&c, score});
   }
-  std::stable_sort(scored.begin(), scored.end(), by_score);
+  std::sort(scored.begin(), scored.end(), by_score);
   return scored;
 }
 
@@ -399,7 +402,7 @@ Result<Resolution> pick_list(const Clause& clause, const Snapshot& snapshot,
   for (Scored& one : scored)
     if (one.element->tag == "select")
       one.score += has_option(*one.element, clause.value) ? 0.12 : -0.1;
-  std::stable_sort(scored.begin(), scored.end(), by_score);
+  std::sort(scored.begin(), scored.end(), by_score);
   std::erase_if(scored, [](const Scored& one) {
     return !choosable(*one.element) && !button_like(*one.element);
   });
@@ -473,7 +476,7 @@ std::vector<const Candidate*> rank(std::string_view wanted, const Snapshot& snap
     }
     if (score > 0) scored.push_back({&c, score});
   }
-  std::stable_sort(scored.begin(), scored.end(), by_score);
+  std::sort(scored.begin(), scored.end(), by_score);
   std::vector<const Candidate*> out;
   for (const Scored& one : scored)
     if (out.size() < limit) out.push_back(one.element);
