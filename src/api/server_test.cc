@@ -89,7 +89,7 @@ TEST_F(ApiServerTest, GoesOnWithTheCallersIds) {
                                       {"X-Request-Id", "mine-1"}});
 
   EXPECT_EQ(reply.header("x-request-id"), "mine-1");
-  EXPECT_EQ(body_of(reply).at("trace_id"), trace);
+  EXPECT_EQ(body_of(reply).at("trace_id"), json::value(trace));
 }
 
 TEST_F(ApiServerTest, EveryRequestIsLogged) {

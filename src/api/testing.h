@@ -12,6 +12,16 @@
 #include "api/server.h"
 #include "net/http_client.h"
 
+namespace troupe {
+
+/// Without it GoogleMock prints results with Boost's operator, which needs one for every value.
+template <class T>
+void PrintTo(const Result<T>& result, std::ostream* out) {
+  *out << (result ? "a value" : result.error().describe());
+}
+
+}  // namespace troupe
+
 namespace troupe::api {
 
 class MockRuns : public RunService {
