@@ -216,10 +216,17 @@ void collect_names(const CLI::App& app, std::vector<std::string>& names) {
 
 int refuse(const Grammar& grammar, const CLI::ParseError& error) {
   const CLI::App& where = deepest(grammar.root);
-  std::cerr << "troupe: " << error.what() << "\n";
+  const auto unknown_words = grammar.root.remaining(true);
+  const bool unknown_command =
+      error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError) &&
+      where.get_require_subcommand_min() > 0 && !unknown_words.empty();
+  if (unknown_command)
+    std::cerr << "troupe: there is no command \"" << unknown_words.front() << "\"\n";
+  else
+    std::cerr << "troupe: " << error.what() << "\n";
   std::vector<std::string> names;
   collect_names(where, names);
-  for (const auto& unknown : grammar.root.remaining(true)) {
+  for (const auto& unknown : unknown_words) {
     const auto best = config::closest(unknown.substr(0, unknown.find('=')), names);
     if (!best.empty()) std::cerr << "did you mean " << best << "?\n";
   }
