@@ -115,6 +115,7 @@ void LiveScreen::draw(const std::vector<std::string>& lines) {
 void LiveScreen::clear() {
   if (drawn_ > 0) put(erase());
   drawn_ = 0;
+  lines_.clear();
 }
 
 void LiveScreen::print_above(const std::string& line) {

@@ -117,6 +117,8 @@ TEST_F(LiveScreenTest, RedrawsInPlaceAndRemovesAllAtTheEnd) {
   EXPECT_EQ(written(), "\x1b[2A\r\x1b[Jthree\n");
   screen.clear();
   EXPECT_EQ(written(), "\x1b[1A\r\x1b[J");
+  screen.print_above("end");
+  EXPECT_EQ(written(), "end\n");
 }
 
 TEST_F(LiveScreenTest, KeepsPrintedLinesAboveTheBoard) {

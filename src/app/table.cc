@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 
 #include "app/text.h"
 
 namespace troupe::app {
 namespace {
 
-constexpr int kColumnMin = 8;  // a column shrinks no further; the last ones are left out instead
+constexpr int kColumnMin = 12;  // a column shrinks no further; the last ones are left out instead
 constexpr int kGap = 2;
 
 std::string cell_text(const json::value& value) {
@@ -21,21 +20,50 @@ std::string cell_text(const json::value& value) {
   return text;
 }
 
+bool is_url(const std::string& text) {
+  return text.starts_with("http://") || text.starts_with("https://");
+}
+
 bool is_number(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789.,-+%:sm ") == std::string::npos;
 }
 
-int sum(const std::vector<int>& widths, std::size_t count) {
-  return std::accumulate(widths.begin(), widths.begin() + static_cast<std::ptrdiff_t>(count), 0) +
-         kGap * static_cast<int>(count > 0 ? count - 1 : 0);
+struct Column {
+  std::size_t index = 0;
+  int width = 0;
+  bool numeric = false;
+  bool has_urls = false;
+};
+
+std::vector<Column> measure(const Table& table) {
+  std::vector<Column> columns;
+  for (std::size_t i = 0; i < table.headers.size(); ++i) {
+    Column column{.index = i, .width = display_width(table.headers[i])};
+    column.numeric = !table.rows.empty();
+    for (const auto& row : table.rows) {
+      column.width = std::max(column.width, display_width(row[i]));
+      column.numeric = column.numeric && (row[i].empty() || is_number(row[i]));
+      column.has_urls = column.has_urls || is_url(row[i]);
+    }
+    columns.push_back(column);
+  }
+  return columns;
+}
+
+int total(const std::vector<Column>& columns) {
+  int width = columns.empty() ? 0 : kGap * (static_cast<int>(columns.size()) - 1);
+  for (const Column& column : columns) width += column.width;
+  return width;
 }
 
 // Takes from the widest column until all fit, or none can give more.
-void shrink(std::vector<int>& widths, int width) {
-  while (sum(widths, widths.size()) > width) {
-    const auto widest = std::max_element(widths.begin(), widths.end());
-    if (*widest <= kColumnMin) return;
-    --*widest;
+void shrink(std::vector<Column>& columns, int width) {
+  while (total(columns) > width) {
+    const auto widest =
+        std::max_element(columns.begin(), columns.end(),
+                         [](const Column& a, const Column& b) { return a.width < b.width; });
+    if (widest == columns.end() || widest->width <= kColumnMin) return;
+    --widest->width;
   }
 }
 
@@ -106,38 +134,33 @@ json::object task_row(const TaskResult& task) {
 }  // namespace
 
 std::vector<std::string> render_table(const Table& table, int width) {
-  std::vector<int> widths;
-  std::vector<bool> numeric;
-  for (std::size_t column = 0; column < table.headers.size(); ++column) {
-    int widest = display_width(table.headers[column]);
-    bool all_numbers = !table.rows.empty();
-    for (const auto& row : table.rows) {
-      widest = std::max(widest, display_width(row[column]));
-      all_numbers = all_numbers && (row[column].empty() || is_number(row[column]));
-    }
-    widths.push_back(widest);
-    numeric.push_back(all_numbers);
-  }
-  shrink(widths, width);
-  std::size_t shown = widths.size();
-  while (shown > 1 && sum(widths, shown) > width) --shown;
+  std::vector<Column> columns = measure(table);
+  std::vector<std::string> hidden;
+  const auto hide = [&](std::size_t at) {
+    hidden.push_back(table.headers[columns[at].index]);
+    columns.erase(columns.begin() + static_cast<std::ptrdiff_t>(at));
+  };
+  // A cut address is of no use to anybody, so addresses give way first.
+  for (std::size_t i = columns.size(); i-- > 0;)
+    if (columns[i].has_urls && total(columns) > width && columns.size() > 1) hide(i);
+  shrink(columns, width);
+  while (columns.size() > 1 && total(columns) > width) hide(columns.size() - 1);
 
   const auto line = [&](const std::vector<std::string>& cells) {
     std::string text;
-    for (std::size_t i = 0; i < shown; ++i) {
-      if (i > 0) text.append(kGap, ' ');
-      text += pad(cells[i], std::min(widths[i], width), numeric[i]);
+    for (const Column& column : columns) {
+      if (!text.empty()) text.append(kGap, ' ');
+      text += pad(cells[column.index], std::min(column.width, width), column.numeric);
     }
     text.erase(text.find_last_not_of(' ') + 1);
     return text;
   };
   std::vector<std::string> lines = {line(table.headers)};
   for (const auto& row : table.rows) lines.push_back(line(row));
-  if (shown < widths.size()) {
-    std::string hidden;
-    for (std::size_t i = shown; i < widths.size(); ++i)
-      hidden += (hidden.empty() ? "" : ", ") + table.headers[i];
-    lines.push_back(fit("(no room for: " + hidden + ")", width));
+  if (!hidden.empty()) {
+    std::string names;
+    for (const auto& name : hidden) names += (names.empty() ? "" : ", ") + name;
+    lines.push_back(fit("(no room for: " + names + ")", width));
   }
   return lines;
 }

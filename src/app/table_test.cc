@@ -36,6 +36,12 @@ TEST(Table, LeavesOutColumnsThatHaveNoRoomAndSaysSo) {
   for (const auto& line : lines) EXPECT_LE(display_width(line), 20);
 }
 
+TEST(Table, LeavesOutAddressesFirst) {
+  const std::string wide(14, 'x');
+  const Table table{{"url", "title"}, {{"http://h/a/long/path", wide}}};
+  EXPECT_THAT(render_table(table, 20), ElementsAre("title", wide, "(no room for: url)"));
+}
+
 TEST(Table, OfObjectsHasAColumnPerMember) {
   const auto table = table_of(json::array{{{"title", "M"}, {"channel", {{"name", "Lang"}}}},
                                           {{"title", "Metropolis"}, {"year", 1927}}});
