@@ -71,6 +71,20 @@ const json::array* array_in(const json::value& value) {
   return nullptr;
 }
 
+// What people want to see of a list; the rest is in --json and `show`.
+json::array chosen_columns(const json::array& items) {
+  constexpr std::string_view names[] = {
+      "id",    "run_id",   "status",    "state",     "workflow",  "site",      "succeeded",
+      "total", "provider", "isolation", "endReason", "createdAt", "created_at"};
+  json::array rows;
+  for (const auto& item : items) {
+    auto& row = rows.emplace_back(json::object()).get_object();
+    for (const auto name : names)
+      if (const auto* value = find(item, name)) row[name] = *value;
+  }
+  return rows;
+}
+
 void show(const Invocation& invocation, const net::HttpReply& reply) {
   const auto body = parse_json(reply.body, "answer");
   if (!body) {
@@ -92,7 +106,7 @@ void show(const Invocation& invocation, const net::HttpReply& reply) {
   }
   const auto* items = array_in(*body);
   if (!items || items->empty()) return print("none\n");
-  print_lines(render_table(table_of(*items), terminal_width(1)));
+  print_lines(render_table(table_of(chosen_columns(*items)), terminal_width(1)));
 }
 
 asio::awaitable<int> send(Loop& loop, Clock& clock, const Invocation& invocation) {

@@ -135,9 +135,9 @@ json::object task_row(const TaskResult& task) {
 
 std::vector<std::string> render_table(const Table& table, int width) {
   std::vector<Column> columns = measure(table);
-  std::vector<std::string> hidden;
+  std::map<std::size_t, std::string> hidden;  // in the table's order
   const auto hide = [&](std::size_t at) {
-    hidden.push_back(table.headers[columns[at].index]);
+    hidden[columns[at].index] = table.headers[columns[at].index];
     columns.erase(columns.begin() + static_cast<std::ptrdiff_t>(at));
   };
   // A cut address is of no use to anybody, so addresses give way first.
@@ -159,7 +159,7 @@ std::vector<std::string> render_table(const Table& table, int width) {
   for (const auto& row : table.rows) lines.push_back(line(row));
   if (!hidden.empty()) {
     std::string names;
-    for (const auto& name : hidden) names += (names.empty() ? "" : ", ") + name;
+    for (const auto& [index, name] : hidden) names += (names.empty() ? "" : ", ") + name;
     lines.push_back(fit("(no room for: " + names + ")", width));
   }
   return lines;
