@@ -10,36 +10,36 @@ namespace troupe {
 
 /// What kind of failure. Enumerators are spelled as on the wire.
 enum class Errc {
-  invalid_argument,    ///< The caller's input is wrong; the message names field, value and limit.
-  not_found,           ///< No such workflow, site, run, session, file.
-  conflict,            ///< The state does not allow it (already ended, lost lease).
-  gone,                ///< It existed and has ended.
-  unauthenticated,     ///< No API key, or one that is not known.
-  permission_denied,   ///< Known, but not allowed.
-  payload_too_large,   ///< A body, page, or result over its limit.
-  unsupported,         ///< Not available in this build or with this provider.
-  exhausted,           ///< A limit on sessions, tasks or rate is reached; later it may work.
-  unavailable,         ///< A provider or service does not answer; later it may work.
-  draining,            ///< This process is shutting down and takes no new work.
-  timeout,             ///< A deadline passed.
-  cancelled,           ///< Somebody asked for it to stop.
-  network_error,       ///< Connecting or transferring failed (refused, reset, unreachable).
-  dns_error,           ///< The host name does not resolve.
-  tls_error,           ///< The certificate or handshake is not acceptable.
-  http_error,          ///< The page or service answered with a 4xx or 5xx status.
-  navigation_failed,   ///< The browser could not show the page, for any other reason.
-  target_not_found,    ///< No element fits; the candidates are listed.
-  target_ambiguous,    ///< Several elements fit equally; the candidates are listed.
-  not_actionable,      ///< The element exists but is hidden, disabled, moving or covered.
-  script_error,        ///< JavaScript in the page threw.
-  extraction_failed,   ///< The page's data does not fit the schema.
-  assertion_failed,    ///< An `assert` step did not hold.
-  page_crashed,        ///< The renderer died.
-  session_lost,        ///< The browser died or its connection broke.
-  browser_missing,     ///< No browser installed, or it does not start.
-  storage_failed,      ///< Disk full, read-only or broken data directory.
-  protocol_error,      ///< A peer sent something that its contract does not allow.
-  internal,            ///< A bug in Troupe.
+  invalid_argument,   ///< The caller's input is wrong; the message names field, value and limit.
+  not_found,          ///< No such workflow, site, run, session, file.
+  conflict,           ///< The state does not allow it (already ended, lost lease).
+  gone,               ///< It existed and has ended.
+  unauthenticated,    ///< No API key, or one that is not known.
+  permission_denied,  ///< Known, but not allowed.
+  payload_too_large,  ///< A body, page, or result over its limit.
+  unsupported,        ///< Not available in this build or with this provider.
+  exhausted,          ///< A limit on sessions, tasks or rate is reached; later it may work.
+  unavailable,        ///< A provider or service does not answer; later it may work.
+  draining,           ///< This process is shutting down and takes no new work.
+  timeout,            ///< A deadline passed.
+  cancelled,          ///< Somebody asked for it to stop.
+  network_error,      ///< Connecting or transferring failed (refused, reset, unreachable).
+  dns_error,          ///< The host name does not resolve.
+  tls_error,          ///< The certificate or handshake is not acceptable.
+  http_error,         ///< The page or service answered with a 4xx or 5xx status.
+  navigation_failed,  ///< The browser could not show the page, for any other reason.
+  target_not_found,   ///< No element fits; the candidates are listed.
+  target_ambiguous,   ///< Several elements fit equally; the candidates are listed.
+  not_actionable,     ///< The element exists but is hidden, disabled, moving or covered.
+  script_error,       ///< JavaScript in the page threw.
+  extraction_failed,  ///< The page's data does not fit the schema.
+  assertion_failed,   ///< An `assert` step did not hold.
+  page_crashed,       ///< The renderer died.
+  session_lost,       ///< The browser died or its connection broke.
+  browser_missing,    ///< No browser installed, or it does not start.
+  storage_failed,     ///< Disk full, read-only or broken data directory.
+  protocol_error,     ///< A peer sent something that its contract does not allow.
+  internal,           ///< A bug in Troupe.
 };
 
 /// Whose fault a failure is; decides how it is reported and retried.

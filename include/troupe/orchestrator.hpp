@@ -1,5 +1,5 @@
-// The library's front door: runs workflows on parallel browser sessions. Thread-safe: any thread may
-// call any member at any time; work happens on one engine thread that the orchestrator owns.
+// The library's front door: runs workflows on parallel browser sessions. Thread-safe: any thread
+// may call any member at any time; work happens on one engine thread that the orchestrator owns.
 #pragma once
 
 #include <exception>
@@ -18,6 +18,8 @@
 
 namespace troupe {
 
+struct OrchestratorAccess;  // internal: tests put their own engine in
+
 class Orchestrator {
  public:
   /// Base of all exceptions thrown here; `error()` has code, message, source and hint.
@@ -30,13 +32,25 @@ class Orchestrator {
    private:
     troupe::Error error_;
   };
-  class SessionCreationError : public Error { using Error::Error; };
-  class SessionNotFoundError : public Error { using Error::Error; };
-  class SessionReleaseError : public Error { using Error::Error; };
-  class TaskCreationError : public Error { using Error::Error; };
+  class SessionCreationError : public Error {
+    using Error::Error;
+  };
+  class SessionNotFoundError : public Error {
+    using Error::Error;
+  };
+  class SessionReleaseError : public Error {
+    using Error::Error;
+  };
+  class TaskCreationError : public Error {
+    using Error::Error;
+  };
   /// Only from calls that wait for a single task; run_workflow reports failures in its result.
-  class TaskExecutionError : public Error { using Error::Error; };
-  class ConfigurationError : public Error { using Error::Error; };
+  class TaskExecutionError : public Error {
+    using Error::Error;
+  };
+  class ConfigurationError : public Error {
+    using Error::Error;
+  };
 
   /// Settings from environment, file and defaults.
   Orchestrator();
@@ -48,8 +62,8 @@ class Orchestrator {
   Orchestrator& operator=(const Orchestrator&) = delete;
 
   /// Runs and waits. Failures of single tasks are in the result, also when all failed.
-  /// Throws TaskCreationError (request refused: unknown workflow or site, wrong inputs, sessions out of
-  /// range) and SessionCreationError (not one session could be created).
+  /// Throws TaskCreationError (request refused: unknown workflow or site, wrong inputs, sessions
+  /// out of range) and SessionCreationError (not one session could be created).
   RunResult run_workflow(RunRequest request);
   /// The same without waiting: `done` is called once, on the engine thread, with the exception or
   /// the result. Returns the run's id. Throws TaskCreationError.
@@ -71,8 +85,8 @@ class Orchestrator {
 
   /// Starts the REST API; returns the port (useful with port 0). Throws ConfigurationError.
   int start_api_server(const std::string& host = "127.0.0.1", int port = 8000);
-  /// Stops intake, lets running tasks end within the drain timeout, releases every session, ends the
-  /// browsers. Idempotent.
+  /// Stops intake, lets running tasks end within the drain timeout, releases every session, ends
+  /// the browsers. Idempotent.
   void close();
   /// Like close(), but running tasks are cancelled at once.
   void abort();
@@ -81,6 +95,8 @@ class Orchestrator {
 
  private:
   struct Impl;
+  friend struct OrchestratorAccess;
+  explicit Orchestrator(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

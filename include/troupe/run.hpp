@@ -27,15 +27,16 @@ struct RunRequest {
   /// Empty: one task per session, told apart by `session.index`.
   std::vector<boost::json::object> items;
   std::optional<Isolation> isolation;
-  std::string provider;     ///< Empty: the setting `provider`.
-  std::string interactor;   ///< Empty: the setting `interactor`.
+  std::string provider;    ///< Empty: the setting `provider`.
+  std::string interactor;  ///< Empty: the setting `interactor`.
   /// Longest time of one attempt of a task, and of the whole run.
   std::optional<std::chrono::milliseconds> task_timeout;
   std::optional<std::chrono::milliseconds> timeout;
   std::optional<int> attempts;  ///< Attempts per task at most; 1 to 10.
   std::string tenant = "default";
   std::string project;
-  boost::json::object user_context;  ///< Copied to every session of the run.
+  boost::json::object user_context;    ///< Copied to every session of the run.
+  boost::json::object site_overrides;  ///< Merged over the site profile: `{"base_url": …}`.
 };
 
 /// pending → running → succeeded | partial | failed | cancelled.
@@ -52,10 +53,10 @@ struct TaskResult {
   TaskState state = TaskState::queued;
   std::string session_id;  ///< Of the last attempt.
   int attempts = 0;
-  boost::json::value output;      ///< As the workflow's `output` says; null unless succeeded.
-  std::optional<Error> error;     ///< The first cause; clean-up errors never replace it.
-  std::string failed_step;        ///< Id of the step that failed.
-  std::string screenshot;         ///< Path of the picture taken at the failure; may be empty.
+  boost::json::value output;   ///< As the workflow's `output` says; null unless succeeded.
+  std::optional<Error> error;  ///< The first cause; clean-up errors never replace it.
+  std::string failed_step;     ///< Id of the step that failed.
+  std::string screenshot;      ///< Path of the picture taken at the failure; may be empty.
   std::vector<Error> cleanup_errors;
   std::chrono::milliseconds duration{};
   bool ok() const { return state == TaskState::succeeded; }

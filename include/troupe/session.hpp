@@ -19,15 +19,15 @@ enum class SessionState { pending, running, releasing, ended };
 /// Why a session ended; `none` while it has not.
 enum class EndReason {
   none,
-  released,       ///< Handed back by its user.
-  timed_out,      ///< Its maximum life time passed.
-  idle,           ///< Nobody used it for the idle limit.
-  client_left,    ///< The last CDP client disconnected.
-  provider_ended, ///< The provider ended it by itself.
-  crashed,        ///< The browser or its renderer died.
-  quota,          ///< A limit of the tenant or machine was reached (memory, budget).
-  shutdown,       ///< Troupe itself was stopped.
-  failed,         ///< It could not be created completely.
+  released,        ///< Handed back by its user.
+  timed_out,       ///< Its maximum life time passed.
+  idle,            ///< Nobody used it for the idle limit.
+  client_left,     ///< The last CDP client disconnected.
+  provider_ended,  ///< The provider ended it by itself.
+  crashed,         ///< The browser or its renderer died.
+  quota,           ///< A limit of the tenant or machine was reached (memory, budget).
+  shutdown,        ///< Troupe itself was stopped.
+  failed,          ///< It could not be created completely.
 };
 
 /// How separate from other sessions it is, and what that costs (docs/guides/sessions.md).
@@ -75,17 +75,17 @@ struct Session {
   std::string connect_url;
   /// Secret part of `connect_url`. Never logged; the API shows it only to the creator.
   std::string auth_token;
-  std::string run_id;   ///< The run and task that hold it now; empty when none.
+  std::string run_id;  ///< The run and task that hold it now; empty when none.
   std::string task_id;
 
   struct Counters {
-    std::uint64_t tasks = 0;         ///< Leases so far.
+    std::uint64_t tasks = 0;  ///< Leases so far.
     std::uint64_t navigations = 0;
     std::uint64_t actions = 0;
     std::uint64_t cdp_commands = 0;
     std::uint64_t cdp_bytes_sent = 0;
     std::uint64_t cdp_bytes_received = 0;
-    std::uint64_t page_errors = 0;   ///< Crashes and failed navigations.
+    std::uint64_t page_errors = 0;  ///< Crashes and failed navigations.
   } counters;
 };
 

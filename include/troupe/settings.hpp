@@ -1,6 +1,6 @@
-// All settings with their defaults. Order of precedence: given directly > environment (TROUPE_<NAME>)
-// > file (troupe.toml) > default. Names, bounds and help are declared once, in src/config/fields.cc;
-// docs/reference/settings.md is generated from there.
+// All settings with their defaults. Order of precedence: given directly > environment
+// (TROUPE_<NAME>) > file (troupe.toml) > default. Names, bounds and help are declared once, in
+// src/config/fields.cc; docs/reference/settings.md is generated from there.
 #pragma once
 
 #include <chrono>
@@ -21,13 +21,13 @@ struct Settings {
   std::string provider = "local";
   std::string interactor = "native";
   std::string isolation = "context";
-  int sessions_max = 50;             ///< Sessions at once in this process.
-  int session_queue_max = 10'000;    ///< Callers that may wait for a session.
-  int contexts_per_browser = 16;     ///< A further browser process is started beyond that.
-  int warm_sessions = 1;             ///< Spare sessions kept ready while the service runs.
-  int browser_recycle_after = 500;   ///< Sessions after which a browser process is replaced.
-  int renderer_heap_mb = 1024;       ///< V8 heap limit of a renderer.
-  int browser_memory_mb = 4096;      ///< Resident memory at which a browser is recycled.
+  int sessions_max = 50;            ///< Sessions at once in this process.
+  int session_queue_max = 10'000;   ///< Callers that may wait for a session.
+  int contexts_per_browser = 16;    ///< A further browser process is started beyond that.
+  int warm_sessions = 1;            ///< Spare sessions kept ready while the service runs.
+  int browser_recycle_after = 500;  ///< Sessions after which a browser process is replaced.
+  int renderer_heap_mb = 1024;      ///< V8 heap limit of a renderer.
+  int browser_memory_mb = 4096;     ///< Resident memory at which a browser is recycled.
   std::chrono::milliseconds session_timeout{std::chrono::minutes(30)};
   std::chrono::milliseconds session_create_timeout{std::chrono::seconds(30)};
   std::chrono::milliseconds session_idle_timeout{std::chrono::minutes(10)};
@@ -38,8 +38,8 @@ struct Settings {
   std::chrono::milliseconds step_timeout{std::chrono::seconds(30)};
   std::chrono::milliseconds drain_timeout{std::chrono::seconds(20)};
   int task_attempts = 2;
-  int tasks_max = 100'000;           ///< Tasks of one run.
-  int runs_kept = 1'000;             ///< Ended runs remembered by the service.
+  int tasks_max = 100'000;  ///< Tasks of one run.
+  int runs_kept = 1'000;    ///< Ended runs remembered by the service.
   std::int64_t result_bytes_max = 16 << 20;
 
   // The service.
@@ -52,7 +52,7 @@ struct Settings {
   // Logs.
   std::string log_level = "info";
   std::string log_format = "text";
-  std::string log_file;               ///< Empty: standard error.
+  std::string log_file;  ///< Empty: standard error.
   std::string project = "default";
 };
 

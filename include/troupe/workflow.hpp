@@ -1,5 +1,6 @@
-// Workflows: a named, versioned definition of inputs, steps and output. From YAML or JSON text, from
-// a file, or built in C++. Immutable and cheap to copy. Reference of the format: docs/guides/workflows.md.
+// Workflows: a named, versioned definition of inputs, steps and output. From YAML or JSON text,
+// from a file, or built in C++. Immutable and cheap to copy. Reference of the format:
+// docs/guides/workflows.md.
 #pragma once
 
 #include <boost/json/array.hpp>
@@ -26,7 +27,7 @@ class Workflow {
   /// An empty workflow: refused when run.
   Workflow() = default;
   /// A workflow known by name when it is run: built in, or in the configured workflow folders.
-  Workflow(const char* name) : name_(name) {}         // NOLINT: `.workflow = "video_discovery"`
+  Workflow(const char* name) : name_(name) {}             // NOLINT: `.workflow = "video_discovery"`
   Workflow(std::string name) : name_(std::move(name)) {}  // NOLINT
   explicit Workflow(std::shared_ptr<const workflows::Definition> definition);
 

@@ -120,15 +120,16 @@ asio::awaitable<std::vector<Result<T>>> gather(Context& ctx, std::vector<Async<T
   co_return results;
 }
 
-/// Runs `work` on `pool` and comes back to the engine thread with its value. `work` touches only what
-/// it owns: a call that is cancelled or times out leaves it running.
+/// Runs `work` on `pool` and comes back to the engine thread with its value. `work` touches only
+/// what it owns: a call that is cancelled or times out leaves it running.
 template <class T>
 Async<T> run_blocking(Context& ctx, asio::thread_pool& pool, std::function<Result<T>()> work) {
   auto promise = std::make_shared<Promise<T>>();
   auto executor = ctx.executor();
   asio::post(pool, [promise, executor, work = std::move(work)]() mutable {
     auto result = std::make_shared<Result<T>>(work());
-    asio::post(executor, [promise = std::move(promise), result] { promise->set(std::move(*result)); });
+    asio::post(executor,
+               [promise = std::move(promise), result] { promise->set(std::move(*result)); });
   });
   co_return co_await promise->wait(ctx);
 }

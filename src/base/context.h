@@ -63,8 +63,8 @@ class Context final {
  public:
   Context(Clock& clock, boost::asio::any_io_executor executor);
 
-  /// A child that must end within `limit` (or with its parent, if earlier). `what` names the limit in
-  /// the error: `timed out after 10000 ms: step goto`.
+  /// A child that must end within `limit` (or with its parent, if earlier). `what` names the limit
+  /// in the error: `timed out after 10000 ms: step goto`.
   Context with_timeout(Duration limit, std::string what) const;
   /// A child that `source` can stop. Link the source to this context's if it must also follow it.
   Context with_cancel(CancelSource source) const;

@@ -8,8 +8,8 @@ namespace troupe {
 namespace {
 
 // The only mapping of failures that exists. docs/reference/errors.md is generated from it.
-// Exit codes: 1 failed, 2 wrong input, 3 partly failed (runs only), 4 environment, 5 timeout, 6 busy,
-// 70 bug, 130 interrupted.
+// Exit codes: 1 failed, 2 wrong input, 3 partly failed (runs only), 4 environment, 5 timeout, 6
+// busy, 70 bug, 130 interrupted.
 constexpr std::array kTable = std::to_array<ErrorTraits>({
     {Errc::invalid_argument, "invalid_argument", "Invalid argument", 400, 2, false, Fault::user},
     {Errc::not_found, "not_found", "Not found", 404, 2, false, Fault::user},
@@ -63,7 +63,7 @@ const ErrorTraits& traits(std::string_view wire_name) {
 std::string_view to_string(Errc code) { return traits(code).name; }
 
 std::string_view to_string(Fault fault) {
-  constexpr std::string_view names[] = {"user",    "page",     "network", "session",
+  constexpr std::string_view names[] = {"user",     "page", "network", "session",
                                         "provider", "host", "troupe"};
   return names[static_cast<std::size_t>(fault)];
 }
@@ -81,10 +81,8 @@ Error fail(Errc code, std::string message, std::string source, std::string hint)
   return Error{code, std::move(message), std::move(source), std::move(hint)};
 }
 
-}  // namespace troupe
-
-namespace boost::system {
-void throw_exception_from_error(const troupe::Error& error, const boost::source_location&) {
+void throw_exception_from_error(const Error& error, const boost::source_location&) {
   throw std::runtime_error(error.describe());
 }
-}  // namespace boost::system
+
+}  // namespace troupe

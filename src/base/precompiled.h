@@ -1,6 +1,7 @@
 // Compiled once per target; never included by hand.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -8,7 +9,6 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
 #include <boost/system/result.hpp>
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>

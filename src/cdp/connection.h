@@ -11,6 +11,7 @@
 
 #include "base/async.h"
 #include "base/json.h"
+#include "cdp/codec.h"
 #include "cdp/transport.h"
 
 namespace troupe::cdp {
@@ -38,10 +39,6 @@ class Connection final {
                            json::object params = {});
   /// Sends a command whose answer nobody waits for (its error is dropped).
   void post(std::string_view session_id, std::string_view method, const json::object& params = {});
-  /// Commands sent between these two go out in one write (saves wake-ups of the browser).
-  void cork();
-  void uncork();
-
   /// Events of one flat session ("" = the browser's own), while the subscription lives. Handlers
   /// run in the event loop; they must not wait, and may end any subscription.
   class Subscription final {
@@ -73,18 +70,18 @@ class Connection final {
  private:
   struct Pending;
   void on_message(std::string_view text);
-  void dispatch(const std::string& session_id, std::string_view method, const json::object& params);
+  void on_answer(Answer answer);
+  void dispatch(const EventMessage& event);
   std::uint64_t send(std::string_view session_id, std::string_view method,
                      const json::object& params);
 
   std::unique_ptr<Transport> transport_;
   std::uint64_t last_id_ = 0;
-  std::unordered_map<std::uint64_t, Pending*> pending_;
+  // Shared with the calls under way, which may outlive the connection by one turn of the loop.
+  std::shared_ptr<std::unordered_map<std::uint64_t, Pending*>> pending_;
   std::unordered_map<std::string, std::list<std::weak_ptr<EventHandler>>> handlers_;
   std::unordered_map<std::string, TrafficCounters> by_session_;
   TrafficCounters counters_;
-  int corked_ = 0;
-  std::string cork_buffer_;
   bool closed_ = false;
   Error close_reason_;
   Event closed_event_;

@@ -1,5 +1,5 @@
-// Engine: sessions, runs and their tasks on one event loop. The API server and the public Orchestrator
-// are thin layers over it. Threads: engine.
+// Engine: sessions, runs and their tasks on one event loop. The API server and the public
+// Orchestrator are thin layers over it. Threads: engine.
 #pragma once
 
 #include <memory>
@@ -17,6 +17,8 @@
 
 namespace troupe::engine {
 
+struct Parts;
+
 /// One readiness check.
 struct Check {
   std::string name;
@@ -26,9 +28,12 @@ struct Check {
 
 class Engine final {
  public:
-  /// Checks the settings that only matter at run time (data directory, browser name). Starts nothing.
+  /// Checks the settings that only matter at run time (data directory, browser name). Starts
+  /// nothing. Errors: storage_failed, invalid_argument (naming the setting).
   static Result<std::unique_ptr<Engine>> create(asio::any_io_executor executor, Settings settings,
                                                 std::unique_ptr<observe::Log> log);
+  /// From parts of the caller's choice (tests).
+  static std::unique_ptr<Engine> assemble(asio::any_io_executor executor, Parts parts);
   ~Engine();
 
   /// Accepts a run: everything the request can have wrong is found here. Returns its id.
@@ -37,6 +42,8 @@ class Engine final {
   /// Waits for its end. Errors: not_found, timeout, cancelled (of the wait, not of the run).
   Async<RunResult> wait(Context& ctx, std::string run_id);
   Result<RunResult> run(const std::string& run_id) const;
+  /// Whether at least one session of the run could be created.
+  bool session_created(const std::string& run_id) const;
   std::vector<RunResult> runs() const;  ///< Newest first.
   /// Errors: not_found, conflict (has ended).
   Result<void> cancel(const std::string& run_id, std::string reason);
@@ -51,7 +58,8 @@ class Engine final {
   Clock& clock();
   const Settings& settings() const;
   const workflows::Catalogue& catalogue() const;
-  /// Things without which runs cannot succeed: data directory writable, browser found, not draining.
+  /// Things without which runs cannot succeed: data directory writable, browser found, not
+  /// draining.
   std::vector<Check> readiness() const;
 
   /// Stops intake, waits for running tasks within the drain timeout (`now`: cancels them at once),
@@ -59,8 +67,8 @@ class Engine final {
   asio::awaitable<void> close(bool now);
 
  private:
-  Engine();
   struct Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

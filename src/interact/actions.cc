@@ -9,7 +9,8 @@ namespace {
 using enum FieldType;
 
 constexpr std::array kTarget = std::to_array<Field>({
-    {"selector", text, false, "CSS selector (pierces open shadow roots), or xpath=…, text=…, role=…[name=…]"},
+    {"selector", text, false,
+     "CSS selector (pierces open shadow roots), or xpath=…, text=…, role=…[name=…]"},
     {"role", text, false, "ARIA role: button, link, textbox, …"},
     {"name", text, false, "Accessible name; compared without case and extra white space"},
     {"label", text, false, "Text of the field's label"},
@@ -36,15 +37,18 @@ constexpr std::array kExtract = std::to_array<Field>({
     {"instruction", text, false, "What is wanted, in words; for interactors that ask a model"},
     {"items", text, false, "Selector of the repeated element: the result is a list of objects"},
     {"list", flag, false, "The result is a list, its repeated structure found without `items`"},
-    {"fields", object, false, "Name → type, or {selector, attribute, pattern, type, label, required}"},
-    {"schema", object, false, "JSON Schema instead of `fields`; properties may carry selector, attribute, …"},
+    {"fields", object, false,
+     "Name → type, or {selector, attribute, pattern, type, label, required}"},
+    {"schema", object, false,
+     "JSON Schema instead of `fields`; properties may carry selector, attribute, …"},
     {"within", text, false, "Selector of the region to look in"},
     {"limit", integer, false, "Longest list (default 1000)"},
     {"min", integer, false, "Fewer items than that is an error (default 0)"},
     {"unique_by", text, false, "Field that tells items apart: repeated ones are dropped"},
 });
 constexpr std::array kObserve = std::to_array<Field>({
-    {"instruction", text, false, "What is looked for, in words; empty: everything that can be done"},
+    {"instruction", text, false,
+     "What is looked for, in words; empty: everything that can be done"},
     {"limit", integer, false, "Longest list (default 50)"},
 });
 constexpr std::array kClick = std::to_array<Field>({
@@ -68,7 +72,8 @@ constexpr std::array kScroll = std::to_array<Field>({
     {"by", integer, false, "Pixels; negative is up"},
 });
 constexpr std::array kWaitFor = std::to_array<Field>({
-    {"state", text, false, "What the element must be (default visible)", "attached|visible|hidden|detached|enabled"},
+    {"state", text, false, "What the element must be (default visible)",
+     "attached|visible|hidden|detached|enabled"},
     {"url", text, false, "Text that the URL must contain"},
     {"expression", text, false, "JavaScript that must become true"},
     {"load", text, false, "Load state that must be reached", kWaitUntil},
@@ -80,7 +85,8 @@ constexpr std::array kScreenshot = std::to_array<Field>({
     {"full_page", flag, false, "The whole page instead of the view (default false)"},
 });
 constexpr std::array kEvaluate = std::to_array<Field>({
-    {"expression", text, true, "JavaScript expression; a promise is awaited; the value must be JSON"},
+    {"expression", text, true,
+     "JavaScript expression; a promise is awaited; the value must be JSON"},
     {"args", object, false, "Available in the expression as `args`"},
 });
 constexpr std::array kDownload = std::to_array<Field>({
@@ -103,7 +109,8 @@ constexpr std::array kActions = std::to_array<ActionRow>({
     {"press", "Presses a key, on an element or where the focus is", "key", kPress, true, true},
     {"hover", "Moves the pointer over an element", "selector", {}, true},
     {"scroll", "Scrolls the page, a region, or to an element", "to", kScroll, true, true},
-    {"wait_for", "Waits for an element, a URL, a condition or a time", "selector", kWaitFor, true, true},
+    {"wait_for", "Waits for an element, a URL, a condition or a time", "selector", kWaitFor, true,
+     true},
     {"screenshot", "Saves a picture of the page or an element", "name", kScreenshot, true, true},
     {"evaluate", "Runs JavaScript in the page", "expression", kEvaluate},
     {"download", "Saves what a click or a URL downloads", "url", kDownload, true, true},

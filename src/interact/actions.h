@@ -1,5 +1,5 @@
-// The action table: every interaction that a workflow step can name, with its fields. Validation, the
-// JSON Schema for editors and docs/reference/actions.md are generated from it.
+// The action table: every interaction that a workflow step can name, with its fields. Validation,
+// the JSON Schema for editors and docs/reference/actions.md are generated from it.
 #pragma once
 
 #include <span>
@@ -22,17 +22,19 @@ struct Field {
 struct ActionRow {
   std::string_view kind;
   std::string_view help;
-  /// Field that the short form sets: `- goto: https://…` is `- goto: {url: https://…}`. Empty: none.
+  /// Field that the short form sets: `- goto: https://…` is `- goto: {url: https://…}`. Empty:
+  /// none.
   std::string_view main_field;
   std::span<const Field> fields;
-  /// Takes the fields of kTargetFields too; at least one of them is required unless `target_optional`.
+  /// Takes the fields of kTargetFields too; at least one of them is required unless
+  /// `target_optional`.
   bool has_target = false;
   bool target_optional = false;
 };
 
-/// How an element is named: `selector` (CSS, or `xpath=…`, `text=…`, `role=button[name="Go"]`), or any of
-/// the others together. All matches are narrowed by `within` (a selector) and `nth` (1-based; negative
-/// from the end).
+/// How an element is named: `selector` (CSS, or `xpath=…`, `text=…`, `role=button[name="Go"]`), or
+/// any of the others together. All matches are narrowed by `within` (a selector) and `nth`
+/// (1-based; negative from the end).
 std::span<const Field> target_fields();
 std::span<const ActionRow> action_table();
 /// The row, or nullptr.

@@ -1,5 +1,5 @@
-// An HTTP/1.1 client: one request, one response, over plain or TLS connections, kept alive and reused by
-// origin. Deadlines cover the body.
+// An HTTP/1.1 client: one request, one response, over plain or TLS connections, kept alive and
+// reused by origin. Deadlines cover the body. Follows no redirects, uses no proxy.
 #pragma once
 
 #include <memory>
@@ -22,16 +22,27 @@ struct HttpReply {
   int status = 0;
   Headers headers;  ///< Names in lower case.
   std::string body;
+  /// First header of that (lower-case) name, or "".
   std::string_view header(std::string_view name) const;
+};
+
+struct HttpClientOptions {
+  /// Trusted certificates (PEM); empty: the system's.
+  std::string ca_file;
+  std::size_t idle_per_origin = 8;
+  Duration idle_timeout = std::chrono::seconds(30);
+  int header_bytes_max = 64 << 10;
 };
 
 /// Threads: engine.
 class HttpClient {
  public:
-  static std::unique_ptr<HttpClient> create(asio::any_io_executor executor);
+  static std::unique_ptr<HttpClient> create(HttpClientOptions options = {});
   virtual ~HttpClient() = default;
-  /// Errors: invalid_argument (url), dns_error, network_error, tls_error, timeout, payload_too_large,
-  /// protocol_error. A status of 4xx or 5xx is a reply, not an error.
+  /// A request on a kept connection that the server closed meanwhile is sent again on a new one
+  /// when its method is idempotent. Errors: invalid_argument (url, method, header), dns_error,
+  /// network_error, tls_error, timeout, cancelled, payload_too_large, protocol_error. A status of
+  /// 4xx or 5xx is a reply, not an error.
   virtual Async<HttpReply> send(Context& ctx, HttpCall call) = 0;
 };
 

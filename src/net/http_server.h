@@ -1,5 +1,5 @@
-// A small HTTP/1.1 server on Beast: requests to one handler coroutine, responses whole or streamed. Knows
-// no routes. All Beast templates stay in http_server.cc.
+// A small HTTP/1.1 server: requests to one handler coroutine, responses whole or streamed. Knows no
+// routes and no TLS (a reverse proxy's work).
 #pragma once
 
 #include <functional>
@@ -15,7 +15,8 @@ namespace troupe::net {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
-/// One request, read whole. `path` and query values are percent-decoded; names of headers lower case.
+/// One request, read whole. `path` and query values are percent-decoded UTF-8; `target` is as sent;
+/// names of headers are lower case.
 struct HttpRequest {
   std::string method;
   std::string target;
@@ -30,7 +31,8 @@ struct HttpRequest {
   const std::string* query_value(std::string_view name) const;
 };
 
-/// Writes a streamed body piece by piece (chunked). Ends with network_error when the client is gone.
+/// Writes a streamed body piece by piece (chunked). Waits while the client does not read. Fails
+/// with network_error when the client is gone (the context is cancelled then, too).
 class BodyWriter {
  public:
   virtual ~BodyWriter() = default;
@@ -42,10 +44,12 @@ struct HttpResponse {
   std::string content_type = "application/json";
   std::string body;
   Headers headers;
-  /// Instead of `body`: called after the headers went out.
+  /// Instead of `body`: called after the headers went out, unless the request was HEAD.
   std::function<asio::awaitable<void>(Context&, BodyWriter&)> stream;
 };
 
+/// The context is cancelled when the client goes away, and at the end of stop(). An exception is
+/// answered with 500.
 using HttpHandler = std::function<asio::awaitable<HttpResponse>(Context&, HttpRequest)>;
 
 struct HttpServerOptions {
@@ -54,22 +58,26 @@ struct HttpServerOptions {
   std::int64_t body_bytes_max = 8 << 20;
   int header_bytes_max = 16 << 10;
   int connections_max = 1'024;
-  Duration header_timeout = std::chrono::seconds(10);  ///< From connect or first byte to the header's end.
-  Duration body_timeout = std::chrono::seconds(60);
-  Duration idle_timeout = std::chrono::seconds(75);    ///< Keep-alive.
-  Duration handler_timeout = std::chrono::seconds(120);///< Not for streams.
+  /// From connect, or a request's first byte, to the header's end.
+  Duration header_timeout = std::chrono::seconds(10);
+  Duration body_timeout =
+      std::chrono::seconds(60);  ///< Of a request's body; of progress in sending.
+  Duration idle_timeout = std::chrono::seconds(75);      ///< Between requests of one connection.
+  Duration handler_timeout = std::chrono::seconds(120);  ///< Not for streams.
 };
 
 /// Threads: engine.
 class HttpServer {
  public:
-  /// Binds and starts to accept. Errors: invalid_argument (host, port), unavailable (address in use: says
-  /// so and how to mend it), permission_denied.
+  /// Binds and starts to accept. `clock` and what `handler` refers to must live until stop() ended.
+  /// Errors: invalid_argument (host, port), unavailable (address in use: says so and how to mend
+  /// it), permission_denied.
   static Result<std::unique_ptr<HttpServer>> start(asio::any_io_executor executor, Clock& clock,
                                                    HttpServerOptions options, HttpHandler handler);
   virtual ~HttpServer() = default;
   virtual int port() const = 0;
-  /// Stops accepting, lets running requests end until the context's deadline, then closes all.
+  /// Stops accepting, closes idle connections, lets running requests end until the context's
+  /// deadline, cancels the rest and closes all. Idempotent.
   virtual Async<void> stop(Context& ctx) = 0;
 };
 

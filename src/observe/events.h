@@ -1,5 +1,6 @@
 // The one way that news travels: run, task, step and session events, numbered, to any number of
-// bounded subscribers (CLI progress, SSE, metrics). A slow subscriber loses the oldest, and is told.
+// bounded subscribers (CLI progress, SSE, metrics). A slow subscriber loses the oldest, and is
+// told.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/async.h"
@@ -15,8 +17,8 @@
 
 namespace troupe::observe {
 
-/// `type` is noun.verb: run.started, run.ended, task.queued, task.started, task.ended, task.retrying,
-/// step.started, step.ended, session.created, session.ended, log.
+/// `type` is noun.verb: run.started, run.ended, task.queued, task.started, task.ended,
+/// task.retrying, step.started, step.ended, session.created, session.ended, log.
 struct EventRecord {
   std::uint64_t number = 0;  ///< Counts up over all events of this process.
   WallTime time;
@@ -50,8 +52,10 @@ class EventBus final {
   /// Pull subscriber for one run (empty: all): replays what is kept after `after`, then goes on.
   class Subscriber final {
    public:
-    /// The next event. `gone` when the run ended and all was delivered.
+    /// The next event. Errors: gone (the run ended and all was delivered), timeout, cancelled.
+    /// One caller at a time.
     Async<EventRecord> next(Context& ctx);
+    /// Events that this subscriber lost because it, or its subscription, came too late.
     std::uint64_t dropped() const { return dropped_; }
 
    private:
@@ -66,14 +70,20 @@ class EventBus final {
   std::shared_ptr<Subscriber> subscribe(std::string run_id, std::uint64_t after);
 
  private:
-  void offer(Subscriber& subscriber, const EventRecord& event);
+  struct Kept {
+    std::deque<EventRecord> events;
+    std::uint64_t forgotten = 0;  ///< How many were dropped from the front.
+    bool ended = false;
+  };
+  void keep(const EventRecord& event);
+  static void offer(Subscriber& subscriber, const EventRecord& event);
   Clock& clock_;
   Limits limits_;
   std::uint64_t last_ = 0;
   std::list<std::weak_ptr<std::function<void(const EventRecord&)>>> listeners_;
   std::list<std::weak_ptr<Subscriber>> subscribers_;
   std::deque<std::string> run_order_;
-  std::unordered_map<std::string, std::deque<EventRecord>> kept_;
+  std::unordered_map<std::string, Kept> kept_;
 };
 
 }  // namespace troupe::observe

@@ -1,10 +1,11 @@
 // Structured log: one line per event. Text form:
 //   2026-11-22T19:48:10.123Z INFO Action: session.create, Status: ok, Workflow: video_discovery,
-//   RunID: run_…, TaskID: task_…, Attempt: 1, SessionID: …, ProjectID: default, Details: provider=local
+//   RunID: run_…, TaskID: task_…, Attempt: 1, SessionID: …, ProjectID: default, Details:
+//   provider=local
 // or JSON with the same fields. Secrets never: pass them as observe::Secret, which prints [secret].
 #pragma once
 
-#include <initializer_list>
+#include <concepts>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,13 +27,15 @@ struct Secret {
 /// One `key=value` of a line's details.
 struct Detail {
   Detail(std::string_view k, json::value v) : key(k), value(std::move(v)) {}
+  template <std::convertible_to<std::string_view> Text>
+  Detail(std::string_view k, const Text& text) : key(k), value(std::string_view(text)) {}
   Detail(std::string_view k, const Secret&) : key(k), value("[secret]") {}
   std::string key;
   json::value value;
 };
 
-/// One event. `action` is `noun.verb` (session.create, task.execute), `status` one word (started, ok,
-/// failed, retrying, cancelled).
+/// One event. `action` is `noun.verb` (session.create, task.execute), `status` one word (started,
+/// ok, failed, retrying, cancelled).
 struct LogLine {
   Level level = Level::info;
   std::string_view action;

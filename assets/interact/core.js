@@ -1,0 +1,414 @@
+// Finds elements, waits until one can be used, and tells what an action changed. Runs in an isolated
+// world: the page neither sees nor breaks it. Loaded once per document, before the other scripts.
+(() => {
+  if (globalThis.__troupe) return;
+  const T = (globalThis.__troupe = { refs: [], has: { core: 1 } });
+
+  // --- Trees: open shadow roots and same-origin frames are part of the page. ---
+  const frameDocument = (e) => {
+    if (e.localName !== 'iframe' && e.localName !== 'frame') return null;
+    try {
+      return e.contentDocument;
+    } catch {
+      return null;
+    }
+  };
+  const roots = (start) => {
+    const found = [start];
+    const enter = (e) => {
+      const inner = e.shadowRoot || frameDocument(e);
+      if (inner) found.push(inner);
+    };
+    if (start.nodeType === 1) enter(start);
+    for (let i = 0; i < found.length; i++) for (const e of found[i].querySelectorAll('*')) enter(e);
+    return found;
+  };
+  const parentOf = (n) => {
+    if (n.assignedSlot) return n.assignedSlot;
+    if (n.parentNode) return n.parentNode;
+    if (n.host) return n.host;
+    try {
+      return (n.nodeType === 9 && n.defaultView && n.defaultView.frameElement) || null;
+    } catch {
+      return null;
+    }
+  };
+  const holds = (ancestor, node) => {
+    for (let n = node; n; n = parentOf(n)) if (n === ancestor) return true;
+    return false;
+  };
+  const clean = (s) => (s || '').replace(/[\s\u00a0]+/g, ' ').trim();
+  const fold = (s) => clean(s).toLowerCase();
+  const fits = (have, want, exact) => {
+    const a = fold(have), b = fold(want);
+    return exact ? a === b : a.includes(b);
+  };
+
+  // --- Visibility and geometry, in coordinates of the top view. ---
+  const frameOf = (e) => {
+    try {
+      return e.ownerDocument.defaultView.frameElement;
+    } catch {
+      return null;
+    }
+  };
+  const visible = (e) => {
+    if (!e.isConnected) return false;
+    if (e.checkVisibility && !e.checkVisibility({ visibilityProperty: true })) return false;
+    const r = e.getBoundingClientRect();
+    if (r.width < 1 || r.height < 1) {
+      const inner = [...e.children].some((c) => visible(c));
+      if (!inner) return false;
+    }
+    const frame = frameOf(e);
+    return !frame || visible(frame);
+  };
+  const offset = (e) => {
+    let x = 0, y = 0;
+    for (let f = frameOf(e); f; f = frameOf(f)) {
+      const r = f.getBoundingClientRect();
+      x += r.left + f.clientLeft;
+      y += r.top + f.clientTop;
+    }
+    return [x, y];
+  };
+  const box = (e) => {
+    const r = e.getBoundingClientRect(), [x, y] = offset(e);
+    return [r.left + x, r.top + y, r.width, r.height];
+  };
+  const elementAt = (x, y) => {
+    let e = document.elementFromPoint(x, y);
+    for (;;) {
+      const root = e && e.shadowRoot, frame = e && frameDocument(e);
+      if (frame) {
+        const r = e.getBoundingClientRect();
+        x -= r.left + e.clientLeft;
+        y -= r.top + e.clientTop;
+      }
+      const inner = (root || frame) && (root || frame).elementFromPoint(x, y);
+      if (!inner || inner === e) return e;
+      e = inner;
+    }
+  };
+  const labelsOf = (e) => [...(e.labels || [])];
+  const hits = (e, at) => holds(e, at) || labelsOf(e).some((l) => holds(l, at)) ||
+    (at && e.localName === 'label' && e.control === at);
+  const points = (e) => {
+    const [dx, dy] = offset(e), out = [];
+    const rects = [...e.getClientRects()].filter((r) => r.width >= 1 && r.height >= 1);
+    if (!rects.length) for (const c of e.children) rects.push(...c.getClientRects());
+    const add = (r, fx, fy) => out.push([r.left + dx + r.width * fx, r.top + dy + r.height * fy]);
+    for (const r of rects) add(r, 0.5, 0.5);
+    for (const r of rects.slice(0, 3))
+      for (const fy of [0.5, 0.15, 0.85, 0.3, 0.7])
+        for (const fx of [0.15, 0.85, 0.3, 0.7, 0.5]) add(r, fx, fy);
+    return out;
+  };
+  const inView = ([x, y]) => x >= 0 && y >= 0 && x < innerWidth && y < innerHeight;
+  // A point of the element that the mouse would really hit, or what covers it.
+  const hitPoint = (e) => {
+    let cover = null;
+    for (const p of points(e)) {
+      if (!inView(p)) continue;
+      const at = elementAt(p[0], p[1]);
+      if (at && hits(e, at)) return { at: p };
+      cover = cover || at;
+    }
+    return { cover };
+  };
+
+  // --- What an element is called in messages. ---
+  const clip = (s, n) => (s.length > n ? s.slice(0, n - 1) + '…' : s);
+  const describe = (e) => {
+    if (!e) return 'nothing';
+    const kind = T.role ? T.role(e) : '';
+    const name = T.name ? T.name(e)
+      : clean(e.getAttribute('aria-label') || e.innerText || e.value || e.getAttribute('placeholder') || '');
+    const id = e.id ? '#' + e.id : e.classList && e.classList[0] ? '.' + e.classList[0] : '';
+    const shown = kind && kind !== 'generic' && kind !== 'text' ? kind : '<' + e.localName + id + '>';
+    return name ? shown + ' "' + clip(name, 60) + '"' : kind && id ? shown + ' ' + id : shown;
+  };
+  const candidate = (e) => {
+    const b = box(e);
+    return describe(e) + ' at ' + Math.round(b[0]) + ',' + Math.round(b[1]);
+  };
+
+  // --- Queries. ---
+  const textOf = (e) => {
+    if (e.localName === 'input' && /^(submit|button|reset)$/.test(e.type)) return e.value;
+    return e.innerText === undefined ? e.textContent : e.innerText;
+  };
+  const skip = /^(script|style|noscript|template|head|title|meta|link)$/;
+  const everything = (start) => {
+    const all = [];
+    for (const r of roots(start)) for (const e of r.querySelectorAll('*')) if (!skip.test(e.localName)) all.push(e);
+    return all;
+  };
+  const byText = (all, want, exact) => {
+    const some = new Set(all.filter((e) => fits(e.textContent, want, false) || e.localName === 'input' || e.shadowRoot));
+    const found = [...some].filter((e) => fits(textOf(e), want, exact));
+    return found.filter((e) => ![...e.children].some((c) => some.has(c) && fits(textOf(c), want, exact)));
+  };
+  const TEST_IDS = ['data-testid', 'data-test-id', 'data-test', 'data-qa'];
+  const byTestId = (all, id) => all.filter((e) => TEST_IDS.some((a) => e.getAttribute(a) === id));
+  const xpath = (start, path) => {
+    const out = [], doc = start.nodeType === 9 ? start : start.ownerDocument;
+    const result = doc.evaluate(path, start, null, 7, null);
+    for (let i = 0; i < result.snapshotLength; i++) {
+      const n = result.snapshotItem(i);
+      out.push(n.nodeType === 1 ? n : n.parentElement || n.ownerElement);
+    }
+    return out.filter(Boolean);
+  };
+  const css = (start, selector) => {
+    const out = [];
+    for (const r of roots(start)) out.push(...r.querySelectorAll(selector));
+    return out;
+  };
+  // Keeps the elements whose text equals the wanted one when there are some: an equal name beats one
+  // that only contains the words.
+  const sharpen = (list, get, want) => {
+    const equal = list.filter((e) => fold(get(e)) === fold(want));
+    return equal.length ? equal : list;
+  };
+  const semantic = (start, q) => {
+    let list = everything(start);
+    if (q.role) list = list.filter((e) => T.hasRole(e, q.role));
+    if (q.testId) list = byTestId(list, q.testId);
+    if (q.placeholder !== undefined) {
+      const get = (e) => e.getAttribute('placeholder') || '';
+      list = sharpen(list.filter((e) => get(e) && fits(get(e), q.placeholder, q.exact)), get, q.placeholder);
+    }
+    if (q.label !== undefined) {
+      const get = (e) => T.label(e);
+      list = sharpen(list.filter((e) => T.isField(e) && fits(get(e), q.label, q.exact)), get, q.label);
+    }
+    if (q.name !== undefined) {
+      if (!q.role) list = list.filter((e) => T.interactive(e) || T.role(e) === 'heading');
+      list = sharpen(list.filter((e) => fits(T.name(e), q.name, q.exact)), T.name, q.name);
+    }
+    if (q.text !== undefined) list = sharpen(byText(list, q.text, q.exact), textOf, q.text);
+    return list;
+  };
+  const one = (start, q) => {
+    if (q.ref !== undefined) return T.refs[q.ref] ? [T.refs[q.ref]] : [];
+    if (q.chain) {
+      let list = [start];
+      for (const part of q.chain) list = [...new Set(list.flatMap((s) => one(s, part)))];
+      return list;
+    }
+    if (q.css !== undefined) return css(start, q.css);
+    if (q.xpath !== undefined) return xpath(start, q.xpath);
+    return semantic(start, q);
+  };
+  // All elements of a query in document order, before `nth`.
+  T.all = (q, start) => {
+    let from = [start || document];
+    if (q.within) from = T.all(q.within, start);
+    let list = [...new Set(from.flatMap((s) => one(s, q)))];
+    if (q.filter) list = list.filter((e) => semanticFits(e, q.filter));
+    return list;
+  };
+  // A css or xpath target may also be narrowed by role, name, text, …: each must hold of the element.
+  const semanticFits = (e, f) =>
+    (!f.role || T.hasRole(e, f.role)) && (f.name === undefined || fits(T.name(e), f.name, f.exact)) &&
+    (f.text === undefined || fits(textOf(e), f.text, f.exact)) &&
+    (f.label === undefined || fits(T.label(e), f.label, f.exact)) &&
+    (f.placeholder === undefined || fits(e.getAttribute('placeholder'), f.placeholder, f.exact)) &&
+    (!f.testId || TEST_IDS.some((a) => e.getAttribute(a) === f.testId));
+  // The element meant, or why there is none.
+  T.pick = (q, wantHidden) => {
+    const all = T.all(q);
+    if (q.ref !== undefined && !(all[0] && all[0].isConnected)) return { why: 'gone', count: 0, final: true };
+    if (!all.length) return { why: 'none', count: 0 };
+    const pool = wantHidden ? all : all.filter((e) => visible(e) || proxy(e));
+    if (!pool.length) return { why: 'hidden', count: all.length, some: [describe(all[0])] };
+    if (q.nth) {
+      const e = pool[q.nth > 0 ? q.nth - 1 : pool.length + q.nth];
+      return e ? { e, count: pool.length } : { why: 'few', count: pool.length };
+    }
+    if (q.strict) {
+      const outer = pool.filter((e) => !pool.some((o) => o !== e && holds(o, e)));
+      if (outer.length > 1) return { why: 'many', count: outer.length, some: outer.slice(0, 8).map(candidate) };
+      return { e: pool.find((e) => T.interactive(e)) || outer[0], count: 1 };
+    }
+    return { e: pool[0], count: pool.length };
+  };
+  // Styled check boxes hide the real input: people click its label.
+  const proxy = (e) => {
+    if (e.localName !== 'input' || !/^(checkbox|radio|file)$/.test(e.type)) return null;
+    return labelsOf(e).find((l) => visible(l)) || null;
+  };
+
+  // --- Waiting. ---
+  const frame = () => new Promise((done) => {
+    // Without frames (hidden or throttled pages) the timer goes on.
+    const timer = setTimeout(done, 60);
+    requestAnimationFrame(() => { clearTimeout(timer); done(); });
+  });
+  const nextChange = (ms) => new Promise((done) => {
+    const observer = new MutationObserver(() => finish());
+    const timer = setTimeout(() => finish(), ms);
+    const finish = () => { observer.disconnect(); clearTimeout(timer); done(); };
+    observer.observe(document, { childList: true, subtree: true, attributes: true, characterData: true });
+  });
+  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+  // Repeats `look` until it answers without `why`, or the time is up; then its last answer.
+  const until = async (look, ms) => {
+    const end = performance.now() + ms;
+    for (;;) {
+      const answer = await look();
+      const left = end - performance.now();
+      if (!answer.why || answer.final || left <= 0) return answer;
+      await nextChange(Math.min(left, 100));
+      await frame();
+    }
+  };
+  T.quiet = async (ms) => { await nextChange(ms); await frame(); return 1; };
+
+  const disabled = (e) => {
+    if (e.matches(':disabled')) return true;
+    for (let n = e; n && n.nodeType !== 9; n = parentOf(n))
+      if (n.getAttribute && n.getAttribute('aria-disabled')) return n.getAttribute('aria-disabled') === 'true';
+    return false;
+  };
+  const same = (a, b) => a.every((v, i) => Math.abs(v - b[i]) < 0.5);
+  const BLOCKS = ['center', 'end', 'start', 'nearest'];
+  // One look at whether the element can be used now: visible, enabled, still, in view, not covered.
+  const usable = async (e, need, round) => {
+    const shown = visible(e) ? e : proxy(e);
+    if (!shown) return { why: 'hidden', some: [describe(e)] };
+    if (need.enabled && disabled(e)) return { why: 'disabled', some: [describe(e)] };
+    if (need.editable && (e.readOnly || e.getAttribute('aria-readonly') === 'true'))
+      return { why: 'readonly', some: [describe(e)] };
+    if (!need.point) return { shown };
+    const before = box(shown);
+    await frame();
+    if (!same(before, box(shown))) return { why: 'moving', some: [describe(e)] };
+    let hit = hitPoint(shown);
+    if (!hit.at) {
+      shown.scrollIntoView({ block: BLOCKS[round % 4], inline: 'center', behavior: 'instant' });
+      const frameElement = frameOf(shown);
+      if (frameElement) frameElement.scrollIntoView({ block: 'center', behavior: 'instant' });
+      await frame();
+      hit = hitPoint(shown);
+    }
+    if (!hit.at && hit.cover) return { why: 'covered', some: [describe(e), describe(hit.cover)] };
+    if (!hit.at) return { why: 'offscreen', some: [describe(e)] };
+    return { shown, at: hit.at };
+  };
+  const remember = (e) => {
+    const known = T.refs.indexOf(e);
+    return known >= 0 ? known : T.refs.push(e) - 1;
+  };
+  T.remember = remember;
+  // Waits until the query's element can be used. `need`: {enabled, editable, point, mark, guard}.
+  T.ready = async (q, need, ms) => {
+    let rounds = 0, many = 0;
+    const answer = await until(async () => {
+      const picked = T.pick(q, need.hidden);
+      // Several may be there while the page changes: half a second to settle, then it is the answer.
+      if (picked.why === 'many') return { ...picked, final: (many = many || performance.now()) < performance.now() - 500 };
+      if (picked.why) return picked;
+      const state = await usable(picked.e, need, rounds++);
+      return state.why ? { ...state, count: picked.count } : { ...state, e: picked.e };
+    }, ms);
+    if (answer.why) return { why: answer.why, count: answer.count || 0, some: answer.some || [] };
+    const e = answer.e;
+    if (need.mark) T.mark(e, need.guard && answer.shown);
+    const out = { ref: remember(e), what: describe(e), tag: e.localName, type: e.type || '' };
+    if (answer.at) [out.x, out.y] = answer.at;
+    return out;
+  };
+
+  // --- What changed. mark() before an action, changes() after it. ---
+  let marked = null;
+  const valueOf = (e) => {
+    if (!e) return '';
+    if (e.type === 'checkbox' || e.type === 'radio') return String(e.checked);
+    if (e.localName === 'select') return [...e.selectedOptions].map((o) => o.value).join('\n');
+    if ('value' in e && e.localName !== 'li' && e.localName !== 'button') return String(e.value);
+    return e.isContentEditable ? e.innerText : e.getAttribute('aria-checked') || '';
+  };
+  const activeElement = () => {
+    let a = document.activeElement;
+    for (;;) {
+      const inner = a && ((a.shadowRoot && a.shadowRoot.activeElement) || (frameDocument(a) || {}).activeElement);
+      if (!inner) return a;
+      a = inner;
+    }
+  };
+  T.active = activeElement;
+  T.valueOf = valueOf;
+  const EVENTS = ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'click', 'auxclick', 'dblclick', 'contextmenu'];
+  T.mark = (e, guarded) => {
+    if (marked) T.changes();
+    const m = (marked = { url: location.href, e, value: valueOf(e), focus: activeElement(), dom: 0, off: [] });
+    const observer = new MutationObserver((list) => (m.dom += list.length));
+    m.observer = observer;
+    const watch = { childList: true, subtree: true, attributes: true, characterData: true };
+    observer.observe(document, watch);
+    const root = e && e.getRootNode();
+    if (root && root !== document) observer.observe(root, watch);
+    if (globalThis.navigation) {
+      const started = (event) => {
+        if (!event.destination.sameDocument) m.leaving = event.destination.url;
+        if (event.downloadRequest !== null) { m.download = true; m.leaving = ''; }
+      };
+      navigation.addEventListener('navigate', started);
+      m.off.push(() => navigation.removeEventListener('navigate', started));
+    }
+    if (!guarded) return;
+    // Watches where the mouse really lands: a press on anything else than the target is stopped.
+    const guard = (event) => {
+      if (!event.isTrusted) return;
+      if (m.hit === undefined) {
+        const at = event.composedPath()[0];
+        m.hit = hits(guarded, at);
+        if (!m.hit) m.instead = describe(at);
+      }
+      if (!m.hit) { event.preventDefault(); event.stopImmediatePropagation(); }
+    };
+    for (const view of new Set([window, guarded.ownerDocument.defaultView]))
+      for (const name of EVENTS) {
+        view.addEventListener(name, guard, true);
+        m.off.push(() => view.removeEventListener(name, guard, true));
+      }
+  };
+  T.changes = () => {
+    const m = marked;
+    if (!m) return {};
+    marked = null;
+    m.dom += m.observer.takeRecords().length;
+    m.observer.disconnect();
+    m.off.forEach((f) => f());
+    const out = { url: location.href !== m.url, dom: m.dom, value: valueOf(m.e) !== m.value, focus: activeElement() !== m.focus };
+    if (m.leaving && m.leaving !== location.href) out.leaving = m.leaving;
+    if (m.download) out.download = true;
+    if (m.hit !== undefined) out.hit = m.hit;
+    if (m.instead) out.instead = m.instead;
+    return out;
+  };
+  T.pageBox = (ref) => {
+    const e = T.refs[ref];
+    if (!e || !e.isConnected) return null;
+    const [x, y, width, height] = box(e);
+    return { x: x + scrollX, y: y + scrollY, width: Math.max(width, 1), height: Math.max(height, 1) };
+  };
+  T.download = (url) => {
+    const a = document.createElement('a');
+    a.href = url;
+    a.download = '';
+    document.documentElement.append(a);
+    a.click();
+    a.remove();
+    return a.href;
+  };
+  // After an event: lets tasks that it queued (a form's submission) start, then tells.
+  T.settled = async () => {
+    await pause(0);
+    return T.changes();
+  };
+  Object.assign(T, { roots, parentOf, holds, clean, fold, fits, visible, box, describe, candidate, clip, textOf,
+    frame, pause, until, disabled, labelsOf, everything, hits, inView, skip, frameDocument, TEST_IDS });
+})();

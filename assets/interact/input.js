@@ -1,0 +1,201 @@
+// Fields, lists, focus and scrolling: what the mouse alone does not do.
+(() => {
+  const T = globalThis.__troupe;
+  if (T.has.input) return;
+  T.has.input = 1;
+  const { clean, fold } = T;
+
+  const DIRECT = /^(date|time|datetime-local|month|week|color|range)$/;
+  const TICKS = /^(checkbox|radio)$/;
+  const tell = (e, ...names) => {
+    for (const name of names) e.dispatchEvent(new Event(name, { bubbles: true, composed: true }));
+  };
+  // Past a framework's own property on the element, so that it sees the change.
+  const setValue = (e, value) => {
+    const view = e.ownerDocument.defaultView;
+    const proto = e.localName === 'textarea' ? view.HTMLTextAreaElement : view.HTMLInputElement;
+    const own = Object.getOwnPropertyDescriptor(proto.prototype, 'value');
+    if (own && own.set && /^(input|textarea)$/.test(e.localName)) own.set.call(e, value);
+    else if ('value' in e) e.value = value;
+    else e.textContent = value;
+    tell(e, 'input', 'change');
+  };
+  const fillable = (e) => /^(input|textarea|select)$/.test(e.localName) || e.isContentEditable;
+  // The field itself, or the one inside what was named (a label, a component around it).
+  const fieldOf = (e) => {
+    if (fillable(e)) return e;
+    if (e.localName === 'label' && e.control) return e.control;
+    const inside = T.everything(e).filter((c) => fillable(c) && T.visible(c));
+    return inside.length === 1 ? inside[0] : null;
+  };
+  const selectAll = (e) => {
+    e.focus({ preventScroll: true });
+    if (e.select && e.localName !== 'select') return e.select();
+    const range = e.ownerDocument.createRange();
+    range.selectNodeContents(e);
+    const selection = e.ownerDocument.getSelection();
+    selection.removeAllRanges();
+    selection.addRange(range);
+  };
+  // Waits for the field and gets it ready for typed text. `mode`: type (the text must be inserted now),
+  // done, tick or list (other actions are meant).
+  T.fill = async (q, value, ms) => {
+    const r = await T.ready(q, { enabled: true, editable: true, mark: true }, ms);
+    if (r.why) return r;
+    const e = fieldOf(T.refs[r.ref]);
+    if (!e || e.type === 'file' || /^(submit|button|reset|image)$/.test(e.localName === 'input' ? e.type : ''))
+      return { why: 'unfillable', some: [r.what], count: 1 };
+    r.ref = T.remember(e);
+    e.scrollIntoView({ block: 'nearest', behavior: 'instant' });
+    if (TICKS.test(e.type)) r.mode = 'tick';
+    else if (e.localName === 'select') r.mode = 'list';
+    else if (e.localName === 'input' && DIRECT.test(e.type)) {
+      e.focus({ preventScroll: true });
+      setValue(e, value);
+      r.mode = 'done';
+    } else {
+      selectAll(e);
+      if (value === '') {
+        if (T.valueOf(e) !== '') e.ownerDocument.execCommand('delete');
+        r.mode = 'done';
+      } else r.mode = 'type';
+    }
+    return r;
+  };
+  const digits = (s) => s.replace(/[^\p{L}\p{N}]/gu, '').toLowerCase();
+  // Reads back what the field holds; a field that swallowed the text is set directly, once.
+  T.filled = async (ref, value) => {
+    const e = T.refs[ref];
+    const text = () => T.valueOf(e).replace(/\r\n/g, '\n').replace(/\n$/, '').replace(/\u00a0/g, ' ');
+    const holds = () => text() === value.replace(/\r\n/g, '\n').replace(/\n$/, '');
+    let direct = false;
+    if (!holds() && digits(text()) !== digits(value) && e.isConnected && !e.readOnly && !T.disabled(e)) {
+      setValue(e, value);
+      direct = true;
+      await T.frame();
+    }
+    const same = holds() || (digits(value) !== '' && digits(text()) === digits(value));
+    return { same, value: text(), direct, ...T.changes() };
+  };
+
+  // Chooses options of a native list by text, value or place; waits until they are there.
+  const optionOf = (e, want) => {
+    const all = [...e.options], text = (o) => clean(o.label || o.text);
+    return all.find((o) => text(o) === clean(want)) || all.find((o) => o.value === want) ||
+      all.find((o) => fold(text(o)) === fold(want)) || (/^\d+$/.test(want) ? all[+want] : undefined) ||
+      (all.filter((o) => fold(text(o)).includes(fold(want))).length === 1 && all.find((o) => fold(text(o)).includes(fold(want))));
+  };
+  T.choose = async (q, values, ms) => {
+    const end = performance.now() + ms;
+    const r = await T.ready(q, { enabled: true, mark: true }, ms);
+    if (r.why) return r;
+    let e = T.refs[r.ref];
+    if (e.localName !== 'select') e = (e.control && e.control.localName === 'select' && e.control) || e.querySelector('select') || e;
+    if (e.localName !== 'select') return { ...r, mode: 'custom' };
+    r.ref = T.remember(e);
+    const found = await T.until(() => {
+      const missing = values.find((v) => !optionOf(e, v));
+      return missing === undefined ? {} : { why: 'option', missing };
+    }, Math.min(end - performance.now(), 3000));
+    const names = [...e.options].slice(0, 40).map((o) => clean(o.text));
+    if (found.why) return { why: 'option', missing: found.missing, some: names, count: names.length };
+    const chosen = values.map((v) => optionOf(e, v));
+    const off = chosen.find((o) => o.disabled);
+    if (off) return { why: 'disabled', some: ['option "' + clean(off.text) + '"'], count: 1 };
+    e.focus({ preventScroll: true });
+    if (e.multiple) for (const o of e.options) o.selected = chosen.includes(o);
+    else chosen[chosen.length - 1].selected = true;
+    tell(e, 'input', 'change');
+    await T.pause(0);
+    r.selected = [...e.selectedOptions].map((o) => clean(o.text));
+    r.same = chosen.every((o) => o.selected) || !e.isConnected;
+    return { ...r, ...T.changes() };
+  };
+
+  // Whether a box is ticked, its label's box included.
+  T.ticked = (ref) => {
+    let e = T.refs[ref];
+    if (e.localName === 'label' && e.control) e = e.control;
+    return { ticked: !!(e.checked || e.getAttribute('aria-checked') === 'true'), radio: e.type === 'radio' || e.getAttribute('role') === 'radio' };
+  };
+  T.tickable = async (q, ms) => {
+    const r = await T.ready(q, {}, ms);
+    return r.why ? r : { ...r, ...T.ticked(r.ref) };
+  };
+  T.focus = async (q, ms) => {
+    if (!q) { T.mark(T.active()); return {}; }
+    const r = await T.ready(q, { enabled: true, mark: true }, ms);
+    if (r.why) return r;
+    T.refs[r.ref].focus({ preventScroll: false });
+    return r;
+  };
+
+  // File fields are often hidden behind a button or label.
+  T.fileField = async (q, ms) => {
+    const r = await T.until(() => {
+      const picked = T.pick(q, true);
+      return picked.why ? picked : { e: picked.e };
+    }, ms);
+    if (r.why) return { why: r.why, count: r.count || 0, some: r.some || [] };
+    const isFile = (e) => e && e.localName === 'input' && e.type === 'file';
+    const e = isFile(r.e) ? r.e : isFile(r.e.control) ? r.e.control : T.everything(r.e).find(isFile);
+    if (!e) return { why: 'unfillable', some: [T.describe(r.e)], count: 1 };
+    if (T.disabled(e)) return { why: 'disabled', some: [T.describe(e)], count: 1 };
+    return { ref: T.remember(e), what: T.describe(e) };
+  };
+  T.fileCount = (ref) => T.refs[ref].files.length;
+
+  const scrollerOf = (e) => {
+    for (let n = e; n && n.nodeType === 1; n = T.parentOf(n)) {
+      const style = n.ownerDocument.defaultView.getComputedStyle(n);
+      if (n.scrollHeight > n.clientHeight + 1 && /auto|scroll|overlay/.test(style.overflowY)) return n;
+    }
+    return document.scrollingElement || document.documentElement;
+  };
+  // Without a region: the page, or when it cannot scroll, its largest region that can.
+  const mainScroller = () => {
+    const page = document.scrollingElement || document.documentElement;
+    if (page.scrollHeight > innerHeight + 1) return page;
+    let best = page, size = 0;
+    for (const e of T.everything(document)) {
+      if (e.scrollHeight <= e.clientHeight + 1 || e.clientHeight < 50) continue;
+      const area = e.clientHeight * e.clientWidth;
+      if (area > size && /auto|scroll|overlay/.test(getComputedStyle(e).overflowY)) { best = e; size = area; }
+    }
+    return best;
+  };
+  T.scroll = async (q, how, ms) => {
+    let e = null, r = {};
+    if (q) {
+      r = await T.ready(q, {}, ms);
+      if (r.why) return r;
+      e = T.refs[r.ref];
+    }
+    const s = e && (how.to || how.by) ? scrollerOf(e) : e ? null : mainScroller();
+    const before = [scrollX, scrollY, s ? s.scrollTop : 0, e ? T.box(e)[1] : 0];
+    if (!s) e.scrollIntoView({ block: 'center', behavior: 'instant' });
+    else {
+      const view = s === document.scrollingElement ? innerHeight : s.clientHeight, most = s.scrollHeight - view;
+      const to = how.by ? s.scrollTop + how.by : how.to === 'bottom' ? s.scrollHeight : how.to === 'top' ? 0 :
+        how.to === 'previous' ? s.scrollTop - view * 0.9 : how.to === 'next' ? s.scrollTop + view * 0.9 : most * parseFloat(how.to) / 100;
+      s.scrollTo({ top: to, behavior: 'instant' });
+    }
+    await T.frame();
+    const after = [scrollX, scrollY, s ? s.scrollTop : 0, e ? T.box(e)[1] : 0];
+    const box = s || document.scrollingElement || document.documentElement;
+    const view = box === document.scrollingElement ? innerHeight : box.clientHeight;
+    return { ...r, moved: after.some((v, i) => Math.abs(v - before[i]) >= 1), at_end: box.scrollTop + view >= box.scrollHeight - 2, y: Math.round(box.scrollTop) };
+  };
+
+  T.waitFor = async (q, state, min, ms) => {
+    const answer = await T.until(() => {
+      const all = T.all(q), shown = all.filter((e) => T.visible(e));
+      const usable = shown.filter((e) => !T.disabled(e));
+      const ok = state === 'attached' ? all.length >= min : state === 'visible' ? shown.length >= min :
+        state === 'enabled' ? usable.length >= min : state === 'hidden' ? !shown.length : !all.length;
+      return { why: ok ? '' : 'state', all: all.length, shown: shown.length, usable: usable.length, some: all.slice(0, 8).map(T.candidate) };
+    }, ms);
+    return answer;
+  };
+  T.waitUrl = (part, ms) => T.until(() => (location.href.includes(part) ? {} : { why: 'url', url: location.href }), ms);
+})();

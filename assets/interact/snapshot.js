@@ -1,0 +1,161 @@
+// One compact list of what can be acted on and what stands around it, for the instruction resolver.
+(() => {
+  const T = globalThis.__troupe;
+  if (T.has.snapshot) return;
+  T.has.snapshot = 1;
+  const { clean, clip } = T;
+  const ELEMENTS_MAX = 5000, CONTEXT_MAX = 240;
+
+  const TOKEN_SOURCES = ['id', 'class', 'name', 'data-testid', 'data-test-id', 'data-test', 'data-qa', 'data-icon', 'data-action', 'title', 'src', 'href'];
+  const tokensOf = (e) => {
+    let out = '';
+    for (const from of [e, e.firstElementChild]) {
+      if (!from) continue;
+      for (const a of TOKEN_SOURCES) {
+        let v = from.getAttribute(a) || '';
+        if (a === 'src' || a === 'href') v = v.startsWith('data:') || v.length > 200 ? '' : v.split(/[?#]/)[0].split('/').pop();
+        out += ' ' + v;
+      }
+      if (from.localName === 'use') out += ' ' + (from.getAttribute('href') || '');
+    }
+    const words = out.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase().split(/[^a-z0-9\u00c0-\uffff]+/);
+    return [...new Set(words.filter((w) => w.length > 1 || w === 'x'))].slice(0, 20).join(' ');
+  };
+  const REGION = /^(tr|li|article|fieldset|section|form|dialog|details|nav|aside|header|footer|table)$/;
+  const REGION_ROLE = /^(row|listitem|article|group|region|dialog|alertdialog|form|tabpanel|menu|listbox|radiogroup|toolbar|navigation|search)$/;
+  const twins = (e) => {
+    const p = e.parentElement;
+    if (!p || e.localName === 'span' || e.localName === 'a' || e.localName === 'button') return false;
+    let n = 0;
+    for (const s of p.children) if (s.localName === e.localName && s.className === e.className && ++n > 1) return true;
+    return false;
+  };
+  const regionText = (cache, e) => {
+    let text = cache.get(e);
+    if (text === undefined) {
+      const heading = e.getAttribute('aria-label') || '';
+      const legend = e.localName === 'fieldset' && e.querySelector('legend');
+      const all = e.textContent.length > 20000 ? '' : clean(e.innerText === undefined ? e.textContent : e.innerText);
+      text = clip(clean((heading ? heading + ' ' : '') + (legend ? legend.textContent + ' ' : '') + all), CONTEXT_MAX);
+      cache.set(e, text);
+    }
+    return text;
+  };
+  // The texts of the regions around an element, nearest first: its row or card, its group, its dialog.
+  const contextOf = (cache, e, name) => {
+    const out = [];
+    for (let n = T.parentOf(e), up = 0; n && out.length < 3 && up < 14; n = T.parentOf(n), up++) {
+      if (n.nodeType !== 1 || n.localName === 'body') continue;
+      const role = n.getAttribute('role');
+      if (!REGION.test(n.localName) && !(role && REGION_ROLE.test(role)) && !twins(n)) continue;
+      const text = regionText(cache, n);
+      if (text && text !== name && text !== out[out.length - 1]) out.push(text);
+    }
+    return out;
+  };
+  const headings = () => {
+    const list = [];
+    for (const r of T.roots(document)) for (const h of r.querySelectorAll('h1,h2,h3,h4,h5,h6,legend,[role=heading]')) {
+      const text = clean(h.textContent);
+      if (text) list.push([h, clip(text, 80)]);
+    }
+    return list;
+  };
+  const headingOf = (list, e) => {
+    let found = '';
+    for (const [h, text] of list) {
+      if (!(h.compareDocumentPosition(e) & 4)) break;
+      found = text;
+    }
+    return found;
+  };
+  const ownText = (e) => {
+    for (const n of e.childNodes) if (n.nodeType === 3 && n.data.trim()) return true;
+    return false;
+  };
+  const pointer = (e) => e.ownerDocument.defaultView.getComputedStyle(e).cursor === 'pointer';
+  const clickable = (e) => pointer(e) && !(e.parentElement && pointer(e.parentElement) && e.parentElement.localName !== 'body');
+  const open = (e) => {
+    const dialog = e.closest('dialog,[role=dialog],[role=alertdialog],[aria-modal=true]');
+    return dialog ? 1 : 0;
+  };
+  const row = (e, kind, cache, titles) => {
+    const b = T.box(e), role = T.role(e), out = { r: T.remember(e), t: e.localName };
+    out.k = kind === 'text' && role === 'generic' ? 'text' : role;
+    const put = (key, value) => { if (value) out[key] = value; };
+    put('n', clip(T.name(e) || (kind === 'text' ? T.content(e) : ''), 200));
+    if (kind === 'pointer') put('n', clip(out.n || T.content(e), 200));
+    if (T.isField(e)) {
+      put('l', clip(T.label(e), 120));
+      put('p', e.getAttribute('placeholder'));
+      put('v', clip(T.valueOf(e), 120));
+      if (e.localName === 'select') out.o = [...e.options].slice(0, 200).map((o) => clip(clean(o.text), 60));
+      put('ty', e.type);
+    }
+    put('f', kind === 'pointer' ? 'p' : '');
+    if (T.disabled(e)) out.d = 1;
+    if (e.readOnly) out.ro = 1;
+    if (e.checked || e.getAttribute('aria-checked') === 'true' || e.getAttribute('aria-selected') === 'true') out.c = 1;
+    const expanded = e.getAttribute('aria-expanded');
+    if (expanded) out.x = expanded === 'true' ? 1 : 0;
+    if (open(e)) out.m = 1;
+    out.b = b.map(Math.round);
+    if (b[1] + b[3] > 0 && b[1] < innerHeight && b[0] + b[2] > 0 && b[0] < innerWidth) out.i = 1;
+    if (role === 'link') put('h', clip(e.href || '', 300));
+    if (kind !== 'text') {
+      put('g', tokensOf(e));
+      const context = contextOf(cache, e, out.n);
+      if (context.length) out.s = context;
+      put('hd', headingOf(titles, e));
+    }
+    return out;
+  };
+  // Lists elements of the page (or of one region), best known kinds first where there are too many.
+  T.snapshot = (region) => {
+    const cache = new Map(), titles = headings(), rows = [], texts = [];
+    let hidden = 0;
+    const from = region ? T.all(region) : [document];
+    for (const start of from) for (const e of T.everything(start)) {
+      const widget = T.interactive(e);
+      const shown = T.visible(e) || (widget && T.labelsOf(e).some((l) => T.visible(l)));
+      if (!shown) { if (widget) hidden++; continue; }
+      if (widget) rows.push(row(e, 'widget', cache, titles));
+      else if (clickable(e)) rows.push(row(e, 'pointer', cache, titles));
+      else if (ownText(e) || e.localName === 'img' || e.localName === 'svg') texts.push(e);
+      if (rows.length >= ELEMENTS_MAX) break;
+    }
+    for (const e of texts) {
+      if (rows.length >= ELEMENTS_MAX) break;
+      rows.push(row(e, 'text', cache, titles));
+    }
+    return { rows, hidden, url: location.href, title: document.title, focus: T.remember(T.active() || document.body) };
+  };
+
+  // A selector that finds the element again: test id, role and name, label, id; a css path at last.
+  const unique = (q, e) => { const all = T.all(q); return all.length === 1 && all[0] === e; };
+  const quote = (s) => '"' + s.replace(/\\/g, '\\\\').replace(/"/g, '\\"') + '"';
+  const stableId = (id) => id && !/\d{3,}|[:{}]|^[a-f0-9-]{16,}$/.test(id);
+  const path = (e) => {
+    const parts = [];
+    for (let n = e; n && n.nodeType === 1 && n.localName !== 'html' && parts.length < 8; n = n.parentElement) {
+      if (stableId(n.id)) { parts.unshift('#' + CSS.escape(n.id)); break; }
+      const kin = n.parentElement ? [...n.parentElement.children].filter((s) => s.localName === n.localName) : [n];
+      parts.unshift(n.localName + (kin.length > 1 ? ':nth-of-type(' + (kin.indexOf(n) + 1) + ')' : ''));
+    }
+    return parts.join(' > ');
+  };
+  T.selectorOf = (e) => {
+    for (const a of T.TEST_IDS) {
+      const v = e.getAttribute(a);
+      if (v && unique({ testId: v }, e)) return '[' + a + '=' + quote(v) + ']';
+    }
+    const role = T.role(e), name = T.name(e);
+    if (name && role !== 'generic' && name.length <= 80 && unique({ role, name, exact: true }, e))
+      return 'role=' + role + '[name=' + quote(name) + ']';
+    if (stableId(e.id) && unique({ css: '#' + CSS.escape(e.id) }, e)) return '#' + CSS.escape(e.id);
+    const n = e.getAttribute('name');
+    if (n && unique({ css: e.localName + '[name=' + quote(n) + ']' }, e)) return e.localName + '[name=' + quote(n) + ']';
+    return path(e);
+  };
+  T.selectorsOf = (refs) => refs.map((r) => T.selectorOf(T.refs[r]));
+})();

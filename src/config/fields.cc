@@ -1,0 +1,331 @@
+#include "config/fields.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+
+namespace troupe::config {
+namespace {
+
+using S = Settings;
+
+constexpr std::int64_t kSecond = 1'000;
+constexpr std::int64_t kMinute = 60 * kSecond;
+constexpr std::int64_t kHour = 60 * kMinute;
+constexpr std::int64_t kKiB = 1'024;
+constexpr std::int64_t kGiB = kKiB * kKiB * kKiB;
+
+constexpr std::string_view kPlaces = "Places";
+constexpr std::string_view kSessions = "Sessions";
+constexpr std::string_view kRuns = "Runs and tasks";
+constexpr std::string_view kService = "Service";
+constexpr std::string_view kLogs = "Logs";
+
+constexpr std::array kFields = std::to_array<Field>({
+    {kPlaces, "data_dir", &S::data_dir,
+     "Folder for everything Troupe keeps; empty: $XDG_STATE_HOME/troupe, else "
+     "~/.local/state/troupe"},
+    {kPlaces, "browser", &S::browser,
+     "Browser binary or its name; empty: chromium-headless-shell, else chromium"},
+    {kPlaces, "workflow_dirs", &S::workflow_dirs, "Folders with further workflows"},
+    {kPlaces, "site_dirs", &S::site_dirs, "Folders with further site profiles"},
+
+    {kSessions, "provider", &S::provider, "Who makes sessions", 0, 0, "local"},
+    {kSessions, "interactor", &S::interactor, "Who performs interactions", 0, 0, "native"},
+    {kSessions, "isolation", &S::isolation, "How separate sessions are unless a run says otherwise",
+     0, 0, "context|reuse|process"},
+    {kSessions, "sessions_max", &S::sessions_max, "Sessions at once in this process", 1, 1'000},
+    {kSessions, "session_queue_max", &S::session_queue_max, "Callers that may wait for a session",
+     0, 1'000'000},
+    {kSessions, "contexts_per_browser", &S::contexts_per_browser,
+     "Sessions in one browser process; beyond that a further one is started", 1, 200},
+    {kSessions, "warm_sessions", &S::warm_sessions,
+     "Spare sessions kept ready while the service runs", 0, 100},
+    {kSessions, "browser_recycle_after", &S::browser_recycle_after,
+     "Sessions after which a browser process is replaced", 1, 1'000'000},
+    {kSessions, "renderer_heap_mb", &S::renderer_heap_mb, "V8 heap limit of a page in MiB", 64,
+     16'384},
+    {kSessions, "browser_memory_mb", &S::browser_memory_mb,
+     "Resident memory in MiB at which a browser process is replaced", 256, 262'144},
+    {kSessions, "session_timeout", &S::session_timeout, "Longest life of a session", kSecond,
+     6 * kHour},
+    {kSessions, "session_create_timeout", &S::session_create_timeout,
+     "Longest time to create a session", kSecond, 10 * kMinute},
+    {kSessions, "session_idle_timeout", &S::session_idle_timeout,
+     "A session that nobody uses for that long ends", kSecond, 6 * kHour},
+
+    {kRuns, "task_timeout", &S::task_timeout, "Longest time of one attempt of a task", 100,
+     24 * kHour},
+    {kRuns, "run_timeout", &S::run_timeout, "Longest time of a whole run", 100, 7 * 24 * kHour},
+    {kRuns, "step_timeout", &S::step_timeout, "Longest time of one step unless it says otherwise",
+     10, 6 * kHour},
+    {kRuns, "drain_timeout", &S::drain_timeout,
+     "Time that running tasks have to end when Troupe is stopped", 0, kHour},
+    {kRuns, "task_attempts", &S::task_attempts, "Attempts of a task at most", 1, 10},
+    {kRuns, "tasks_max", &S::tasks_max, "Tasks of one run at most", 1, 10'000'000},
+    {kRuns, "runs_kept", &S::runs_kept, "Ended runs that the service remembers", 1, 1'000'000},
+    {kRuns, "result_bytes_max", &S::result_bytes_max, "Largest output of a task", kKiB, kGiB},
+
+    {kService, "host", &S::host, "Address the service listens on"},
+    {kService, "port", &S::port, "Port the service listens on; 0: any free one", 0, 65'535},
+    {kService,
+     "api_keys",
+     &S::api_keys,
+     "Keys that clients must send: name:key, or a key alone; none: no check on loopback",
+     0,
+     0,
+     {},
+     true},
+    {kService, "request_bytes_max", &S::request_bytes_max, "Largest request body", kKiB, kGiB},
+    {kService, "connections_max", &S::connections_max, "Client connections at once", 1, 100'000},
+
+    {kLogs, "log_level", &S::log_level, "Least important event that is logged", 0, 0,
+     "trace|debug|info|warning|error|off"},
+    {kLogs, "log_format", &S::log_format, "Form of a log line", 0, 0, "text|json"},
+    {kLogs, "log_file", &S::log_file, "File to append to; empty: standard error"},
+    {kLogs, "project", &S::project, "Name that log lines and runs carry as their project"},
+});
+
+template <class... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const auto end = std::min(text.find(separator), text.size());
+    auto part = text.substr(0, end);
+    while (!part.empty() && part.front() == ' ') part.remove_prefix(1);
+    while (!part.empty() && part.back() == ' ') part.remove_suffix(1);
+    if (!part.empty()) parts.emplace_back(part);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+std::string join(const std::vector<std::string>& parts, std::string_view separator) {
+  std::string text;
+  for (const auto& part : parts) text.append(text.empty() ? "" : separator).append(part);
+  return text;
+}
+
+Error refuse(const Field& field, std::string_view value, const std::string& why,
+             const std::string& origin) {
+  const std::string shown = field.secret ? "[secret]" : "\"" + std::string(value) + "\"";
+  return fail(Errc::invalid_argument, std::string(field.name) + ": " + shown + " " + why, origin);
+}
+
+Result<std::int64_t> parse_integer(const Field& field, std::string_view text,
+                                   const std::string& origin) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size())
+    return refuse(field, text, "is not an integer in " + limits_of(field), origin);
+  return number;
+}
+
+bool is_duration(const Field& field) {
+  return std::holds_alternative<std::chrono::milliseconds Settings::*>(field.member);
+}
+
+Result<void> check_range(const Field& field, std::int64_t value, const std::string& origin) {
+  if (value >= field.min && value <= field.max) return {};
+  const std::string shown = is_duration(field) ? format_duration(std::chrono::milliseconds(value))
+                                               : std::to_string(value);
+  return fail(Errc::invalid_argument,
+              std::string(field.name) + ": " + shown + " is not in " + limits_of(field), origin);
+}
+
+}  // namespace
+
+std::span<const Field> fields() { return kFields; }
+
+const Field* find_field(std::string_view name) {
+  const auto row = std::find_if(kFields.begin(), kFields.end(),
+                                [&](const Field& field) { return field.name == name; });
+  return row == kFields.end() ? nullptr : &*row;
+}
+
+std::string environment_name(const Field& field) {
+  std::string name = "TROUPE_";
+  for (const unsigned char c : field.name) name += static_cast<char>(std::toupper(c));
+  return name;
+}
+
+std::string flag_name(const Field& field) {
+  std::string name = "--" + std::string(field.name);
+  std::replace(name.begin(), name.end(), '_', '-');
+  return name;
+}
+
+std::string_view type_of(const Field& field) {
+  return std::visit(
+      Overloaded{[](std::string S::*) -> std::string_view { return "text"; },
+                 [](std::vector<std::string> S::*) -> std::string_view { return "list"; },
+                 [](int S::*) -> std::string_view { return "integer"; },
+                 [](std::int64_t S::*) -> std::string_view { return "bytes"; },
+                 [](std::chrono::milliseconds S::*) -> std::string_view { return "duration"; }},
+      field.member);
+}
+
+std::string limits_of(const Field& field) {
+  if (!field.choices.empty()) return join(split(field.choices, '|'), " | ");
+  if (field.max == 0) return {};
+  if (is_duration(field))
+    return format_duration(std::chrono::milliseconds(field.min)) + ".." +
+           format_duration(std::chrono::milliseconds(field.max));
+  return std::to_string(field.min) + ".." + std::to_string(field.max);
+}
+
+Result<void> set_text(Settings& settings, const Field& field, std::string_view text,
+                      const std::string& origin) {
+  if (const auto* member = std::get_if<std::string S::*>(&field.member)) {
+    settings.*(*member) = text;
+  } else if (const auto* list = std::get_if<std::vector<std::string> S::*>(&field.member)) {
+    settings.*(*list) = split(text, ',');
+  } else if (const auto* duration = std::get_if<std::chrono::milliseconds S::*>(&field.member)) {
+    const auto parsed = parse_duration(text);
+    if (!parsed) return refuse(field, text, "is not a duration (30s, 5m, 500ms)", origin);
+    settings.*(*duration) = *parsed;
+  } else {
+    TRY(const std::int64_t number, parse_integer(field, text, origin));
+    TRY_VOID(check_range(field, number, origin));  // before it is narrowed
+    if (const auto* small = std::get_if<int S::*>(&field.member))
+      settings.*(*small) = static_cast<int>(number);
+    else
+      settings.*(std::get<std::int64_t S::*>(field.member)) = number;
+  }
+  return check_field(settings, field, origin);
+}
+
+Result<void> set_value(Settings& settings, const Field& field, const json::value& value,
+                       const std::string& origin) {
+  const auto* list = std::get_if<std::vector<std::string> S::*>(&field.member);
+  if (const auto* array = value.if_array(); array && list) {
+    std::vector<std::string> items;
+    for (const auto& item : *array) {
+      if (!item.is_string())
+        return refuse(field, json::serialize(item), "is not a text, in a list of texts", origin);
+      items.emplace_back(item.get_string().c_str(), item.get_string().size());
+    }
+    settings.*(*list) = std::move(items);
+    return {};
+  }
+  if (const auto* text = value.if_string(); text && type_of(field) != "integer")
+    return set_text(settings, field, std::string_view(text->data(), text->size()), origin);
+  const bool takes_number =
+      type_of(field) == "integer" || type_of(field) == "bytes" || is_duration(field);
+  // Boost.JSON writes 1.5 as 1.5E0, which people do not.
+  const std::string shown =
+      value.is_double() ? std::to_string(value.get_double()) : json::serialize(value);
+  if (value.is_number() && takes_number) return set_text(settings, field, shown, origin);
+  return refuse(field, shown,
+                "is a " + std::string(type_name(value)) + ", not a " + std::string(type_of(field)),
+                origin);
+}
+
+Result<void> check_field(const Settings& settings, const Field& field, const std::string& origin) {
+  const auto number = [&](auto member) {
+    return check_range(field, static_cast<std::int64_t>(settings.*member), origin);
+  };
+  return std::visit(
+      Overloaded{[&](std::string S::* member) -> Result<void> {
+                   const auto words = split(field.choices, '|');
+                   const std::string& value = settings.*member;
+                   if (words.empty() || std::find(words.begin(), words.end(), value) != words.end())
+                     return {};
+                   return refuse(field, value, "is none of " + join(words, ", "), origin);
+                 },
+                 [](std::vector<std::string> S::*) -> Result<void> { return {}; },
+                 [&](int S::* member) { return number(member); },
+                 [&](std::int64_t S::* member) { return number(member); },
+                 [&](std::chrono::milliseconds S::* member) {
+                   return check_range(field, (settings.*member).count(), origin);
+                 }},
+      field.member);
+}
+
+json::value value_of(const Settings& settings, const Field& field) {
+  return std::visit(
+      Overloaded{
+          [&](std::string S::* member) -> json::value { return json::string(settings.*member); },
+          [&](std::vector<std::string> S::* member) -> json::value {
+            json::array items;
+            for (const auto& item : settings.*member)
+              items.emplace_back(field.secret ? "[secret]" : item);
+            return items;
+          },
+          [&](int S::* member) -> json::value { return settings.*member; },
+          [&](std::int64_t S::* member) -> json::value { return settings.*member; },
+          [&](std::chrono::milliseconds S::* member) -> json::value {
+            return json::string(format_duration(settings.*member));
+          }},
+      field.member);
+}
+
+std::string show_value(const Settings& settings, const Field& field) {
+  const json::value value = value_of(settings, field);
+  if (const auto* text = value.if_string()) return std::string(text->data(), text->size());
+  const auto* items = value.if_array();
+  if (!items) return json::serialize(value);
+  if (field.secret) return items->empty() ? "" : "[secret]";
+  std::string text;
+  for (const auto& item : *items)
+    text.append(text.empty() ? "" : ",").append(item.get_string().c_str());
+  return text;
+}
+
+Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
+  double number = 0;
+  const char* last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, number, std::chars_format::fixed);
+  const std::string_view unit(end, static_cast<std::size_t>(last - end));
+  constexpr std::pair<std::string_view, double> units[] = {
+      {"", 1e3}, {"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}};
+  const auto* row = std::find_if(std::begin(units), std::end(units),
+                                 [&](const auto& u) { return u.first == unit; });
+  const double ms = row == std::end(units) ? -1 : number * row->second;
+  if (error != std::errc{} || !(ms >= 0) || ms > 1e12)
+    return fail(Errc::invalid_argument,
+                "duration: \"" + std::string(text) + "\" is not like 500ms, 30s, 5m, 2h");
+  return std::chrono::milliseconds(static_cast<std::int64_t>(ms + 0.5));
+}
+
+std::string format_duration(std::chrono::milliseconds duration) {
+  const std::int64_t ms = duration.count();
+  if (ms == 0) return "0s";
+  if (ms % kHour == 0) return std::to_string(ms / kHour) + "h";
+  if (ms % kMinute == 0) return std::to_string(ms / kMinute) + "m";
+  if (ms % kSecond == 0) return std::to_string(ms / kSecond) + "s";
+  return std::to_string(ms) + "ms";
+}
+
+std::string closest(std::string_view name, const std::vector<std::string>& names) {
+  // Edits from one name to the other; two letters exchanged are one edit.
+  const auto distance = [&](std::string_view other) {
+    std::vector<std::vector<std::size_t>> d(name.size() + 1,
+                                            std::vector<std::size_t>(other.size() + 1));
+    for (std::size_t i = 0; i <= name.size(); ++i) {
+      for (std::size_t j = 0; j <= other.size(); ++j) {
+        d[i][j] = i + j;
+        if (i == 0 || j == 0) continue;
+        const bool same = name[i - 1] == other[j - 1];
+        d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + !same});
+        if (i > 1 && j > 1 && name[i - 1] == other[j - 2] && name[i - 2] == other[j - 1])
+          d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      }
+    }
+    return d[name.size()][other.size()];
+  };
+  std::string best;
+  std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
+  for (const auto& candidate : names) {
+    const std::size_t d = distance(candidate);
+    if (d < best_distance) best = candidate, best_distance = d;
+  }
+  return best;
+}
+
+}  // namespace troupe::config

@@ -1,0 +1,67 @@
+// Composition: the parts of a production engine from its settings. The only place in the library
+// that names concrete providers, interactors and queues.
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "engine/engine.h"
+#include "engine/parts.h"
+#include "interact/native_interactor.h"
+#include "sessions/local_provider.h"
+
+namespace troupe::engine {
+namespace fs = std::filesystem;
+namespace {
+
+std::string default_data_dir() {
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state)
+    return std::string(state) + "/troupe";
+  if (const char* home = std::getenv("HOME"); home && *home)
+    return std::string(home) + "/.local/state/troupe";
+  return (fs::temp_directory_path() / ("troupe-" + std::to_string(getuid()))).string();
+}
+
+Result<void> prepare_data_dir(const std::string& dir) {
+  constexpr auto hint =
+      "free disk space, mend its permissions, or set TROUPE_DATA_DIR to a folder "
+      "that can be written";
+  std::error_code error;
+  for (const char* part : {"/browsers", "/downloads", "/runs"}) {
+    fs::create_directories(dir + part, error);
+    if (error)
+      return fail(Errc::storage_failed, "data_dir " + dir + part + ": " + error.message(),
+                  "data_dir", hint);
+  }
+  if (access(dir.c_str(), W_OK) != 0)
+    return fail(Errc::storage_failed, "data_dir " + dir + ": cannot be written", "data_dir", hint);
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::create(asio::any_io_executor executor, Settings settings,
+                                               std::unique_ptr<observe::Log> log) {
+  if (settings.data_dir.empty()) settings.data_dir = default_data_dir();
+  settings.data_dir = fs::absolute(settings.data_dir).lexically_normal().string();
+  TRY_VOID(prepare_data_dir(settings.data_dir));
+  Parts parts;
+  parts.seed = Random::from_system().next();
+  parts.clock = make_real_clock(executor);
+  parts.log = std::move(log);
+  parts.queue = tasks::make_memory_queue(*parts.clock, {});
+  sessions::LocalOptions local{.browser = settings.browser,
+                               .data_dir = settings.data_dir,
+                               .contexts_per_browser = settings.contexts_per_browser,
+                               .warm_sessions = settings.warm_sessions,
+                               .browser_recycle_after = settings.browser_recycle_after,
+                               .renderer_heap_mb = settings.renderer_heap_mb,
+                               .browser_memory_mb = settings.browser_memory_mb};
+  parts.providers.push_back(
+      sessions::make_local_provider(*parts.clock, executor, *parts.log, std::move(local)));
+  parts.interactors.push_back(interact::make_native_interactor());
+  parts.settings = std::move(settings);
+  return assemble(executor, std::move(parts));
+}
+
+}  // namespace troupe::engine

@@ -1,0 +1,350 @@
+// The main job with everything outside scripted: each way a run can fail, and that nothing leaks
+// then.
+#include "engine/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/testing.h"
+#include "engine/parts.h"
+#include "sessions/testing.h"
+#include "workflows/definition.h"
+
+namespace troupe::engine {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using troupe::testing::run;
+
+// What the scripted interactor answers; keyed by nothing but the number of the call.
+struct Acting {
+  std::vector<std::optional<Error>> errors;  ///< By call; beyond the end: success.
+  int calls = 0;
+  int open_tabs = 0;
+  Event* hold = nullptr;
+  std::optional<Error> close_error;
+};
+
+class ScriptedTab final : public interact::Tab {
+ public:
+  std::string url() const override { return "about:blank"; }
+};
+
+class ScriptedInteractor final : public interact::Interactor {
+ public:
+  explicit ScriptedInteractor(Acting& acting) : acting_(acting) {}
+  std::string_view name() const override { return "native"; }
+  Async<std::unique_ptr<interact::Tab>> open(Context&, sessions::LiveSession&,
+                                             interact::InteractOptions) override {
+    ++acting_.open_tabs;
+    std::unique_ptr<interact::Tab> tab = std::make_unique<ScriptedTab>();
+    co_return tab;
+  }
+  Async<interact::ActionResult> perform(Context& ctx, interact::Tab&,
+                                        interact::Action action) override {
+    const auto call = static_cast<std::size_t>(acting_.calls++);
+    if (acting_.hold) CO_TRY_VOID(co_await acting_.hold->wait(ctx));
+    if (call < acting_.errors.size() && acting_.errors[call]) co_return *acting_.errors[call];
+    interact::ActionResult result{.output = action.args.at("expression"), .changed = "nothing"};
+    co_return result;
+  }
+  Async<std::string> screenshot(Context&, interact::Tab&) override {
+    co_return fail(Errc::unsupported, "scripted");
+  }
+  Async<void> close(Context&, std::unique_ptr<interact::Tab>, bool) override {
+    --acting_.open_tabs;
+    if (acting_.close_error) co_return *acting_.close_error;
+    co_return Result<void>{};
+  }
+
+ private:
+  Acting& acting_;
+};
+
+class FailingQueue final : public tasks::Queue {
+ public:
+  Async<void> enqueue(Context&, std::vector<tasks::Task>) override {
+    co_return fail(Errc::storage_failed, "queue: disk full");
+  }
+  Async<std::optional<tasks::Claim>> claim(Context&, std::string) override {
+    co_return std::optional<tasks::Claim>{};
+  }
+  Async<void> finish(Context&, tasks::Claim, tasks::Outcome) override { co_return Result<void>{}; }
+  Async<std::vector<tasks::Task>> cancel_queued(Context&, std::string) override {
+    co_return std::vector<tasks::Task>{};
+  }
+  Async<void> forget(Context&, std::string) override { co_return Result<void>{}; }
+};
+
+constexpr std::string_view kWorkflow = R"(
+workflow: echo
+inputs:
+  word: {type: string, default: hello}
+steps:
+  - evaluate: "{{ inputs.word }}"
+    save_as: said
+output:
+  said: "{{ said }}"
+  slot: "{{ session.index }}"
+)";
+
+struct Fixture {
+  explicit Fixture(Context& real, bool failing_queue = false) : ctx(real) {
+    Parts parts;
+    parts.clock = make_real_clock(real.executor());
+    auto memory = std::make_unique<observe::MemoryLog>();
+    log = memory.get();
+    parts.log = std::move(memory);
+    if (failing_queue)
+      parts.queue = std::make_unique<FailingQueue>();
+    else
+      parts.queue = tasks::make_memory_queue(*parts.clock, {});
+    parts.providers.push_back(std::make_unique<sessions::ScriptedProvider>(script));
+    parts.interactors.push_back(std::make_unique<ScriptedInteractor>(acting));
+    parts.settings.data_dir = (fs::temp_directory_path() / "troupe-engine-test").string();
+    parts.settings.drain_timeout = std::chrono::milliseconds(200);
+    engine = Engine::assemble(real.executor(), std::move(parts));
+  }
+
+  RunRequest request(int sessions) {
+    auto definition = workflows::parse_definition(kWorkflow, "echo.yaml");
+    EXPECT_TRUE(definition) << definition.error().describe();
+    return {.workflow = Workflow(*definition), .sessions = sessions};
+  }
+
+  asio::awaitable<RunResult> complete(RunRequest wanted) {
+    auto id = engine->submit(std::move(wanted));
+    EXPECT_TRUE(id) << id.error().describe();
+    auto result = co_await engine->wait(ctx, *id);
+    EXPECT_TRUE(result) << result.error().describe();
+    co_return *result;
+  }
+
+  // Closes the engine and checks that nothing was left open.
+  asio::awaitable<void> close() {
+    co_await engine->close(false);
+    EXPECT_TRUE(engine->sessions(true).empty());
+    EXPECT_EQ(static_cast<int>(script.closed.size()), script.created);
+    EXPECT_EQ(acting.open_tabs, 0);
+  }
+
+  Context& ctx;
+  sessions::Script script;
+  Acting acting;
+  observe::MemoryLog* log = nullptr;
+  std::unique_ptr<Engine> engine;
+};
+
+asio::awaitable<void> one(Context& ctx) {
+  Fixture f(ctx);
+  auto result = co_await f.complete(f.request(1));
+  EXPECT_EQ(result.state, RunState::succeeded);
+  EXPECT_EQ(result.tasks.size(), 1u);
+  EXPECT_EQ(result.outputs(), (json::array{{{"said", "hello"}, {"slot", 0}}}));
+  EXPECT_EQ(f.script.created, 1);
+  EXPECT_THAT(f.log->lines(), Contains(HasSubstr("Action: run.start, Status: accepted")));
+  EXPECT_THAT(f.log->lines(), Contains(HasSubstr("Action: session.create, Status: ok")));
+  EXPECT_THAT(f.log->lines(), Contains(HasSubstr("Action: session.release, Status: ok")));
+  EXPECT_THAT(f.log->lines(), Contains(HasSubstr("Action: run.end, Status: ok")));
+  co_await f.close();
+}
+
+TEST(Engine, RunsAWorkflowOnOneSession) { run(one); }
+
+asio::awaitable<void> several(Context& ctx) {
+  Fixture f(ctx);
+  auto request = f.request(3);
+  for (const char* word : {"a", "b", "c", "d", "e"}) request.items.push_back({{"word", word}});
+  auto result = co_await f.complete(std::move(request));
+  EXPECT_EQ(result.state, RunState::succeeded);
+  EXPECT_EQ(result.outputs().size(), 5u);
+  EXPECT_EQ(result.outputs()[4].at("said"), "e");
+  EXPECT_EQ(f.script.created, 5);
+  co_await f.close();
+}
+
+TEST(Engine, SpreadsItemsOverSeveralSessions) { run(several); }
+
+asio::awaitable<void> refused(Context& ctx) {
+  Fixture f(ctx);
+  for (const int sessions : {0, -1, 1'000'000'000}) {
+    auto id = f.engine->submit(f.request(sessions));
+    EXPECT_EQ(id.error().code, Errc::invalid_argument);
+    EXPECT_THAT(id.error().message, HasSubstr(std::to_string(sessions)));
+    EXPECT_THAT(id.error().message, HasSubstr("1..50"));
+  }
+  auto unknown = f.request(1);
+  unknown.inputs["wrod"] = "x";
+  EXPECT_THAT(f.engine->submit(unknown).error().message, HasSubstr("wrod"));
+  RunRequest nowhere{.workflow = "nowhere"};
+  EXPECT_EQ(f.engine->submit(nowhere).error().code, Errc::not_found);
+  auto site = f.request(1);
+  site.site = "nowhere";
+  EXPECT_EQ(f.engine->submit(site).error().code, Errc::not_found);
+  EXPECT_EQ(f.script.created, 0);
+  co_await f.close();
+}
+
+TEST(Engine, RefusesWrongRequestsBeforeAnySession) { run(refused); }
+
+asio::awaitable<void> creation_of_tasks(Context& ctx) {
+  Fixture f(ctx, true);
+  auto result = co_await f.complete(f.request(2));
+  EXPECT_EQ(result.state, RunState::failed);
+  EXPECT_EQ(result.error->message, "queue: disk full");
+  EXPECT_EQ(result.started_at, WallTime{});
+  EXPECT_EQ(f.script.created, 0);
+  EXPECT_THAT(f.log->lines(), Contains(HasSubstr("Action: task.create, Status: failed")));
+  co_await f.close();
+}
+
+TEST(Engine, ReportsThatTasksCouldNotBeCreated) { run(creation_of_tasks); }
+
+asio::awaitable<void> creation_fails(Context& ctx) {
+  Fixture f(ctx);
+  f.script.create_error = fail(Errc::browser_missing, "no browser");
+  auto result = co_await f.complete(f.request(2));
+  EXPECT_EQ(result.state, RunState::failed);
+  EXPECT_EQ(result.error->message, "no browser");
+  EXPECT_FALSE(f.engine->session_created(result.run_id));
+  EXPECT_THAT(f.log->lines(), Contains(HasSubstr("Action: session.create, Status: failed")));
+  co_await f.close();
+}
+
+TEST(Engine, ReportsThatNoSessionCouldBeCreated) { run(creation_fails); }
+
+asio::awaitable<void> creation_partly_fails(Context& ctx) {
+  Fixture f(ctx);
+  f.script.create_error = fail(Errc::browser_missing, "no browser");
+  f.script.create_error_from = 3;
+  auto result = co_await f.complete(f.request(5));
+  EXPECT_EQ(result.state, RunState::partial);
+  EXPECT_EQ(result.succeeded(), 3u);
+  EXPECT_EQ(result.outputs().size(), 3u);
+  EXPECT_EQ(result.error->message, "no browser");
+  co_await f.close();
+}
+
+TEST(Engine, KeepsTheResultsWhenSomeSessionsCouldNotBeCreated) { run(creation_partly_fails); }
+
+asio::awaitable<void> execution_fails(Context& ctx) {
+  Fixture f(ctx);
+  f.acting.errors = {fail(Errc::script_error, "boom")};
+  auto result = co_await f.complete(f.request(1));
+  EXPECT_EQ(result.state, RunState::failed);
+  EXPECT_THAT(result.tasks[0].error->message, HasSubstr("boom"));
+  EXPECT_EQ(result.tasks[0].attempts, 1) << "a script error is not retried";
+  EXPECT_EQ(result.tasks[0].failed_step, "s1");
+  co_await f.close();
+}
+
+TEST(Engine, ReportsAFailedExecutionAndReleasesItsSession) { run(execution_fails); }
+
+asio::awaitable<void> retried(Context& ctx) {
+  Fixture f(ctx);
+  f.acting.errors = {fail(Errc::page_crashed, "crash")};
+  auto result = co_await f.complete(f.request(1));
+  EXPECT_EQ(result.state, RunState::succeeded);
+  EXPECT_EQ(result.tasks[0].attempts, 2);
+  EXPECT_FALSE(result.tasks[0].error);
+  EXPECT_EQ(f.script.created, 2) << "the second attempt has a fresh session";
+  EXPECT_THAT(f.log->lines(), Contains(HasSubstr("Action: task.execute, Status: retrying")));
+  co_await f.close();
+}
+
+TEST(Engine, RetriesInAFreshSession) { run(retried); }
+
+asio::awaitable<void> release_fails(Context& ctx) {
+  Fixture f(ctx);
+  f.script.close_error = fail(Errc::unavailable, "no release");
+  f.acting.errors = {fail(Errc::script_error, "boom")};
+  auto request = f.request(1);
+  request.items = {{{"word", "a"}}, {{"word", "b"}}};
+  auto result = co_await f.complete(std::move(request));
+  EXPECT_EQ(result.state, RunState::partial);
+  EXPECT_THAT(result.tasks[0].error->message, HasSubstr("boom")) << "the cause is not masked";
+  EXPECT_EQ(result.tasks[0].cleanup_errors.at(0).message, "no release");
+  EXPECT_TRUE(result.tasks[1].ok()) << "a failed release does not undo a result";
+  EXPECT_EQ(result.tasks[1].cleanup_errors.at(0).message, "no release");
+  EXPECT_THAT(f.log->lines(), Contains(HasSubstr("Action: session.release, Status: failed")));
+  co_await f.close();
+}
+
+TEST(Engine, AFailedReleaseIsReportedAndMasksNothing) { run(release_fails); }
+
+asio::awaitable<void> cancelled(Context& ctx) {
+  Fixture f(ctx);
+  Event never;
+  f.acting.hold = &never;
+  auto request = f.request(2);
+  for (int i = 0; i < 4; ++i) request.items.push_back({});
+  auto id = f.engine->submit(std::move(request));
+  (void)co_await sleep_for(ctx, std::chrono::milliseconds(20));
+  EXPECT_TRUE(f.engine->cancel(*id, "enough"));
+  auto result = co_await f.engine->wait(ctx, *id);
+  EXPECT_EQ(result->state, RunState::cancelled);
+  for (const auto& task : result->tasks) EXPECT_EQ(task.state, TaskState::cancelled);
+  EXPECT_EQ(f.engine->cancel(*id, "again").error().code, Errc::conflict);
+  EXPECT_EQ(f.script.created, 2);
+  co_await f.close();
+}
+
+TEST(Engine, CancelsRunningAndQueuedTasks) { run(cancelled); }
+
+asio::awaitable<void> session_dies(Context& ctx) {
+  Fixture f(ctx);
+  Event never;
+  f.acting.hold = &never;
+  auto request = f.request(1);
+  request.attempts = 1;
+  auto id = f.engine->submit(std::move(request));
+  while (f.script.lost.empty() || f.acting.calls == 0)
+    (void)co_await sleep_for(ctx, std::chrono::milliseconds(1));
+  f.script.lost[0]->set();
+  auto result = co_await f.engine->wait(ctx, *id);
+  EXPECT_EQ(result->tasks[0].error->code, Errc::session_lost);
+  EXPECT_EQ(f.engine->sessions(false).at(0).end_reason, EndReason::crashed);
+  co_await f.close();
+}
+
+TEST(Engine, EndsAnAttemptWhoseSessionDied) { run(session_dies); }
+
+asio::awaitable<void> times_out(Context& ctx) {
+  Fixture f(ctx);
+  Event never;
+  f.acting.hold = &never;
+  auto request = f.request(1);
+  request.attempts = 1;
+  request.task_timeout = std::chrono::milliseconds(30);
+  auto result = co_await f.complete(std::move(request));
+  EXPECT_EQ(result.tasks[0].error->code, Errc::timeout);
+  EXPECT_EQ(result.state, RunState::failed);
+  co_await f.close();
+}
+
+TEST(Engine, EndsATaskAtItsTimeout) { run(times_out); }
+
+asio::awaitable<void> drains(Context& ctx) {
+  Fixture f(ctx);
+  Event never;
+  f.acting.hold = &never;
+  auto request = f.request(1);
+  request.items = {{}, {}};
+  auto id = f.engine->submit(std::move(request));
+  while (f.acting.calls == 0) (void)co_await sleep_for(ctx, std::chrono::milliseconds(1));
+  co_await f.close();  // the running task outlives the drain timeout of 200 ms
+  auto result = co_await f.engine->wait(ctx, *id);
+  EXPECT_EQ(result->tasks[0].state, TaskState::cancelled);
+  EXPECT_EQ(result->tasks[1].state, TaskState::cancelled);
+  EXPECT_EQ(result->tasks[1].error->code, Errc::draining);
+  EXPECT_EQ(f.engine->submit(f.request(1)).error().code, Errc::draining);
+}
+
+TEST(Engine, DrainsWithinItsTimeout) { run(drains); }
+
+}  // namespace
+}  // namespace troupe::engine

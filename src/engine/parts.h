@@ -1,0 +1,30 @@
+// What an Engine is put together from. Production fills it from the settings (composition); tests
+// put scripted providers, interactors and queues in.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "interact/interactor.h"
+#include "observe/log.h"
+#include "sessions/provider.h"
+#include "tasks/queue.h"
+#include "troupe/settings.hpp"
+
+namespace troupe::engine {
+
+struct Parts {
+  Settings settings;  ///< data_dir filled in.
+  std::unique_ptr<Clock> clock;
+  std::unique_ptr<observe::Log> log;
+  std::unique_ptr<tasks::Queue> queue;
+  std::vector<std::unique_ptr<sessions::SessionProvider>> providers;
+  std::vector<std::unique_ptr<interact::Interactor>> interactors;
+  std::uint64_t seed = 0;
+};
+
+}  // namespace troupe::engine

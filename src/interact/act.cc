@@ -1,0 +1,315 @@
+// act: a plain sentence, clause by clause. Each clause is resolved against a fresh snapshot, and
+// the first one that cannot be ends the action.
+#include <charconv>
+
+#include "interact/handlers.h"
+#include "interact/phrase.h"
+#include "interact/resolver.h"
+
+namespace troupe::interact::native {
+namespace {
+
+using std::chrono::milliseconds;
+
+Target target_of(const Resolution& found) {
+  Target target;
+  target.query = {{"ref", found.ref}};
+  target.text = found.what;
+  return target;
+}
+
+Async<Snapshot> look(Context& ctx, NativeTab& tab) {
+  const json::array none;
+  CO_TRY(const auto rows, co_await tab.call(ctx, kSnapshot, "snapshot", none));
+  co_return read_snapshot(rows);
+}
+
+// Elements may still come: looks again after each change of the page, until the time is up. What is
+// ambiguous gets half a second to become clear.
+Async<Resolution> resolve_waiting(Context& ctx, NativeTab& tab, const Clause& clause,
+                                  Duration patience) {
+  const SteadyTime begin = ctx.clock().now();
+  for (;;) {
+    auto snapshot = co_await look(ctx, tab);
+    const bool replaced = !snapshot && snapshot.error().code == Errc::navigation_failed;
+    if (!snapshot && !replaced) co_return snapshot.error();
+    const Duration spent = ctx.clock().now() - begin;
+    if (snapshot) {
+      auto found = resolve(clause, *snapshot);
+      if (found) co_return found;
+      const bool ambiguous = found.error().code == Errc::target_ambiguous;
+      const bool over = spent >= patience || page_wait_ms(ctx) < 50;
+      if (over || (ambiguous && spent > milliseconds(500))) co_return found.error();
+      const std::int64_t pause = std::min<std::int64_t>(page_wait_ms(ctx), 250);
+      json::array args{pause};
+      auto quiet = co_await tab.call(ctx, kCore, "quiet", std::move(args));
+      if (quiet) continue;
+      if (quiet.error().code != Errc::navigation_failed) co_return quiet.error();
+    }
+    auto next = co_await tab.page().wait_loaded(ctx, cdp::WaitUntil::domcontentloaded);
+    if (!next) co_return next.error();
+  }
+}
+
+Async<ActionResult> perform(Context& ctx, NativeTab& tab, const Clause& clause,
+                            const Resolution& found) {
+  const Target target = target_of(found);
+  switch (clause.verb) {
+    case Verb::fill:
+      co_return co_await fill_target(ctx, tab, target, clause.value);
+    case Verb::check:
+      co_return co_await tick_target(ctx, tab, target, true);
+    case Verb::uncheck:
+      co_return co_await tick_target(ctx, tab, target, false);
+    case Verb::hover:
+      co_return co_await hover_target(ctx, tab, target);
+    case Verb::press:
+      co_return co_await press_target(ctx, tab, &target, clause.value, clause.count);
+    case Verb::scroll: {
+      json::object how;
+      if (!clause.value.empty()) how["to"] = clause.value;
+      co_return co_await scroll_target(ctx, tab, &target, std::move(how));
+    }
+    case Verb::select:
+      if (found.tag == "select" || found.role == "combobox" || found.role == "listbox" ||
+          !clause.target.empty())
+        co_return co_await select_target(ctx, tab, target, clause.values);
+      break;
+    default:
+      break;
+  }
+  const bool ticks = found.role == "checkbox" || found.role == "radio";
+  if (clause.verb == Verb::select && ticks) co_return co_await tick_target(ctx, tab, target, true);
+  ClickOptions options;
+  if (clause.verb == Verb::double_click) options.count = 2;
+  if (clause.verb == Verb::right_click) options.button = "right";
+  co_return co_await click_target(ctx, tab, target, options);
+}
+
+/// Finds the element and acts on it; when the page replaces it in between, once more.
+Async<ActionResult> find_and_perform(Context& ctx, NativeTab& tab, const Clause& clause,
+                                     Duration patience) {
+  for (int round = 0;; ++round) {
+    CO_TRY(const auto found, co_await resolve_waiting(ctx, tab, clause, patience));
+    auto result = co_await perform(ctx, tab, clause, found);
+    const bool replaced = !result && result.error().code == Errc::target_not_found &&
+                          result.error().message.ends_with("was replaced");
+    if (!replaced || round == 3) co_return result;
+  }
+}
+
+Clause click_on(std::string text, std::string role) {
+  Clause clause;
+  clause.target.text = clause.target.whole = std::move(text);
+  clause.target.role = std::move(role);
+  return clause;
+}
+
+// The words on consent buttons, the clearest first.
+constexpr std::string_view kAccept[] = {"Accept all",
+                                        "Accept all cookies",
+                                        "Accept cookies",
+                                        "Accept",
+                                        "Allow all",
+                                        "Allow all cookies",
+                                        "I agree",
+                                        "Agree",
+                                        "Agree and continue",
+                                        "Got it",
+                                        "OK",
+                                        "Allow"};
+constexpr std::string_view kReject[] = {
+    "Reject all",     "Reject all cookies", "Reject", "Decline",    "Decline all",
+    "Only necessary", "Necessary only",     "Deny",   "Refuse all", "Continue without accepting"};
+constexpr std::string_view kDismiss[] = {"Close", "Dismiss", "No thanks", "Got it", "OK"};
+
+std::vector<std::string_view> consent_words(std::string_view kind) {
+  std::vector<std::string_view> words;
+  const auto add = [&](std::span<const std::string_view> more) {
+    words.insert(words.end(), more.begin(), more.end());
+  };
+  if (kind == "accept") add(kAccept);
+  if (kind != "accept") add(kReject);
+  if (kind == "dismiss") {
+    add(kDismiss);
+    add(kAccept);
+  }
+  return words;
+}
+
+/// `consent` of the site profile: a selector, or {accept, reject} with one each.
+std::string consent_selector(const NativeTab& tab, const std::string& kind) {
+  const auto* consent = find(tab.options().site, "consent");
+  if (!consent) return {};
+  if (consent->is_string()) return std::string(consent->get_string());
+  if (!consent->is_object()) return {};
+  std::vector<std::string_view> keys{kind, "selector"};
+  if (kind == "dismiss") keys.push_back("reject");
+  if (kind != "reject") keys.push_back("accept");
+  for (const auto key : keys)
+    if (const auto selector = find_string(consent->get_object(), key))
+      return std::string(*selector);
+  return {};
+}
+
+Async<ActionResult> consent(Context& ctx, NativeTab& tab, const Clause& clause, Duration patience) {
+  const std::string selector = consent_selector(tab, clause.value);
+  const SteadyTime end = ctx.clock().now() + patience;
+  for (;;) {
+    if (!selector.empty()) {
+      Context brief = ctx.with_timeout(milliseconds(800), "consent button");
+      json::object args{{"selector", selector}};
+      auto clicked = co_await click(brief, tab, args);
+      if (clicked) co_return clicked;
+    }
+    CO_TRY(const auto snapshot, co_await look(ctx, tab));
+    for (const auto word : consent_words(clause.value)) {
+      Clause button = click_on(std::string(word), "button");
+      button.target.quoted = true;
+      button.exact_only = true;
+      const auto found = resolve(button, snapshot);
+      if (found) co_return co_await perform(ctx, tab, button, *found);
+    }
+    if (ctx.clock().now() >= end || page_wait_ms(ctx) < 100)
+      co_return fail(Errc::target_not_found,
+                     clause.value +
+                         " consent: no such button on the page; "
+                         "nearest: " +
+                         similar("cookies consent", snapshot),
+                     "page " + tab.url(), "give its selector as `consent` in the site profile");
+    json::array args{250};
+    auto quiet = co_await tab.call(ctx, kCore, "quiet", std::move(args));
+    (void)quiet;
+  }
+}
+
+/// "close the dialog": its close button; "close the Offers banner": the one in that region.
+Async<ActionResult> close_box(Context& ctx, NativeTab& tab, const Clause& clause,
+                              Duration patience) {
+  const SteadyTime end = ctx.clock().now() + patience;
+  const std::string named = clause.target.text;
+  Error last;
+  for (;;) {
+    CO_TRY(const auto snapshot, co_await look(ctx, tab));
+    for (const std::string_view word :
+         {"Close ", "Close", "Dismiss", "No thanks", "Cancel", "OK"}) {
+      Clause button = click_on(word == "Close " ? "Close " + named : std::string(word), "button");
+      button.exact_only = true;
+      auto found = resolve(button, snapshot);
+      if (!found && found.error().code == Errc::target_ambiguous) {
+        button.target.scope = named;
+        found = resolve(button, snapshot);
+      }
+      if (found) co_return co_await perform(ctx, tab, button, *found);
+      if (word == "Close") last = found.error();
+    }
+    if (ctx.clock().now() >= end || page_wait_ms(ctx) < 100) co_return last;
+    json::array args{250};
+    auto quiet = co_await tab.call(ctx, kCore, "quiet", std::move(args));
+    (void)quiet;
+  }
+}
+
+Async<ActionResult> scroll_words(Context& ctx, NativeTab& tab, const Clause& clause) {
+  json::object how;
+  if (clause.value.ends_with("px")) {
+    int pixels = 0;
+    std::from_chars(clause.value.data(), clause.value.data() + clause.value.size(), pixels);
+    how["by"] = pixels;
+  } else {
+    how["to"] = clause.value;
+  }
+  co_return co_await scroll_target(ctx, tab, nullptr, std::move(how));
+}
+
+Async<ActionResult> wait_words(Context& ctx, NativeTab& tab, const Clause& clause) {
+  ActionResult result;
+  result.changed = "nothing";
+  result.detail = "waited";
+  std::int64_t ms = 0;
+  const auto* end = clause.value.data() + clause.value.size();
+  if (std::from_chars(clause.value.data(), end, ms).ptr == end) {
+    CO_TRY_VOID(co_await sleep_for(ctx, milliseconds(ms)));
+    co_return result;
+  }
+  const Duration patience = std::chrono::hours(1);
+  if (clause.value == "visible") {
+    CO_TRY(const auto found, co_await resolve_waiting(ctx, tab, clause, patience));
+    result.detail = "there is " + found.what;
+    co_return result;
+  }
+  for (;;) {
+    CO_TRY(const auto snapshot, co_await look(ctx, tab));
+    if (!resolve(clause, snapshot)) co_return result;
+    if (page_wait_ms(ctx) < 50)
+      co_return fail(Errc::timeout, "wait: \"" + clause.target.text + "\" is still there",
+                     "page " + tab.url());
+    json::array args{250};
+    auto quiet = co_await tab.call(ctx, kCore, "quiet", std::move(args));
+    (void)quiet;
+  }
+}
+
+Async<ActionResult> do_clause(Context& ctx, NativeTab& tab, const Clause& clause,
+                              Duration patience) {
+  switch (clause.verb) {
+    case Verb::back:
+      co_return co_await step_history(ctx, tab, -1);
+    case Verb::forward:
+      co_return co_await step_history(ctx, tab, 1);
+    case Verb::reload:
+      co_return co_await reload(ctx, tab);
+    case Verb::go: {
+      json::object args{{"url", clause.value}};
+      co_return co_await go_to(ctx, tab, args);
+    }
+    case Verb::consent:
+      co_return co_await consent(ctx, tab, clause, patience);
+    case Verb::close:
+      co_return co_await close_box(ctx, tab, clause, patience);
+    case Verb::wait:
+      co_return co_await wait_words(ctx, tab, clause);
+    case Verb::press:
+      if (clause.target.empty())
+        co_return co_await press_target(ctx, tab, nullptr, clause.value, clause.count);
+      break;
+    case Verb::scroll:
+      if (clause.target.empty()) co_return co_await scroll_words(ctx, tab, clause);
+      break;
+    default:
+      break;
+  }
+  co_return co_await find_and_perform(ctx, tab, clause, patience);
+}
+
+}  // namespace
+
+Async<ActionResult> act(Context& ctx, NativeTab& tab, const json::object& args) {
+  const std::string instruction(find_string(args, "instruction").value_or(""));
+  CO_TRY(const auto clauses, parse_instruction(instruction));
+  const bool optional = find_bool(args, "optional").value_or(false);
+  const Duration patience =
+      optional ? Duration(milliseconds(1500)) : Duration(std::chrono::hours(1));
+  ActionResult whole;
+  whole.changed = "nothing";
+  for (std::size_t i = 0; i < clauses.size(); ++i) {
+    auto done = co_await do_clause(ctx, tab, clauses[i], patience);
+    if (!done) {
+      Error error = done.error();
+      if (optional && i == 0 && error.code == Errc::target_not_found) {
+        whole.detail = "skipped: " + error.message;
+        co_return whole;
+      }
+      if (clauses.size() > 1)
+        error.message = "part " + std::to_string(i + 1) + " of " + std::to_string(clauses.size()) +
+                        " (" + clauses[i].source + "): " + error.message;
+      co_return error;
+    }
+    if (done->changed != "nothing") whole.changed = done->changed;
+    whole.detail += std::string(whole.detail.empty() ? "" : ", ") + done->detail;
+    whole.output = std::move(done->output);
+  }
+  co_return whole;
+}
+
+}  // namespace troupe::interact::native

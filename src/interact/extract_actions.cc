@@ -1,0 +1,88 @@
+// extract and observe: what is on the page, as data.
+#include <algorithm>
+
+#include "interact/extraction.h"
+#include "interact/handlers.h"
+#include "interact/resolver.h"
+
+namespace troupe::interact::native {
+namespace {
+
+// Without a `min`, items and fields that come late are waited for only a moment: none may be there.
+constexpr Duration kPatience = std::chrono::seconds(2);
+
+bool wants_certainly(const std::vector<FieldPlan>& fields) {
+  return std::any_of(fields.begin(), fields.end(),
+                     [](const FieldPlan& field) { return field.required.value_or(false); });
+}
+
+}  // namespace
+
+Async<ActionResult> extract(Context& ctx, NativeTab& tab, const json::object& args) {
+  if (!args.contains("fields") && !args.contains("schema"))
+    co_return fail(
+        Errc::invalid_argument,
+        "extract: the native interactor needs fields or a schema, not only an instruction", {},
+        "name what is wanted: fields: {title: string, price: price}");
+  CO_TRY(const auto plan, plan_extraction(args));
+  const bool certain =
+      plan.min > 0 || (!plan.list && wants_certainly(plan.fields)) || args.contains("within");
+  json::array call{plan.script};
+  CO_TRY(const auto answer,
+         co_await tab.call_waiting(ctx, kExtract, "extract", std::move(call),
+                                   certain ? Duration(std::chrono::hours(1)) : kPatience));
+  const auto* value = find(answer, "value");
+  const auto* why = find(answer, "why");
+  if (why && why->is_string() && why->get_string() == "region")
+    co_return fail(Errc::target_not_found,
+                   "extract: no element matches within \"" +
+                       std::string(find_string(args, "within").value_or("")) + "\"",
+                   "page " + tab.url());
+  const json::value nothing;
+  auto typed = type_values(plan, value ? *value : nothing, tab.url());
+  if (!typed) {
+    Error error = typed.error();
+    error.source = "page " + tab.url();
+    co_return error;
+  }
+  ActionResult result;
+  const std::size_t count = plan.list && typed->is_array() ? typed->get_array().size() : 1;
+  result.output = std::move(*typed);
+  result.changed = "nothing";
+  result.detail = "extracted " + std::to_string(count) + (count == 1 ? " record" : " records");
+  co_return result;
+}
+
+Async<ActionResult> observe(Context& ctx, NativeTab& tab, const json::object& args) {
+  const std::string wanted(find_string(args, "instruction").value_or(""));
+  const auto limit = static_cast<std::size_t>(
+      std::clamp<std::int64_t>(find_int(args, "limit").value_or(50), 1, 1000));
+  const json::array none;
+  CO_TRY(const auto rows, co_await tab.call(ctx, kSnapshot, "snapshot", none));
+  const Snapshot snapshot = read_snapshot(rows);
+  const auto ranked = rank(wanted, snapshot, limit);
+  json::array refs;
+  for (const Candidate* c : ranked) refs.emplace_back(c->ref);
+  json::array call{refs};
+  CO_TRY(const auto selectors, co_await tab.call(ctx, kSnapshot, "selectorsOf", std::move(call)));
+  json::array list;
+  for (std::size_t i = 0; i < ranked.size(); ++i) {
+    const Candidate& c = *ranked[i];
+    json::object row{{"kind", usual_action(c)},
+                     {"role", c.role},
+                     {"name", c.name.empty() ? c.label : c.name},
+                     {"description", describe(c)}};
+    if (selectors.is_array() && i < selectors.get_array().size())
+      row["selector"] = selectors.get_array()[i];
+    if (c.disabled) row["disabled"] = true;
+    if (!c.value.empty()) row["value"] = c.value;
+    list.push_back(std::move(row));
+  }
+  ActionResult result;
+  result.detail = "found " + std::to_string(list.size()) + " elements";
+  result.output = std::move(list);
+  result.changed = "nothing";
+  co_return result;
+}
+
+}  // namespace troupe::interact::native

@@ -1,0 +1,752 @@
+#include "interact/instruction.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+
+#include "interact/keys.h"
+#include "interact/phrase.h"
+
+namespace troupe::interact {
+namespace {
+
+constexpr std::size_t npos = std::string::npos;
+
+struct VerbRow {
+  std::string_view words;
+  Verb verb;
+  bool alone = false;  ///< Says enough without an object.
+};
+
+// Longer phrases stand before their beginnings.
+constexpr std::array kVerbs = std::to_array<VerbRow>({
+    {"double click on", Verb::double_click},
+    {"double-click on", Verb::double_click},
+    {"double click", Verb::double_click},
+    {"double-click", Verb::double_click},
+    {"right click on", Verb::right_click},
+    {"right-click on", Verb::right_click},
+    {"right click", Verb::right_click},
+    {"right-click", Verb::right_click},
+    {"click on", Verb::click},
+    {"click", Verb::click},
+    {"tap on", Verb::click},
+    {"tap", Verb::click},
+    {"push", Verb::click},
+    {"activate", Verb::click},
+    {"toggle", Verb::click},
+    {"expand", Verb::click},
+    {"collapse", Verb::click},
+    {"focus into", Verb::click},
+    {"focus on", Verb::click},
+    {"focus", Verb::click},
+    {"submit", Verb::click, true},
+    {"hover over", Verb::hover},
+    {"hover on", Verb::hover},
+    {"hover", Verb::hover},
+    {"mouse over", Verb::hover},
+    {"move the mouse over", Verb::hover},
+    {"move the mouse to", Verb::hover},
+    {"fill in", Verb::fill},
+    {"fill out", Verb::fill},
+    {"fill", Verb::fill},
+    {"type in", Verb::fill},
+    {"type", Verb::fill},
+    {"enter", Verb::fill},
+    {"input", Verb::fill},
+    {"write", Verb::fill},
+    {"put", Verb::fill},
+    {"set", Verb::fill},
+    {"clear", Verb::fill},
+    {"empty", Verb::fill},
+    {"search for", Verb::fill},
+    {"select", Verb::select},
+    {"choose", Verb::select},
+    {"pick", Verb::select},
+    {"uncheck", Verb::uncheck},
+    {"untick", Verb::uncheck},
+    {"unselect", Verb::uncheck},
+    {"check", Verb::check},
+    {"tick", Verb::check},
+    {"mark", Verb::check},
+    {"press", Verb::press},
+    {"hit", Verb::press},
+    {"scroll", Verb::scroll, true},
+    {"wait", Verb::wait},
+    {"close", Verb::close},
+    {"dismiss", Verb::close},
+    {"accept", Verb::consent},
+    {"agree to", Verb::consent},
+    {"allow", Verb::consent},
+    {"reject", Verb::consent},
+    {"decline", Verb::consent},
+    {"deny", Verb::consent},
+    {"refuse", Verb::consent},
+    {"go back", Verb::back, true},
+    {"navigate back", Verb::back, true},
+    {"go forward", Verb::forward, true},
+    {"reload", Verb::reload, true},
+    {"refresh", Verb::reload, true},
+    {"go to", Verb::go},
+    {"navigate to", Verb::go},
+    {"visit", Verb::go},
+    {"open", Verb::go},
+    {"follow", Verb::click},
+});
+
+constexpr std::array kPolite = std::to_array<std::string_view>(
+    {"please", "now", "then", "next", "first", "finally", "and", "can you", "could you",
+     "would you", "i want you to", "i would like you to", "you should", "you need to", "try to",
+     "also", "just"});
+
+struct RoleRow {
+  std::string_view words;
+  std::string_view role;
+  std::string_view implied = {};  ///< Name that the words themselves give.
+};
+constexpr std::array kRoles = std::to_array<RoleRow>({
+    {"search box", "textbox", "search"},
+    {"search field", "textbox", "search"},
+    {"search bar", "textbox", "search"},
+    {"search input", "textbox", "search"},
+    {"searchbox", "textbox", "search"},
+    {"input text field", "textbox"},
+    {"text input field", "textbox"},
+    {"input textbox", "textbox"},
+    {"text field", "textbox"},
+    {"text fields", "textbox"},
+    {"text box", "textbox"},
+    {"text input", "textbox"},
+    {"text area", "textbox"},
+    {"input field", "textbox"},
+    {"input box", "textbox"},
+    {"textarea", "textbox"},
+    {"textbox", "textbox"},
+    {"field", "textbox"},
+    {"fields", "textbox"},
+    {"input", "textbox"},
+    {"editor", "textbox"},
+    {"box", "textbox"},
+    {"radio button", "radio"},
+    {"radio", "radio"},
+    {"check box", "checkbox"},
+    {"tick box", "checkbox"},
+    {"checkbox", "checkbox"},
+    {"checkboxes", "checkbox"},
+    {"toggle switch", "switch"},
+    {"switch", "switch"},
+    {"toggle", "switch"},
+    {"menu item", "menuitem"},
+    {"menu entry", "menuitem"},
+    {"drop-down list", "combobox"},
+    {"dropdown list", "combobox"},
+    {"dropdown menu", "combobox"},
+    {"drop down", "combobox"},
+    {"scroll list", "combobox"},
+    {"select box", "combobox"},
+    {"drop-down", "combobox"},
+    {"dropdown", "combobox"},
+    {"combobox", "combobox"},
+    {"combo box", "combobox"},
+    {"select", "combobox"},
+    {"list", "combobox"},
+    {"hyperlink", "link"},
+    {"link", "link"},
+    {"submit button", "button", "submit"},
+    {"icon button", "button"},
+    {"button", "button"},
+    {"tab", "tab"},
+    {"icon", "icon"},
+    {"image", "img"},
+    {"picture", "img"},
+    {"logo", "img", "logo"},
+    {"heading", "heading"},
+    {"slider", "slider"},
+    {"spinner", "spinbutton"},
+    {"option", "option"},
+    {"entry", "option"},
+    {"menu", "menu"},
+    {"section", "region"},
+    {"element", ""},
+    {"item", ""},
+    {"text", ""},
+    {"label", ""},
+});
+
+struct OrdinalRow {
+  std::string_view word;
+  int place;
+};
+constexpr std::array kOrdinals = std::to_array<OrdinalRow>({
+    {"first", 1},
+    {"second", 2},
+    {"third", 3},
+    {"fourth", 4},
+    {"fifth", 5},
+    {"sixth", 6},
+    {"seventh", 7},
+    {"eighth", 8},
+    {"ninth", 9},
+    {"tenth", 10},
+    {"last", -1},
+    {"topmost", 1},
+});
+
+std::optional<int> whole_number(std::string_view text) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+/// `2nd`, `second`, `last`, `#3`.
+std::optional<int> ordinal_of(const Word& word) {
+  if (word.quoted) return std::nullopt;
+  const std::string& text = word.lower;
+  for (const OrdinalRow& row : kOrdinals)
+    if (text == row.word) return row.place;
+  if (text.starts_with('#')) return whole_number(std::string_view(text).substr(1));
+  const auto digits = text.find_first_not_of("0123456789");
+  if (digits == 0 || digits == npos) return std::nullopt;
+  const auto ending = std::string_view(text).substr(digits);
+  if (ending != "st" && ending != "nd" && ending != "rd" && ending != "th") return std::nullopt;
+  return whole_number(std::string_view(text).substr(0, digits));
+}
+
+const RoleRow* role_at(const Phrase& phrase, std::size_t at) {
+  for (const RoleRow& row : kRoles)
+    if (matches(phrase, at, row.words)) return &row;
+  return nullptr;
+}
+
+/// The role words that end exactly at `end`; the longest.
+const RoleRow* role_ending(const Phrase& phrase, std::size_t end) {
+  const RoleRow* found = nullptr;
+  for (const RoleRow& row : kRoles) {
+    const std::size_t size = count_words(row.words);
+    if (size <= end && matches(phrase, end - size, row.words) &&
+        (!found || size > count_words(found->words)))
+      found = &row;
+  }
+  return found;
+}
+
+// --- Scope: "in the row of Anna", "for Anna", "in the Billing section", "next to Total". ---
+
+struct Scoped {
+  Phrase head;
+  std::string scope;
+};
+
+std::string scope_text(Phrase phrase) {
+  drop_articles(phrase);
+  for (const std::string_view lead :
+       {"row of", "row with", "row for", "row containing", "line of", "card of", "card for",
+        "same row as", "row that says", "user"})
+    if (matches(phrase, 0, lead) && phrase.size() > count_words(lead)) {
+      phrase = part(phrase, count_words(lead));
+      break;
+    }
+  drop_articles(phrase);
+  for (const std::string_view tail : {"row", "card", "section", "dialog", "form", "panel", "group",
+                                      "box", "item", "area", "table", "list", "window", "popup"})
+    if (phrase.size() > 1 && phrase.back().lower == tail) {
+      phrase.pop_back();
+      break;
+    }
+  if (any_quoted(phrase))
+    for (const Word& word : phrase)
+      if (word.quoted) return word.text;
+  return join(phrase);
+}
+
+/// Only when the words before the preposition already describe an element: names contain
+/// prepositions too ("Terms of Service", "Log in").
+Scoped split_scope(const Phrase& phrase) {
+  constexpr std::array kScopes =
+      std::to_array<std::string_view>({"in", "inside", "within", "under", "below", "next to",
+                                       "beside", "for", "of", "from", "on", "at", "near", "by"});
+  for (std::size_t i = 1; i + 1 < phrase.size(); ++i)
+    for (const auto words : kScopes) {
+      if (!matches(phrase, i, words)) continue;
+      const bool described = phrase[i - 1].quoted || role_ending(phrase, i) != nullptr;
+      if (!described) continue;
+      const Phrase rest = part(phrase, i + count_words(words));
+      if (rest.empty()) continue;
+      return {part(phrase, 0, i), scope_text(rest)};
+    }
+  return {phrase, {}};
+}
+
+// "at the top", "on the page" say nothing that tells elements apart.
+void drop_tail(Phrase& phrase) {
+  for (const std::string_view tail :
+       {"on the page", "on this page", "of the page", "at the top", "at the bottom", "on the left",
+        "on the right", "below", "above", "again", "to continue", "in the page", "on the screen"}) {
+    const std::size_t size = count_words(tail);
+    if (phrase.size() > size && matches(phrase, phrase.size() - size, tail))
+      phrase.resize(phrase.size() - size);
+  }
+}
+
+void take_ordinal(Phrase& phrase, Description& out) {
+  for (std::size_t i = 0; i < phrase.size(); ++i) {
+    if (i > 0 && i + 1 < phrase.size() && phrase[i].lower.starts_with('#') == false) continue;
+    auto place = ordinal_of(phrase[i]);
+    const bool number = matches(phrase, i, "number") || matches(phrase, i, "no");
+    if (number && i + 1 < phrase.size()) place = whole_number(phrase[i + 1].text);
+    if (!place || (phrase.size() == 1 && !phrase[i].lower.starts_with('#'))) continue;
+    out.ordinal = *place;
+    const std::size_t used = number ? 2 : 1;
+    phrase.erase(phrase.begin() + static_cast<std::ptrdiff_t>(i),
+                 phrase.begin() + static_cast<std::ptrdiff_t>(i + used));
+    return;
+  }
+}
+
+void take_role(Phrase& phrase, Description& out) {
+  std::string_view implied;
+  if (const RoleRow* row = role_ending(phrase, phrase.size())) {
+    // "Search box" alone is a role with a name in it; "Menu" alone is more likely a name.
+    out.role = row->role;
+    implied = row->implied;
+    phrase.resize(phrase.size() - count_words(row->words));
+  } else if (const RoleRow* first = role_at(phrase, 0)) {
+    out.role = first->role;
+    implied = first->implied;
+    phrase.erase(phrase.begin(),
+                 phrase.begin() + static_cast<std::ptrdiff_t>(count_words(first->words)));
+    for (const std::string_view words :
+         {"which says", "that says", "with the text", "with the label", "with the name", "saying",
+          "labelled", "labeled", "called", "named", "titled", "with text", "with name", "marked",
+          "to", "for", "with", "reading"})
+      if (matches(phrase, 0, words) && phrase.size() > count_words(words)) {
+        phrase = part(phrase, count_words(words));
+        break;
+      }
+  }
+  if (phrase.empty() && !implied.empty()) out.text = implied;
+}
+
+Description describe(Phrase phrase) {
+  Description out;
+  drop_articles(phrase);
+  out.whole = join(phrase);
+  drop_tail(phrase);
+  Scoped scoped = split_scope(phrase);
+  out.scope = std::move(scoped.scope);
+  phrase = std::move(scoped.head);
+  drop_articles(phrase);
+  take_ordinal(phrase, out);
+  drop_articles(phrase);
+  const Phrase before = phrase;
+  take_role(phrase, out);
+  drop_articles(phrase);
+  if (out.ordinal == 0) take_ordinal(phrase, out);
+  for (const Word& word : phrase) {
+    if (!word.quoted) continue;
+    out.text = word.text;
+    out.quoted = true;
+    return out;
+  }
+  if (!phrase.empty()) out.text = join(phrase);
+  // One bare word such as "Menu" or "Switch" is what it is called, not a kind of thing.
+  if (out.text.empty() && out.ordinal == 0 && before.size() == 1 &&
+      before[0].text != before[0].lower) {
+    out.text = before[0].text;
+    out.role.clear();
+  }
+  return out;
+}
+
+// --- Clauses. ---
+
+const VerbRow* verb_at(const Phrase& phrase, std::size_t at) {
+  for (const VerbRow& row : kVerbs)
+    if (matches(phrase, at, row.words)) return &row;
+  return nullptr;
+}
+
+std::size_t skip_polite(const Phrase& phrase, std::size_t at) {
+  for (bool again = true; again;) {
+    again = false;
+    for (const auto words : kPolite)
+      if (at < phrase.size() && matches(phrase, at, words)) {
+        at += count_words(words);
+        again = true;
+      }
+  }
+  return at;
+}
+
+/// Places where a new clause begins: after a comma, "and" or "then", at a verb that has an object.
+std::vector<Phrase> split_clauses(const Phrase& phrase) {
+  std::vector<Phrase> clauses;
+  std::size_t begin = skip_polite(phrase, 0);
+  for (std::size_t i = begin + 1; i < phrase.size(); ++i) {
+    const bool joined =
+        matches(phrase, i, "and") || matches(phrase, i, "then") || matches(phrase, i, "&");
+    if (!joined && !phrase[i - 1].pause_after) continue;
+    const std::size_t next = skip_polite(phrase, joined && phrase[i].lower == "&" ? i + 1 : i);
+    const VerbRow* row = next < phrase.size() ? verb_at(phrase, next) : nullptr;
+    if (!row) continue;
+    const bool has_object = next + count_words(row->words) < phrase.size();
+    if (!has_object && !row->alone) continue;
+    clauses.push_back(part(phrase, begin, i));
+    begin = next;
+    i = next;
+  }
+  clauses.push_back(part(phrase, begin));
+  return clauses;
+}
+
+std::vector<std::string> list_values(const Phrase& phrase) {
+  std::vector<std::string> values;
+  if (any_quoted(phrase)) {
+    for (const Word& word : phrase)
+      if (word.quoted) values.push_back(word.text);
+    return values;
+  }
+  Phrase one;
+  const auto flush = [&] {
+    drop_articles(one);
+    if (!one.empty()) values.push_back(join(one));
+    one.clear();
+  };
+  for (const Word& word : phrase) {
+    if (word.lower == "and" && !one.empty() &&
+        std::any_of(phrase.begin(), phrase.end(), [](const Word& w) { return w.pause_after; })) {
+      flush();
+      continue;
+    }
+    one.push_back(word);
+    if (word.pause_after) {
+      one.back().pause_after = false;
+      flush();
+    }
+  }
+  flush();
+  return values;
+}
+
+Clause make(Verb verb, Description target, std::string value = {}) {
+  Clause clause;
+  clause.verb = verb;
+  clause.target = std::move(target);
+  clause.value = std::move(value);
+  return clause;
+}
+
+std::string value_of(Phrase phrase) {
+  for (const Word& word : phrase)
+    if (word.quoted) return word.text;
+  for (const std::string_view lead : {"the text", "the value", "the word", "value", "text"})
+    if (matches(phrase, 0, lead) && phrase.size() > count_words(lead)) {
+      phrase = part(phrase, count_words(lead));
+      break;
+    }
+  return join(phrase);
+}
+
+/// `the username "u" and the password "p" into the text fields`: a label before each value.
+bool labelled_values(const Phrase& phrase, std::vector<Clause>& out) {
+  const std::size_t end = std::min(find_last(phrase, {"into", "in", "to"}, 1), phrase.size());
+  std::vector<Clause> found;
+  Phrase label;
+  for (std::size_t i = 0; i < end; ++i) {
+    if (!phrase[i].quoted) {
+      if (phrase[i].lower != "and" || !label.empty()) label.push_back(phrase[i]);
+      continue;
+    }
+    drop_articles(label);
+    const std::string name = label.empty() ? "" : join(label);
+    if (name.empty() || name == "text" || name == "value" || name == "word") return false;
+    label.push_back({"field", "field"});
+    found.push_back(make(Verb::fill, describe(label), phrase[i].text));
+    label.clear();
+  }
+  // With one value, words after "into" that name a field win over the words before the value.
+  if (found.empty()) return false;
+  if (end < phrase.size()) {
+    const Description place = describe(part(phrase, end + 1));
+    if (!place.text.empty()) return false;
+  }
+  for (Clause& clause : found) out.push_back(std::move(clause));
+  return true;
+}
+
+void parse_fill(std::string_view verb, const Phrase& rest, std::vector<Clause>& out) {
+  if (verb == "clear" || verb == "empty") {
+    out.push_back(make(Verb::fill, describe(rest)));
+    return;
+  }
+  if (verb == "search for") {
+    Clause fill = make(Verb::fill, describe(split_words("search box")), value_of(rest));
+    out.push_back(std::move(fill));
+    out.push_back(make(Verb::press, {}, "Enter"));
+    return;
+  }
+  const bool target_first = verb.starts_with("fill") || verb == "set";
+  if (target_first) {
+    const std::size_t with =
+        verb == "set" ? find_last(rest, {"to"}, 1) : find_first(rest, {"with", "as", "="}, 1);
+    if (with != npos && with + 1 < rest.size()) {
+      out.push_back(
+          make(Verb::fill, describe(part(rest, 0, with)), value_of(part(rest, with + 1))));
+      return;
+    }
+  }
+  std::size_t into = find_last(rest, {"into"}, 1);
+  if (into == npos) into = find_last(rest, {"in", "inside", "to", "at", "on"}, 1);
+  if (into != npos && into + 1 < rest.size() &&
+      (!any_quoted(rest) || any_quoted(part(rest, 0, into)))) {
+    if (any_quoted(rest) && labelled_values(rest, out)) return;
+    out.push_back(make(Verb::fill, describe(part(rest, into + 1)), value_of(part(rest, 0, into))));
+    return;
+  }
+  if (any_quoted(rest) && labelled_values(rest, out)) return;
+  const std::size_t as = find_last(rest, {"as"}, 1);
+  if (as != npos && as + 1 < rest.size()) {
+    out.push_back(make(Verb::fill, describe(part(rest, as + 1)), value_of(part(rest, 0, as))));
+    return;
+  }
+  out.push_back(make(Verb::fill, {}, value_of(rest)));
+}
+
+void parse_select(const Phrase& rest, std::vector<Clause>& out) {
+  std::size_t from = find_last(rest, {"from", "in", "for", "as", "under", "of"}, 1);
+  Clause clause = make(Verb::select, {});
+  const Description alone = describe(rest);
+  const bool is_widget = alone.role == "radio" || alone.role == "checkbox" || alone.role == "tab" ||
+                         alone.role == "link" || alone.role == "button" || alone.role == "switch" ||
+                         alone.role == "icon" || alone.role == "menuitem";
+  if (is_widget) {
+    const bool box = alone.role == "radio" || alone.role == "checkbox";
+    out.push_back(make(box ? Verb::check : Verb::click, alone));
+    return;
+  }
+  if (from != npos && from + 1 < rest.size()) {
+    clause.target = describe(part(rest, from + 1));
+    Phrase values = part(rest, 0, from);
+    drop_articles(values);
+    if (values.size() > 1 && values.back().lower == "option") values.pop_back();
+    if (values.size() > 1 && values.front().lower == "option") values = part(values, 1);
+    clause.values = list_values(values);
+  } else {
+    clause.values =
+        alone.quoted || alone.role == "option" ? std::vector{alone.text} : list_values(rest);
+    if (any_quoted(rest)) clause.values = list_values(rest);
+    clause.target.ordinal = alone.ordinal;
+  }
+  if (!clause.values.empty()) clause.value = clause.values.front();
+  out.push_back(std::move(clause));
+}
+
+void parse_check(Verb verb, const Phrase& rest, std::vector<Clause>& out) {
+  const auto quoted =
+      std::count_if(rest.begin(), rest.end(), [](const Word& w) { return w.quoted; });
+  if (quoted > 1) {
+    for (const Word& word : rest)
+      if (word.quoted) {
+        Description target{
+            .text = word.text, .quoted = true, .whole = word.text, .role = "checkbox"};
+        out.push_back(make(verb, std::move(target)));
+      }
+    return;
+  }
+  Description target = describe(rest);
+  if (target.role.empty() || target.role == "textbox") target.role = "checkbox";
+  if (target.role == "option") target.role = "radio";
+  out.push_back(make(verb, std::move(target)));
+}
+
+/// "Enter", "the Escape key", "Enter twice", "Tab 3 times", "Enter in the search box"; or, as what
+/// it names is no key, a click.
+void parse_press(const Phrase& rest, std::vector<Clause>& out) {
+  Phrase phrase = rest;
+  drop_articles(phrase);
+  Clause clause = make(Verb::press, {});
+  const std::size_t in = find_first(phrase, {"in", "on", "inside"}, 1);
+  const Phrase place = in == npos ? Phrase{} : part(phrase, in + 1);
+  phrase = part(phrase, 0, in);
+  if (phrase.size() > 1 && phrase.back().lower == "twice") {
+    clause.count = 2;
+    phrase.pop_back();
+  } else if (phrase.size() > 2 && phrase.back().lower == "times") {
+    clause.count = whole_number(phrase[phrase.size() - 2].text).value_or(1);
+    phrase.resize(phrase.size() - 2);
+  }
+  bool key = false;
+  if (phrase.size() > 1 && phrase.back().lower == "key") {
+    phrase.pop_back();
+    key = true;
+  }
+  if (phrase.size() > 1 && phrase.front().lower == "key") phrase = part(phrase, 1);
+  const std::string name = join(phrase);
+  if (!key && !is_key_name(name)) {
+    out.push_back(make(Verb::click, describe(rest)));
+    return;
+  }
+  clause.value = name;
+  if (!place.empty()) clause.target = describe(place);
+  out.push_back(std::move(clause));
+}
+
+void parse_scroll(Phrase rest, std::vector<Clause>& out) {
+  Clause clause = make(Verb::scroll, {});
+  drop_articles(rest);
+  const std::size_t to = find_last(rest, {"to", "until", "into"}, 0);
+  for (const Word& word : rest)
+    if (!word.quoted && (word.text.ends_with('%') || word.lower.ends_with("px")))
+      clause.value = word.lower;
+  const bool up = find_first(rest, {"up"}, 0) != npos;
+  for (std::size_t i = 0; i + 1 < rest.size(); ++i)
+    if (matches(rest, i + 1, "pixels") || matches(rest, i + 1, "px"))
+      clause.value = (up ? "-" : "") + rest[i].text + "px";
+  if (!clause.value.empty()) {
+    out.push_back(std::move(clause));
+    return;
+  }
+  const bool bottom = find_first(rest, {"bottom", "end"}, 0) != npos;
+  const bool top = find_first(rest, {"top", "beginning", "start"}, 0) != npos;
+  if (!any_quoted(rest) && (bottom || top)) {
+    clause.value = bottom ? "bottom" : "top";
+    const Phrase before = to == npos ? Phrase{} : part(rest, 0, to);
+    if (!before.empty() && !matches(before, 0, "down") && !matches(before, 0, "up") &&
+        !matches(before, 0, "page"))
+      clause.target = describe(before);
+  } else if (to != npos && to + 1 < rest.size()) {
+    Phrase target = part(rest, to + 1);
+    if (target.size() > 1 && (target.back().lower == "view" || target.back().lower == "appears"))
+      target.pop_back();
+    clause.target = describe(target);
+  } else {
+    clause.value = up ? "previous" : "next";
+  }
+  out.push_back(std::move(clause));
+}
+
+void parse_wait(Phrase rest, std::vector<Clause>& out) {
+  if (matches(rest, 0, "for") || matches(rest, 0, "until")) rest = part(rest, 1);
+  Clause clause = make(Verb::wait, {}, "visible");
+  if (rest.size() > 1)
+    if (const auto number = whole_number(rest[0].text)) {
+      const bool milliseconds =
+          rest[1].lower.starts_with("ms") || rest[1].lower.starts_with("milli");
+      clause.value = std::to_string(milliseconds ? *number : *number * 1000);
+      out.push_back(std::move(clause));
+      return;
+    }
+  const std::size_t end = find_first(
+      rest, {"to appear", "to be visible", "to show", "appears", "is visible", "to load", "loads"},
+      1);
+  const std::size_t gone =
+      find_first(rest, {"to disappear", "to be hidden", "disappears", "is gone", "to go away"}, 1);
+  if (gone != npos) clause.value = "hidden";
+  clause.target = describe(part(rest, 0, std::min(end, gone)));
+  out.push_back(std::move(clause));
+}
+
+bool mentions_consent(const Phrase& phrase) {
+  return find_first(phrase, {"cookies", "cookie", "consent", "gdpr", "privacy"}, 0) != npos;
+}
+
+void parse_close(std::string_view verb, const Phrase& rest, std::vector<Clause>& out) {
+  const std::size_t by = find_first(rest, {"by clicking on", "by clicking", "by pressing"}, 1);
+  if (by != npos) {
+    const std::size_t words = matches(rest, by, "by clicking on") ? 3 : 2;
+    out.push_back(make(Verb::click, describe(part(rest, by + words))));
+    return;
+  }
+  const bool consent = mentions_consent(rest);
+  if (verb == "accept" || verb == "agree to" || verb == "allow") {
+    if (consent) return out.push_back(make(Verb::consent, {}, "accept"));
+  } else if (verb != "close" && verb != "dismiss") {
+    if (consent) return out.push_back(make(Verb::consent, {}, "reject"));
+  } else {
+    if (consent) return out.push_back(make(Verb::consent, {}, "dismiss"));
+    if (any_quoted(rest)) return out.push_back(make(Verb::click, describe(rest)));
+    return out.push_back(make(Verb::close, describe(rest)));
+  }
+  // "accept the terms": a button or box called so.
+  Clause clause = make(Verb::click, describe(rest));
+  clause.target.whole = std::string(verb) + " " + join(rest);
+  out.push_back(std::move(clause));
+}
+
+bool looks_like_url(std::string_view text) {
+  return text.starts_with("http://") || text.starts_with("https://") || text.starts_with("/") ||
+         text.starts_with("www.");
+}
+
+void parse_clause(const Phrase& phrase, std::vector<Clause>& out) {
+  const VerbRow* row = verb_at(phrase, 0);
+  if (!row) {
+    Clause clause = make(Verb::click, describe(phrase));
+    clause.exact_only = true;
+    return out.push_back(std::move(clause));
+  }
+  Phrase rest = part(phrase, count_words(row->words));
+  switch (row->verb) {
+    case Verb::fill:
+      return parse_fill(row->words, rest, out);
+    case Verb::select:
+      return parse_select(rest, out);
+    case Verb::check:
+    case Verb::uncheck:
+      return parse_check(row->verb, rest, out);
+    case Verb::press:
+      return parse_press(rest, out);
+    case Verb::scroll:
+      return parse_scroll(rest, out);
+    case Verb::wait:
+      return parse_wait(rest, out);
+    case Verb::close:
+    case Verb::consent:
+      return parse_close(row->words, rest, out);
+    case Verb::back:
+    case Verb::forward:
+    case Verb::reload:
+      return out.push_back(make(row->verb, {}));
+    case Verb::go:
+      if (!rest.empty() && looks_like_url(rest.back().text))
+        return out.push_back(make(Verb::go, {}, rest.back().text));
+      return out.push_back(make(Verb::click, describe(rest)));
+    default:
+      break;
+  }
+  if (row->words == "submit" &&
+      (rest.empty() || matches(rest, 0, "the form") || matches(rest, 0, "it")))
+    return out.push_back(make(Verb::click, describe(split_words("submit button"))));
+  out.push_back(make(row->verb, describe(rest)));
+}
+
+}  // namespace
+
+std::string_view to_string(Verb verb) {
+  constexpr std::string_view names[] = {"click",   "double click", "right click", "hover", "fill",
+                                        "select",  "check",        "uncheck",     "press", "scroll",
+                                        "wait",    "close",        "consent",     "go",    "back",
+                                        "forward", "reload"};
+  return names[static_cast<std::size_t>(verb)];
+}
+
+Result<std::vector<Clause>> parse_instruction(std::string_view text) {
+  const Phrase phrase = split_words(text);
+  std::vector<Clause> clauses;
+  if (!phrase.empty())
+    for (const Phrase& words : split_clauses(phrase)) {
+      const std::size_t before = clauses.size();
+      if (!words.empty()) parse_clause(words, clauses);
+      for (std::size_t i = before; i < clauses.size(); ++i) clauses[i].source = join(words, true);
+    }
+  if (clauses.empty())
+    return fail(Errc::invalid_argument, "instruction: it is empty", {},
+                "say what to do: click the 'Search' button");
+  return clauses;
+}
+
+Description parse_description(std::string_view text) { return describe(split_words(text)); }
+
+}  // namespace troupe::interact

@@ -1,0 +1,64 @@
+// Plain English to clauses: "type jazz into the search box and press Enter" is a fill and a press.
+// Only grammar: which element is meant is the resolver's part. No I/O, no state.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace troupe::interact {
+
+enum class Verb {
+  click,
+  double_click,
+  right_click,
+  hover,
+  fill,
+  select,
+  check,
+  uncheck,
+  press,
+  scroll,
+  wait,
+  close,
+  consent,
+  go,
+  back,
+  forward,
+  reload,
+};
+std::string_view to_string(Verb verb);
+
+/// How an element is described: `the 2nd "Reply" button in the row of Anna`.
+struct Description {
+  std::string text;  ///< What it is called; empty: only its role or place is known.
+  bool quoted = false;
+  std::string whole;  ///< The phrase with scope and role words, for names that contain such words.
+  std::string role;   ///< button, link, textbox, …; empty: not said.
+  int ordinal = 0;    ///< 1 is the first, -1 the last; 0: not said.
+  std::string scope;  ///< Text of the row, card, section or dialog it is in.
+
+  bool empty() const { return text.empty() && role.empty() && ordinal == 0; }
+};
+
+struct Clause {
+  Verb verb = Verb::click;
+  Description target;
+  /// fill: the text. press: the key. scroll: top, bottom, next, previous, `50%`, `300px`, or empty
+  /// (to the target). wait: visible, hidden, or milliseconds. consent: accept, reject, dismiss. go:
+  /// the URL.
+  std::string value;
+  std::vector<std::string> values;  ///< select: the options.
+  int count = 1;                    ///< press: how often.
+  bool exact_only = false;  ///< No verb was recognised: only an element called exactly so is meant.
+  std::string source;       ///< The words of this clause.
+};
+
+/// Errors: invalid_argument (nothing to do in it).
+Result<std::vector<Clause>> parse_instruction(std::string_view text);
+/// The description alone: `the search box`.
+Description parse_description(std::string_view text);
+
+}  // namespace troupe::interact

@@ -1,0 +1,103 @@
+#include "interact/native_interactor.h"
+
+#include <algorithm>
+#include <array>
+
+#include "interact/actions.h"
+#include "interact/handlers.h"
+
+namespace troupe::interact {
+namespace {
+
+struct HandlerRow {
+  std::string_view kind;
+  native::Handler handler;
+};
+
+constexpr std::array kHandlers = std::to_array<HandlerRow>({
+    {"goto", native::go_to},
+    {"act", native::act},
+    {"extract", native::extract},
+    {"observe", native::observe},
+    {"click", native::click},
+    {"fill", native::fill},
+    {"select", native::select},
+    {"press", native::press},
+    {"hover", native::hover},
+    {"scroll", native::scroll},
+    {"wait_for", native::wait_for},
+    {"screenshot", native::screenshot},
+    {"evaluate", native::evaluate},
+    {"download", native::download},
+    {"upload", native::upload},
+});
+
+// A dialog that the action opened is what a person would tell first.
+void note_dialogs(NativeTab& tab, ActionResult& result) {
+  if (!tab.has_page()) return;
+  const auto dialogs = tab.page().take_dialogs();
+  for (const cdp::Dialog& dialog : dialogs) {
+    result.changed = "dialog";
+    result.detail += std::string(result.detail.empty() ? "" : "; ") + dialog.type + " \"" +
+                     dialog.message.substr(0, 200) + "\" was " +
+                     (dialog.accepted ? "accepted" : "dismissed");
+  }
+}
+
+class NativeInteractor final : public Interactor {
+ public:
+  std::string_view name() const override { return "native"; }
+
+  Async<std::unique_ptr<Tab>> open(Context& ctx, sessions::LiveSession& session,
+                                   InteractOptions options) override {
+    CO_TRY_VOID(ctx.check());
+    std::unique_ptr<Tab> tab = std::make_unique<NativeTab>(session, std::move(options));
+    co_return tab;
+  }
+
+  Async<ActionResult> perform(Context& ctx, Tab& tab, Action action) override {
+    auto& own = static_cast<NativeTab&>(tab);
+    const auto row = std::find_if(kHandlers.begin(), kHandlers.end(),
+                                  [&](const HandlerRow& r) { return r.kind == action.kind; });
+    if (row == kHandlers.end())
+      co_return fail(Errc::invalid_argument, "action: there is no \"" + action.kind + "\"");
+    if (action.kind != "goto") CO_TRY_VOID(co_await own.need_page(ctx));
+    ++own.session().counters().actions;
+    if (own.has_page()) (void)own.page().take_dialogs();
+    auto result = co_await row->handler(ctx, own, action.args);
+    if (!result) {
+      Error error = result.error();
+      if (error.source.empty()) error.source = "page " + own.url();
+      if (error.code == Errc::page_crashed) ++own.session().counters().page_errors;
+      co_return error;
+    }
+    note_dialogs(own, *result);
+    co_return result;
+  }
+
+  Async<std::string> screenshot(Context& ctx, Tab& tab) override {
+    auto& own = static_cast<NativeTab&>(tab);
+    if (!own.has_page()) co_return fail(Errc::not_found, "screenshot: the tab has no page yet");
+    json::object params{{"format", "png"}};
+    co_return co_await native::take_picture(ctx, own.page(), std::move(params));
+  }
+
+  Async<void> close(Context& ctx, std::unique_ptr<Tab> tab, bool clean) override {
+    auto& own = static_cast<NativeTab&>(*tab);
+    auto page = own.release_page();
+    if (!page) co_return Result<void>{};
+    if (clean && !page->crashed() && !page->closed()) {
+      own.session().give_back_page(std::move(page));
+      co_return Result<void>{};
+    }
+    co_return co_await page->close(ctx);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Interactor> make_native_interactor() {
+  return std::make_unique<NativeInteractor>();
+}
+
+}  // namespace troupe::interact

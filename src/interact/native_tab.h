@@ -1,0 +1,103 @@
+// A tab of the native interactor: its page, the scripts in it, and what its actions share: finding
+// a target, real input events, and what they changed.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "interact/interactor.h"
+#include "interact/page_script.h"
+#include "interact/selector.h"
+
+namespace troupe::interact {
+
+/// An element that is ready for an action.
+struct Located {
+  std::int64_t ref = -1;
+  std::string what;  ///< `button "Search"`.
+  std::string tag, type;
+  double x = 0, y = 0;  ///< A point that the mouse hits, when one was asked for.
+  json::object answer;  ///< All that the script told.
+};
+
+/// What an action changed, and whether its mouse press hit the target.
+struct Change {
+  std::string kind = "nothing";  ///< ActionResult::changed.
+  bool missed = false;
+  std::string hit_instead;
+  json::object answer;
+};
+
+/// A download that the tab's page began.
+struct Download {
+  std::string guid;
+  std::string url;
+  std::string suggested_name;
+  std::string state;  ///< inProgress, completed, canceled.
+  std::int64_t received = 0;
+};
+
+/// Threads: engine. Not movable: its event handler refers to it.
+class NativeTab final : public Tab {
+ public:
+  NativeTab(sessions::LiveSession& session, InteractOptions options);
+
+  std::string url() const override { return page_ ? page_->url() : "about:blank"; }
+
+  sessions::LiveSession& session() { return session_; }
+  const InteractOptions& options() const { return options_; }
+  bool has_page() const { return page_ != nullptr; }
+  cdp::Page& page() { return *page_; }
+
+  /// A page to work on: the session's warm one, or a new one opened on `url`. Harmless when there
+  /// is one already.
+  Async<void> need_page(Context& ctx, std::string url = "about:blank");
+  /// The page, given away; for reuse or close.
+  std::unique_ptr<cdp::Page> release_page();
+
+  /// One call of a script. Errors as PageScript::call; a bad selector or pattern is
+  /// invalid_argument.
+  Async<json::value> call(Context& ctx, unsigned scripts, std::string function, json::array args);
+  /// The same for calls that wait in the page: milliseconds to wait (at most `limit`) are appended
+  /// to `args`, and when the document is replaced meanwhile the next one is asked.
+  Async<json::value> call_waiting(Context& ctx, unsigned scripts, std::string function,
+                                  json::array args, Duration limit = std::chrono::hours(1));
+
+  /// Waits until the target is what `need` says (see core.js, ready()).
+  /// Errors: target_not_found, target_ambiguous, not_actionable, each with the reason seen last.
+  Async<Located> locate(Context& ctx, const Target& target, unsigned scripts, std::string function,
+                        json::array args);
+
+  /// Moves the mouse, and presses and releases `button` there `count` times.
+  Async<void> mouse_click(Context& ctx, double x, double y, std::string button, int count);
+  Async<void> mouse_move(Context& ctx, double x, double y);
+  Async<void> press_key(Context& ctx, std::string key, int count);
+
+  /// What changed since the script's mark(); waits for a navigation that began.
+  Async<Change> changes(Context& ctx);
+  /// The same for an answer of the page that tells the changes itself.
+  Async<Change> finish(Context& ctx, Result<json::value> answer);
+
+  /// Downloads since the last call of start_downloads.
+  std::vector<Download>& downloads() { return downloads_; }
+  /// Pulsed by page life-cycle and download events.
+  Event& moved() { return moved_; }
+
+ private:
+  void on_event(std::string_view method, const json::object& params);
+  void watch();
+  Async<void> wait_leaving(Context& ctx, std::uint64_t serial, std::uint64_t stops);
+  Error target_error(const Target& target, const json::object& answer, Duration waited);
+
+  sessions::LiveSession& session_;
+  InteractOptions options_;
+  std::unique_ptr<cdp::Page> page_;
+  PageScript script_;
+  cdp::Connection::Subscription events_;
+  Event moved_;
+  std::uint64_t stops_ = 0;  ///< Loads that ended, also without a new document (downloads, 204).
+  std::uint64_t stops_at_action_ = 0;
+  std::vector<Download> downloads_;
+};
+
+}  // namespace troupe::interact

@@ -1,0 +1,97 @@
+#include "interact/page_script.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/assets.h"
+
+namespace troupe::interact {
+namespace {
+
+struct ScriptRow {
+  unsigned bit;
+  const char* path;
+};
+constexpr std::array kScripts = std::to_array<ScriptRow>({
+    {1, "interact/core.js"},
+    {2, "interact/names.js"},
+    {4, "interact/snapshot.js"},
+    {8, "interact/extract.js"},
+    {16, "interact/input.js"},
+});
+
+const std::string& source_of(std::size_t row) {
+  static const auto sources = [] {
+    std::array<std::string, kScripts.size()> all;
+    for (std::size_t i = 0; i < all.size(); ++i)
+      all[i] = compact_script(assets::get(kScripts[i].path));
+    return all;
+  }();
+  return sources[row];
+}
+
+std::string sources_of(unsigned bits) {
+  std::string text;
+  for (std::size_t i = 0; i < kScripts.size(); ++i)
+    if (bits & kScripts[i].bit) text += source_of(i);
+  return text;
+}
+
+}  // namespace
+
+std::string compact_script(std::string_view source) {
+  std::string out;
+  out.reserve(source.size());
+  while (!source.empty()) {
+    const auto end = std::min(source.find('\n'), source.size());
+    std::string_view line = source.substr(0, end);
+    source.remove_prefix(std::min(end + 1, source.size()));
+    const auto first = line.find_first_not_of(' ');
+    if (first == std::string_view::npos) continue;
+    line.remove_prefix(first);
+    if (line.starts_with("//")) continue;
+    out.append(line).push_back('\n');
+  }
+  return out;
+}
+
+Async<json::value> PageScript::call(Context& ctx, cdp::Page& page, unsigned scripts,
+                                    std::string function, json::array args) {
+  if (serial_ != page.document_serial()) loaded_ = 0;
+  std::string invoke = "__troupe." + function + "(";
+  for (std::size_t i = 0; i < args.size(); ++i) invoke += (i ? "," : "") + json::serialize(args[i]);
+  invoke += ")";
+  const unsigned wanted = scripts | kCore;
+  cdp::Page::EvaluateOptions options{.isolated = true};
+  for (int round = 0;; ++round) {
+    const unsigned missing = wanted & ~loaded_;
+    std::string expression = sources_of(missing) + invoke;
+    serial_ = page.document_serial();
+    auto answer = co_await page.evaluate(ctx, std::move(expression), options);
+    if (answer) {
+      loaded_ |= wanted;
+      co_return std::move(*answer);
+    }
+    // The world is a new one although the document's number is the same: send the scripts again.
+    const bool unknown =
+        answer.error().code == Errc::script_error &&
+        (answer.error().message.find("__troupe is not defined") != std::string::npos ||
+         answer.error().message.find("is not a function") != std::string::npos);
+    const bool again = unknown && missing != wanted && round == 0;
+    loaded_ = 0;
+    if (again) continue;
+    if (answer.error().code == Errc::timeout)
+      co_return fail(Errc::timeout, answer.error().message, "page " + page.url(),
+                     "the page's main thread does not answer");
+    co_return answer.error();
+  }
+}
+
+std::int64_t page_wait_ms(const Context& ctx) {
+  using std::chrono::milliseconds;
+  const auto left = std::chrono::duration_cast<milliseconds>(ctx.remaining()).count();
+  const std::int64_t margin = std::clamp<std::int64_t>(left / 10, 50, 400);
+  return std::clamp<std::int64_t>(left - margin, 0, 30'000);
+}
+
+}  // namespace troupe::interact

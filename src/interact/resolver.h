@@ -1,0 +1,61 @@
+// Which element an instruction means: scores the elements of a snapshot, and answers only when one
+// is clearly the best. No I/O.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "interact/instruction.h"
+
+namespace troupe::interact {
+
+/// One element of a snapshot (assets/interact/snapshot.js).
+struct Candidate {
+  int ref = -1;
+  std::string tag, role, name, label, placeholder, value, type, href;
+  std::string tokens;   ///< Words of id, class, data attributes: what nameless icons have.
+  std::string heading;  ///< The heading before it.
+  std::vector<std::string> context;  ///< Texts of the regions around it, nearest first.
+  std::vector<std::string> options;  ///< Of a select.
+  bool pointer = false;              ///< Plain element with a hand cursor.
+  bool disabled = false, readonly = false, checked = false, in_view = false, in_dialog = false;
+  std::array<int, 4> box{};
+};
+
+struct Snapshot {
+  std::vector<Candidate> elements;
+  int hidden = 0;
+  int focused = -1;
+  std::string url, title;
+};
+Snapshot read_snapshot(const json::value& value);
+
+struct Resolution {
+  int ref = -1;
+  std::string what;  ///< `button "Search"`.
+  std::string role, tag, type;
+  bool checked = false;
+  double score = 0;
+};
+
+/// The element that the clause means.
+/// Errors: target_not_found, target_ambiguous; the message lists up to 8 candidates.
+Result<Resolution> resolve(const Clause& clause, const Snapshot& snapshot);
+
+/// How well an element's text fits the wanted one, 0 to 1. A quoted text must occur as it is.
+double text_fit(std::string_view wanted, std::string_view have, bool quoted);
+/// `button "Search" at 12,40`.
+std::string describe(const Candidate& candidate);
+/// The elements most like `wanted`, for messages: `button "Search" at 12,40; …`. Empty when none
+/// is.
+std::string similar(std::string_view wanted, const Snapshot& snapshot);
+/// Elements ranked for a free text (empty: all interactive ones, in page order).
+std::vector<const Candidate*> rank(std::string_view wanted, const Snapshot& snapshot,
+                                   std::size_t limit);
+/// What is usually done with it: click, fill, select, check.
+std::string_view usual_action(const Candidate& candidate);
+
+}  // namespace troupe::interact

@@ -1,0 +1,136 @@
+#include "net/connect.h"
+
+#include <openssl/err.h>
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+
+namespace troupe::net {
+
+Interruption::Interruption(Context& ctx, std::function<void()> stop) : stop_(std::move(stop)) {
+  if (ctx.deadline() != SteadyTime::max())
+    timer_ = Timer(ctx.clock(), ctx.deadline(),
+                   [this, error = ctx.timeout_error()] { interrupt(error); });
+  auto source = ctx.cancel_source();
+  registration_ = source.on_cancel([this, source] { interrupt(source.reason()); });
+}
+
+void Interruption::interrupt(Error reason) {
+  if (reason_) return;
+  reason_ = std::move(reason);
+  stop_();
+}
+
+Error Interruption::explain(const boost::system::error_code& error, const std::string& what) const {
+  return reason_ ? *reason_ : network_failure(error, what);
+}
+
+Error network_failure(const boost::system::error_code& error, const std::string& what) {
+  const bool tls = error.category() == asio::error::get_ssl_category();
+  if (tls) return fail(Errc::tls_error, what + ": " + error.message());
+  if (error == asio::error::eof || error == asio::ssl::error::stream_truncated)
+    return fail(Errc::network_error, what + ": the peer closed the connection");
+  std::string text = error.message();
+  if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] + 32);
+  return fail(Errc::network_error, what + ": " + text);
+}
+
+namespace {
+
+// A look-up runs in a thread of Asio's and cannot be stopped: the waiter leaves, the result is
+// dropped.
+Async<tcp::resolver::results_type> resolve(Context& ctx, std::string host, std::string port) {
+  auto resolver = std::make_shared<tcp::resolver>(ctx.executor());
+  auto promise = std::make_shared<Promise<tcp::resolver::results_type>>();
+  resolver->async_resolve(
+      host, port,
+      [resolver, promise, host](boost::system::error_code error,
+                                tcp::resolver::results_type results) {
+        if (error) {
+          promise->set(
+              fail(Errc::dns_error, "host '" + host + "' does not resolve: " + error.message()));
+        } else {
+          promise->set(std::move(results));
+        }
+      });
+  co_return co_await promise->wait(ctx);
+}
+
+Async<void> connect_socket(Context& ctx, tcp::socket& socket, tcp::resolver::results_type endpoints,
+                           std::string what) {
+  CO_TRY_VOID(ctx.check());
+  const Interruption interruption(ctx, [&socket] {
+    boost::system::error_code ignored;
+    socket.close(ignored);
+  });
+  boost::system::error_code error;
+  for (const auto& endpoint : endpoints) {
+    boost::system::error_code ignored;
+    if (interruption.happened()) break;
+    socket.close(ignored);
+    const tcp::endpoint address = endpoint.endpoint();
+    const auto result = co_await socket.async_connect(address, kTuple);
+    error = std::get<0>(result);
+    if (!error) break;
+  }
+  if (interruption.happened() || error) co_return interruption.explain(error, what);
+  socket.set_option(tcp::no_delay(true), error);
+  co_return Result<void>{};
+}
+
+}  // namespace
+
+Async<std::unique_ptr<tcp::socket>> connect_tcp(Context& ctx, std::string host, std::string port) {
+  CO_TRY(auto endpoints, co_await resolve(ctx, host, port));
+  auto socket = std::make_unique<tcp::socket>(ctx.executor());
+  std::string what = "connect to " + host + ":" + port;
+  CO_TRY_VOID(co_await connect_socket(ctx, *socket, std::move(endpoints), std::move(what)));
+  co_return std::move(socket);
+}
+
+Result<std::shared_ptr<asio::ssl::context>> make_tls_context(const std::string& ca_file) {
+  auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
+  boost::system::error_code error;
+  SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
+  // Many servers end without close_notify; lengths are checked by HTTP itself.
+  SSL_CTX_set_options(context->native_handle(), SSL_OP_IGNORE_UNEXPECTED_EOF);
+  if (ca_file.empty()) {
+    context->set_default_verify_paths(error);
+  } else {
+    context->load_verify_file(ca_file, error);
+  }
+  if (error)
+    return fail(Errc::storage_failed, "certificates: cannot read " +
+                                          (ca_file.empty() ? "the system's" : ca_file) + ": " +
+                                          error.message());
+  context->set_verify_mode(asio::ssl::verify_peer, error);
+  return context;
+}
+
+Async<std::unique_ptr<TlsStream>> connect_tls(Context& ctx, asio::ssl::context& tls,
+                                              std::string host, std::string port) {
+  CO_TRY(auto socket, co_await connect_tcp(ctx, host, port));
+  auto stream = std::make_unique<TlsStream>(std::move(*socket), tls);
+  const std::string what = "TLS with " + host + ":" + port;
+  boost::system::error_code error;
+  stream->set_verify_callback(asio::ssl::host_name_verification(host), error);
+  boost::system::error_code not_address;
+  (void)asio::ip::make_address(host, not_address);
+  if (not_address && !SSL_set_tlsext_host_name(stream->native_handle(), host.c_str()))
+    co_return fail(Errc::tls_error, what + ": host name is not usable for SNI");
+  const Interruption interruption(ctx, [&stream] {
+    boost::system::error_code ignored;
+    stream->lowest_layer().close(ignored);
+  });
+  const auto result = co_await stream->async_handshake(asio::ssl::stream_base::client, kTuple);
+  error = std::get<0>(result);
+  if (!error) co_return std::move(stream);
+  Error failure = interruption.explain(error, what);
+  if (const long verdict = SSL_get_verify_result(stream->native_handle());
+      failure.code == Errc::tls_error && verdict != X509_V_OK)
+    failure.message = what + ": " + X509_verify_cert_error_string(verdict);
+  co_return failure;
+}
+
+}  // namespace troupe::net

@@ -1,0 +1,331 @@
+#include "sessions/local_provider.h"
+
+#include <deque>
+#include <filesystem>
+#include <map>
+
+#include "sessions/browser_fleet.h"
+
+namespace troupe::sessions {
+namespace fs = std::filesystem;
+namespace {
+
+// A browser context made ahead of its session, or kept from the last one (then with its page).
+struct Slot {
+  std::shared_ptr<FleetBrowser> browser;
+  std::string context_id;
+  std::unique_ptr<cdp::Page> page;
+  SteadyTime since{};
+
+  bool alive() const { return browser->chromium->alive() && !browser->retiring; }
+  cdp::Connection& connection() const { return browser->chromium->connection(); }
+};
+
+// Sessions and provider share this: a session may end while the provider waits for its shutdown.
+class Slots final {
+ public:
+  Slots(Clock& clock, asio::any_io_executor executor, observe::Log& log,
+        const LocalOptions& options)
+      : clock_(clock), options_(options), fleet_(clock, executor, log, fleet_options(options)) {}
+
+  BrowserFleet& fleet() { return fleet_; }
+  const LocalOptions& options() const { return options_; }
+
+  Async<Slot> make(Context& ctx) {
+    CO_TRY(auto browser, co_await fleet_.take(ctx, false));
+    Slot slot{.browser = browser};
+    json::object params{{"disposeOnDetach", true}};
+    auto made =
+        co_await slot.connection().call(ctx, "", "Target.createBrowserContext", std::move(params));
+    if (!made) {
+      fleet_.give_back(browser);
+      co_return made.error();
+    }
+    slot.context_id = std::string(find_string(*made, "browserContextId").value_or(""));
+    slot.since = clock_.now();
+    co_return slot;
+  }
+
+  Async<void> dispose(Context& ctx, Slot slot) {
+    Result<void> result;
+    slot.page.reset();
+    if (slot.browser->chromium->alive()) {
+      json::object params{{"browserContextId", slot.context_id}};
+      auto gone = co_await slot.connection().call(ctx, "", "Target.disposeBrowserContext",
+                                                  std::move(params));
+      if (!gone && slot.browser->chromium->alive()) {
+        // A browser that cannot even drop a context is of no further use.
+        result = gone.error();
+        slot.browser->chromium->process().kill_group();
+      }
+    }
+    fleet_.give_back(slot.browser);
+    co_return result;
+  }
+
+  std::optional<Slot> take_spare() { return take_from(spares_); }
+  std::optional<Slot> take_kept(const std::string& key) {
+    const auto found = kept_.find(key);
+    if (found == kept_.end()) return std::nullopt;
+    auto slot = take_from(found->second);
+    if (found->second.empty()) kept_.erase(found);
+    return slot;
+  }
+  void keep(const std::string& key, Slot slot) {
+    slot.since = clock_.now();
+    kept_[key].push_back(std::move(slot));
+  }
+
+  Async<void> refill(Context& ctx) {
+    if (std::exchange(refilling_, true)) co_return Result<void>{};
+    Result<void> result;
+    while (!closed_ && static_cast<int>(spares_.size()) < options_.warm_sessions && result) {
+      auto slot = co_await make(ctx);
+      if (slot) spares_.push_back(std::move(*slot));
+      if (!slot) result = slot.error();
+    }
+    refilling_ = false;
+    co_return result;
+  }
+
+  // Pages kept for reuse that nobody asked for.
+  Async<void> drop_idle(Context& ctx) {
+    std::vector<Slot> old;
+    for (auto& [key, slots] : kept_)
+      while (!slots.empty() && clock_.now() - slots.front().since > options_.reuse_idle_max) {
+        old.push_back(std::move(slots.front()));
+        slots.pop_front();
+      }
+    std::erase_if(kept_, [](const auto& row) { return row.second.empty(); });
+    for (auto& slot : old) (void)co_await dispose(ctx, std::move(slot));
+    co_return Result<void>{};
+  }
+
+  Async<void> shutdown(Context& ctx) {
+    closed_ = true;
+    // The contexts go with their browsers.
+    for (auto& slot : std::exchange(spares_, {})) fleet_.give_back(slot.browser);
+    for (auto& [key, slots] : std::exchange(kept_, {}))
+      for (auto& slot : slots) {
+        slot.page.reset();
+        fleet_.give_back(slot.browser);
+      }
+    co_return co_await fleet_.shutdown(ctx);
+  }
+
+ private:
+  static FleetOptions fleet_options(const LocalOptions& options) {
+    return {.chromium = {.browser = options.browser,
+                         .browsers_dir = options.data_dir + "/browsers",
+                         .renderer_heap_mb = options.renderer_heap_mb},
+            .contexts_per_browser = options.contexts_per_browser,
+            .recycle_after = options.browser_recycle_after,
+            .memory_mb = options.browser_memory_mb};
+  }
+
+  std::optional<Slot> take_from(std::deque<Slot>& slots) {
+    while (!slots.empty()) {
+      Slot slot = std::move(slots.back());
+      slots.pop_back();
+      if (slot.alive()) return slot;
+      slot.page.reset();
+      fleet_.give_back(slot.browser);
+    }
+    return std::nullopt;
+  }
+
+  Clock& clock_;
+  LocalOptions options_;
+  BrowserFleet fleet_;
+  std::deque<Slot> spares_;
+  std::map<std::string, std::deque<Slot>> kept_;
+  bool refilling_ = false;
+  bool closed_ = false;
+};
+
+class LocalSession final : public ProviderSession {
+ public:
+  LocalSession(Slots& slots, Slot slot, std::string id, SessionSpec spec)
+      : slots_(slots), slot_(std::move(slot)), id_(std::move(id)), spec_(std::move(spec)) {}
+
+  const std::string& id() const override { return id_; }
+  Session::Counters& counters() override { return counters_; }
+  Event& lost() override { return slot_.connection().closed_event(); }
+  Error lost_reason() const override { return slot_.browser->chromium->death(); }
+
+  Result<Browser> browser() override {
+    if (ended_) return fail(Errc::session_lost, "session " + id_ + ": it has ended", "session");
+    if (!slot_.browser->chromium->alive()) return lost_reason();
+    return Browser{.connection = &slot_.connection(),
+                   .browser_context_id = slot_.context_id,
+                   .viewport_width = spec_.viewport_width,
+                   .viewport_height = spec_.viewport_height};
+  }
+
+  std::unique_ptr<cdp::Page> take_page() override { return std::move(slot_.page); }
+
+  void give_back_page(std::unique_ptr<cdp::Page> page) override {
+    if (!page) return;
+    const auto traffic = slot_.connection().session_counters(page->session_id());
+    counters_.cdp_commands += traffic.commands;
+    counters_.cdp_bytes_sent += traffic.bytes_sent;
+    counters_.cdp_bytes_received += traffic.bytes_received;
+    if (!slot_.page) slot_.page = std::move(page);
+  }
+
+  Result<std::string> downloads_dir() override {
+    const std::string dir = slots_.options().data_dir + "/downloads/" + id_;
+    std::error_code error;
+    fs::create_directories(dir, error);
+    if (error)
+      return fail(Errc::storage_failed, "downloads folder " + dir + ": " + error.message(),
+                  "data_dir", "free disk space, or set data_dir to a folder that can be written");
+    has_downloads_ = true;
+    return dir;
+  }
+
+  Async<void> close(Context& ctx, bool clean) override {
+    ended_ = true;
+    if (has_downloads_) {
+      std::error_code ignored;
+      fs::remove_all(slots_.options().data_dir + "/downloads/" + id_, ignored);
+    }
+    if (spec_.isolation == Isolation::process) co_return co_await close_process(ctx);
+    if (spec_.isolation == Isolation::reuse && clean && slot_.page && slot_.alive()) {
+      const auto cleaned = co_await clean_page(ctx);
+      if (cleaned) {
+        slots_.keep(reuse_key(spec_), take_slot());
+        co_return Result<void>{};
+      }
+    }
+    co_return co_await slots_.dispose(ctx, take_slot());
+  }
+
+  static std::string reuse_key(const SessionSpec& spec) {
+    return spec.tenant + "\n" + spec.site + "\n" + std::to_string(spec.viewport_width) + "x" +
+           std::to_string(spec.viewport_height);
+  }
+
+ private:
+  // The session keeps its own reference to the browser: `lost()` must stay valid.
+  Slot take_slot() {
+    Slot slot{
+        .browser = slot_.browser, .context_id = slot_.context_id, .page = std::move(slot_.page)};
+    return slot;
+  }
+
+  Async<void> close_process(Context& ctx) {
+    slot_.page.reset();
+    auto closed = co_await slot_.browser->chromium->close(ctx);
+    co_return closed;
+  }
+
+  // Leaves the document, then empties what it could have stored. Fails (and the context is
+  // disposed) when anything else is open in the context or the page does not obey.
+  Async<void> clean_page(Context& ctx) {
+    cdp::Page& page = *slot_.page;
+    if (page.crashed() || page.closed() || !page.origins_complete())
+      co_return fail(Errc::conflict, "page: not fit for reuse");
+    Context limited = ctx.with_timeout(std::chrono::seconds(3), "page cleaning");
+    page.post("Runtime.evaluate", {{"expression", "window.name='';sessionStorage.clear()"}});
+    CO_TRY(const auto navigation,
+           co_await page.navigate(limited, "about:blank", cdp::WaitUntil::commit));
+    (void)navigation;
+    CO_TRY(const auto targets, co_await slot_.connection().call(limited, "", "Target.getTargets"));
+    int pages = 0;
+    if (const auto* infos = find(targets, "targetInfos"); infos && infos->is_array())
+      for (const auto& info : infos->get_array())
+        if (const auto* context = find(info, "browserContextId");
+            context && *context == json::value(slot_.context_id))
+          ++pages;
+    if (pages != 1)
+      co_return fail(Errc::conflict, "context: " + std::to_string(pages) + " targets are open");
+    for (const auto& origin : page.origins())
+      page.post("Storage.clearDataForOrigin", {{"origin", origin}, {"storageTypes", "all"}});
+    page.post("Page.resetNavigationHistory");
+    json::object context{{"browserContextId", slot_.context_id}};
+    CO_TRY(const auto cleared, co_await slot_.connection().call(limited, "", "Storage.clearCookies",
+                                                                std::move(context)));
+    (void)cleared;
+    page.reset_for_reuse();
+    co_return Result<void>{};
+  }
+
+  Slots& slots_;
+  Slot slot_;
+  std::string id_;
+  SessionSpec spec_;
+  Session::Counters counters_{.tasks = 1};
+  bool ended_ = false;
+  bool has_downloads_ = false;
+};
+
+class LocalProvider final : public SessionProvider {
+ public:
+  LocalProvider(Clock& clock, asio::any_io_executor executor, observe::Log& log,
+                LocalOptions options)
+      : log_(log), slots_(clock, std::move(executor), log, options) {}
+
+  std::string_view name() const override { return "local"; }
+
+  Async<std::unique_ptr<ProviderSession>> create(Context& ctx, std::string id,
+                                                 SessionSpec spec) override {
+    reap_once();
+    Slot slot;
+    if (spec.isolation == Isolation::process) {
+      CO_TRY(slot.browser, co_await slots_.fleet().take(ctx, true));
+    } else {
+      CO_TRY(slot, co_await take_slot(ctx, spec));
+    }
+    std::unique_ptr<ProviderSession> session =
+        std::make_unique<LocalSession>(slots_, std::move(slot), std::move(id), std::move(spec));
+    co_return session;
+  }
+
+  Async<void> tend(Context& ctx) override {
+    reap_once();
+    CO_TRY_VOID(co_await slots_.drop_idle(ctx));
+    CO_TRY_VOID(co_await slots_.refill(ctx));
+    co_return co_await slots_.fleet().tend(ctx);
+  }
+
+  Async<void> shutdown(Context& ctx) override { co_return co_await slots_.shutdown(ctx); }
+
+ private:
+  Async<Slot> take_slot(Context& ctx, const SessionSpec& spec) {
+    std::optional<Slot> slot;
+    if (spec.isolation == Isolation::reuse) slot = slots_.take_kept(LocalSession::reuse_key(spec));
+    if (!slot) slot = slots_.take_spare();
+    if (slot) co_return std::move(*slot);
+    co_return co_await slots_.make(ctx);
+  }
+
+  // What a Troupe that was killed left behind goes at the first chance of the next one.
+  void reap_once() {
+    if (std::exchange(reaped_, true)) return;
+    const int count = reap_profiles(slots_.options().data_dir + "/browsers");
+    if (count > 0)
+      log_.write({}, {.level = observe::Level::warning,
+                      .action = "browser.reap",
+                      .status = "ok",
+                      .details = {{"profiles", count}}});
+    if (const std::string reason = sandbox_off_reason(); !reason.empty())
+      log_.write({}, {.level = observe::Level::warning,
+                      .action = "browser.sandbox",
+                      .status = "off",
+                      .details = {{"reason", reason}}});
+  }
+
+  observe::Log& log_;
+  Slots slots_;
+  bool reaped_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<SessionProvider> make_local_provider(Clock& clock, asio::any_io_executor executor,
+                                                     observe::Log& log, LocalOptions options) {
+  return std::make_unique<LocalProvider>(clock, std::move(executor), log, std::move(options));
+}
+
+}  // namespace troupe::sessions

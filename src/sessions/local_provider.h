@@ -1,0 +1,30 @@
+// Provider `local`: sessions on Chromium processes of this machine. Many sessions share a browser
+// process (isolation context, reuse), or each has its own (process). Spares are kept warm.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/async.h"
+#include "observe/log.h"
+#include "sessions/provider.h"
+
+namespace troupe::sessions {
+
+struct LocalOptions {
+  std::string browser;  ///< As for find_browser.
+  std::string
+      data_dir;  ///< Profiles in `<data_dir>/browsers`, downloads in `<data_dir>/downloads`.
+  int contexts_per_browser = 16;
+  int warm_sessions = 1;
+  int browser_recycle_after = 500;
+  int renderer_heap_mb = 1024;
+  int browser_memory_mb = 4096;
+  Duration reuse_idle_max = std::chrono::minutes(1);
+};
+
+/// Threads: engine.
+std::unique_ptr<SessionProvider> make_local_provider(Clock& clock, asio::any_io_executor executor,
+                                                     observe::Log& log, LocalOptions options);
+
+}  // namespace troupe::sessions

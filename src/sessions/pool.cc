@@ -1,0 +1,366 @@
+#include "sessions/pool.h"
+
+#include "base/json.h"
+
+namespace troupe::sessions {
+namespace {
+
+constexpr std::chrono::milliseconds kTimeoutMin{1'000};
+constexpr std::chrono::milliseconds kTimeoutMax{std::chrono::hours(6)};
+constexpr std::size_t kUserContextBytesMax = 4'096;
+constexpr auto kReleaseTimeout = std::chrono::seconds(10);
+
+std::string milliseconds_text(std::chrono::milliseconds value) {
+  return std::to_string(value.count()) + " ms";
+}
+
+}  // namespace
+
+// One session from the moment it runs until it has ended.
+struct PoolEntry {
+  Session info;
+  std::unique_ptr<ProviderSession> session;
+  bool leased = false;
+  bool ending = false;
+  Event ended;
+  Event lost;  ///< Died, expired, or was released by somebody else while on loan.
+  Error lost_reason;
+  Timer expiry;
+  Timer idle;
+  CancelSource watch_stop;
+
+  /// Tells the holder. A failure is kept as the session's error; the first stays.
+  void lose(Error reason, bool is_failure) {
+    if (lost.is_set()) return;
+    lost_reason = std::move(reason);
+    if (is_failure && !info.error) info.error = lost_reason;
+    lost.set();
+  }
+};
+
+// A caller that waits for a place.
+struct Pool::Waiter {
+  Event turn;
+  bool has_place = false;
+};
+
+Lease& Lease::operator=(Lease&& other) noexcept {
+  if (this == &other) return *this;
+  if (pool_) Lease(std::move(*this));  // releases what this one held
+  pool_ = std::exchange(other.pool_, nullptr);
+  entry_ = std::move(other.entry_);
+  return *this;
+}
+
+Lease::~Lease() {
+  if (pool_ && !entry_->ended.is_set())
+    pool_->scope_.spawn("session release", pool_->give_back(entry_));
+}
+
+LiveSession& Lease::session() const { return *entry_->session; }
+const std::string& Lease::id() const { return entry_->info.id; }
+Event& Lease::lost() const { return entry_->lost; }
+Error Lease::lost_reason() const { return entry_->lost_reason; }
+
+Async<void> Lease::release(Context& ctx, bool clean, EndReason reason) {
+  Pool* pool = std::exchange(pool_, nullptr);
+  if (!pool) co_return Result<void>{};
+  const auto entry = entry_;
+  co_return co_await pool->end(ctx, entry, clean, reason);
+}
+
+Pool::Pool(Clock& clock, asio::any_io_executor executor, Random& random, PoolOptions options,
+           std::vector<std::unique_ptr<SessionProvider>> providers, PoolObserver observer)
+    : clock_(clock),
+      executor_(executor),
+      random_(random),
+      options_(options),
+      providers_(std::move(providers)),
+      observer_(std::move(observer)),
+      scope_(executor) {
+  scope_.spawn("session care", tend_forever());
+}
+
+Pool::~Pool() = default;
+
+Result<SessionSpec> Pool::complete(SessionSpec spec) const {
+  if (!spec.timeout) spec.timeout = options_.session_timeout;
+  if (!spec.isolation) spec.isolation = options_.isolation;
+  if (*spec.timeout < kTimeoutMin || *spec.timeout > kTimeoutMax)
+    return fail(Errc::invalid_argument, "session timeout: " + milliseconds_text(*spec.timeout) +
+                                            " is not in " + milliseconds_text(kTimeoutMin) + ".." +
+                                            milliseconds_text(kTimeoutMax));
+  for (const auto& [name, pixels] :
+       {std::pair{"width", spec.viewport_width}, std::pair{"height", spec.viewport_height}})
+    if (pixels < 50 || pixels > 10'000)
+      return fail(Errc::invalid_argument, std::string("session viewport ") + name + ": " +
+                                              std::to_string(pixels) + " is not in 50..10000");
+  const std::size_t bytes = json::serialize(spec.user_context).size();
+  if (bytes > kUserContextBytesMax)
+    return fail(Errc::invalid_argument, "session user_context: " + std::to_string(bytes) +
+                                            " bytes exceed " +
+                                            std::to_string(kUserContextBytesMax));
+  if (has_provider(spec.provider)) return spec;
+  std::string names;
+  for (const auto& provider : providers_)
+    names += (names.empty() ? "" : ", ") + std::string(provider->name());
+  return fail(Errc::invalid_argument,
+              "session provider: '" + spec.provider + "' is not one of " + names);
+}
+
+// A place is held from here until the session has ended: creation counts too, so the limit holds.
+Async<void> Pool::take_place(Context& ctx) {
+  if (draining_) co_return fail(Errc::draining, "sessions: shutting down, no new ones");
+  if (places_used_ < options_.sessions_max && waiting_.empty()) {
+    ++places_used_;
+    co_return Result<void>{};
+  }
+  if (waiting_.size() >= static_cast<std::size_t>(options_.queue_max))
+    co_return fail(Errc::exhausted,
+                   "sessions: " + std::to_string(waiting_.size()) + " already wait for one of " +
+                       std::to_string(options_.sessions_max),
+                   "sessions", "raise sessions_max or session_queue_max, or ask for fewer at once");
+  Waiter waiter;
+  const auto place = waiting_.insert(waiting_.end(), &waiter);
+  auto result = co_await waiter.turn.wait(ctx);
+  if (!waiter.turn.is_set()) waiting_.erase(place);
+  // A place given in the same moment as the wait ended otherwise is handed on.
+  if (!result && waiter.has_place) give_place();
+  if (!result) co_return result.error();
+  if (!waiter.has_place) co_return fail(Errc::draining, "sessions: shutting down, no new ones");
+  co_return Result<void>{};
+}
+
+void Pool::give_place() {
+  if (waiting_.empty()) {
+    --places_used_;
+    return;
+  }
+  Waiter* next = waiting_.front();
+  waiting_.pop_front();
+  next->has_place = true;
+  next->turn.set();
+}
+
+Async<std::shared_ptr<Pool::Entry>> Pool::open(Context& ctx, SessionSpec asked, std::string run_id,
+                                               std::string task_id) {
+  CO_TRY(SessionSpec spec, complete(std::move(asked)));
+  Context limited = ctx.with_timeout(options_.create_timeout, "session creation");
+  CO_TRY_VOID(co_await take_place(ctx));
+  auto entry = std::make_shared<Entry>();
+  Session& info = entry->info;
+  info.id = random_.uuid();
+  info.provider = spec.provider;
+  info.isolation = *spec.isolation;
+  info.created_at = clock_.wall();
+  info.expires_at = info.created_at + *spec.timeout;
+  info.user_context = spec.user_context;
+  info.auth_token = secure_token(24);
+  info.run_id = std::move(run_id);
+  info.task_id = std::move(task_id);
+  const auto provider = std::find_if(providers_.begin(), providers_.end(),
+                                     [&](const auto& p) { return p->name() == spec.provider; });
+  ++creating_;
+  auto created = co_await (*provider)->create(limited, info.id, spec);
+  --creating_;
+  if (!created) {
+    info.state = SessionState::ended;
+    info.end_reason = EndReason::failed;
+    info.error = created.error();
+    info.ended_at = clock_.wall();
+    remember(*entry);
+    give_place();
+    if (observer_.failed) observer_.failed(spec, info.id, created.error());
+    co_return created.error();
+  }
+  entry->session = std::move(*created);
+  info.state = SessionState::running;
+  info.started_at = clock_.wall();
+  info.counters.tasks = 1;
+  active_.emplace(info.id, entry);
+  arm_timers(entry);
+  scope_.spawn("session watch", watch(entry));
+  if (observer_.created) observer_.created(info);
+  co_return entry;
+}
+
+void Pool::arm_timers(const std::shared_ptr<Entry>& entry) {
+  const auto life = entry->info.expires_at - entry->info.created_at;
+  // Weak: the timer belongs to the entry.
+  entry->expiry = Timer(clock_, clock_.now() + life, [this, weak = std::weak_ptr(entry)] {
+    if (const auto alive = weak.lock())
+      scope_.spawn("session expiry", expire(alive, EndReason::timed_out));
+  });
+}
+
+// Also under its holder, who learns it from Lease::lost().
+asio::awaitable<void> Pool::expire(std::shared_ptr<Entry> entry, EndReason reason) {
+  const bool idle = reason == EndReason::idle;
+  Error error = fail(Errc::timeout,
+                     "session " + entry->info.id +
+                         (idle ? ": idle for too long" : ": its maximum life time passed"),
+                     "session", idle ? "raise session_idle_timeout" : "raise session_timeout");
+  entry->info.end_reason = reason;
+  entry->lose(std::move(error), !idle);
+  const Context base(clock_, executor_);
+  Context ctx = base.with_timeout(kReleaseTimeout, "session release");
+  (void)co_await end(ctx, entry, false, reason);
+}
+
+asio::awaitable<void> Pool::watch(std::shared_ptr<Entry> entry) {
+  const Context base(clock_, executor_);
+  Context ctx = base.with_cancel(entry->watch_stop);
+  const auto died = co_await entry->session->lost().wait(ctx);
+  if (!died) co_return;
+  entry->info.end_reason = EndReason::crashed;
+  entry->lose(entry->session->lost_reason(), true);
+  if (entry->leased) co_return;  // its holder notices and gives it back
+  Context cleanup = base.with_timeout(kReleaseTimeout, "session release");
+  (void)co_await end(cleanup, entry, false, EndReason::crashed);
+}
+
+asio::awaitable<void> Pool::give_back(std::shared_ptr<Entry> entry) {
+  const Context base(clock_, executor_);
+  Context ctx = base.with_timeout(kReleaseTimeout, "session release");
+  (void)co_await end(ctx, entry, false, EndReason::released);
+}
+
+// Ends a session once; whoever comes second waits for the first. The place is free afterwards,
+// whatever the provider said.
+Async<void> Pool::end(Context& ctx, std::shared_ptr<Entry> entry, bool clean, EndReason reason) {
+  if (entry->ending) co_return co_await entry->ended.wait(ctx);
+  entry->ending = true;
+  entry->expiry.reset();
+  entry->idle.reset();
+  entry->watch_stop.cancel(fail(Errc::cancelled, "session ended"));
+  Session& info = entry->info;
+  info.state = SessionState::releasing;
+  if (info.end_reason == EndReason::none) info.end_reason = reason;
+  entry->lose(fail(Errc::session_lost, "session " + info.id + ": it was released", "session"),
+              false);
+  Context limited = ctx.for_cleanup(kReleaseTimeout, "session release");
+  const bool reusable = clean && info.end_reason == EndReason::released;
+  auto closed = co_await entry->session->close(limited, reusable);
+  info.counters = entry->session->counters();
+  info.state = SessionState::ended;
+  info.ended_at = clock_.wall();
+  if (!closed && !info.error) info.error = closed.error();
+  active_.erase(info.id);
+  remember(*entry);
+  give_place();
+  if (observer_.ended) observer_.ended(info);
+  entry->ended.set();
+  co_return closed;
+}
+
+void Pool::remember(const Entry& entry) {
+  Session info = entry.info;
+  info.auth_token.clear();
+  info.connect_url.clear();
+  ended_order_.push_back(info.id);
+  ended_.insert_or_assign(info.id, std::move(info));
+  while (ended_order_.size() > options_.ended_kept) {
+    ended_.erase(ended_order_.front());
+    ended_order_.pop_front();
+  }
+}
+
+Async<Lease> Pool::acquire(Context& ctx, SessionSpec spec, std::string run_id,
+                           std::string task_id) {
+  CO_TRY(auto entry, co_await open(ctx, std::move(spec), std::move(run_id), std::move(task_id)));
+  entry->leased = true;
+  Lease lease;
+  lease.pool_ = this;
+  lease.entry_ = std::move(entry);
+  co_return lease;
+}
+
+Async<Session> Pool::create(Context& ctx, SessionSpec spec) {
+  CO_TRY(const auto entry, co_await open(ctx, std::move(spec), "", ""));
+  entry->idle =
+      Timer(clock_, clock_.now() + options_.idle_timeout, [this, weak = std::weak_ptr(entry)] {
+        if (const auto alive = weak.lock())
+          scope_.spawn("session idle", expire(alive, EndReason::idle));
+      });
+  co_return entry->info;
+}
+
+Result<Session> Pool::info(const std::string& id) const {
+  if (const auto found = active_.find(id); found != active_.end()) {
+    Session info = found->second->info;
+    if (found->second->session) info.counters = found->second->session->counters();
+    return info;
+  }
+  if (const auto found = ended_.find(id); found != ended_.end()) return found->second;
+  return fail(Errc::not_found, "session " + id + ": not known here", "sessions",
+              "list them with `troupe sessions list`");
+}
+
+std::vector<Session> Pool::list(bool active_only) const {
+  std::vector<Session> all;
+  for (const auto& [id, entry] : active_) {
+    all.push_back(entry->info);
+    all.back().counters = entry->session->counters();
+  }
+  if (!active_only)
+    for (const auto& [id, info] : ended_) all.push_back(info);
+  std::sort(all.begin(), all.end(),
+            [](const Session& a, const Session& b) { return a.created_at < b.created_at; });
+  return all;
+}
+
+Async<void> Pool::release(Context& ctx, std::string id, EndReason reason) {
+  const auto found = active_.find(id);
+  if (found == active_.end()) {
+    if (ended_.contains(id)) co_return Result<void>{};
+    co_return fail(Errc::not_found, "session " + id + ": not known here", "sessions");
+  }
+  const auto entry = found->second;
+  co_return co_await end(ctx, entry, false, reason);
+}
+
+asio::awaitable<void> Pool::tend_forever() {
+  const Context base(clock_, executor_);
+  Context ctx = base.with_cancel(stop_);
+  for (;;) {
+    for (const auto& provider : providers_) {
+      Context limited = ctx.with_timeout(options_.create_timeout, "session care");
+      (void)co_await provider->tend(limited);
+    }
+    const auto slept = co_await sleep_for(ctx, options_.tend_every);
+    if (!slept) co_return;
+  }
+}
+
+bool Pool::has_provider(std::string_view name) const {
+  return std::any_of(providers_.begin(), providers_.end(),
+                     [&](const auto& provider) { return provider->name() == name; });
+}
+
+void Pool::drain() {
+  if (std::exchange(draining_, true)) return;
+  while (!waiting_.empty()) {
+    Waiter* waiter = waiting_.front();
+    waiting_.pop_front();
+    waiter->turn.set();
+  }
+}
+
+Async<void> Pool::shutdown(Context& ctx) {
+  drain();
+  stop_.cancel(fail(Errc::draining, "shutting down"));
+  std::vector<Async<void>> endings;
+  for (const auto& [id, entry] : active_)
+    endings.push_back(end(ctx, entry, false, EndReason::shutdown));
+  (void)co_await gather(ctx, std::move(endings));
+  std::optional<Error> first;
+  for (const auto& provider : providers_) {
+    auto ended = co_await provider->shutdown(ctx);
+    if (!ended && !first) first = ended.error();
+  }
+  CO_TRY_VOID(co_await scope_.join(ctx));
+  if (first) co_return *first;
+  co_return Result<void>{};
+}
+
+}  // namespace troupe::sessions

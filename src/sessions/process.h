@@ -1,0 +1,49 @@
+// Child processes that never outlive Troupe: own process group, parent-death signal, exit by pidfd.
+// Linux. Spawn only from a thread that lives as long as the program (the signal follows the
+// thread).
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/async.h"
+
+namespace troupe::sessions {
+
+struct ProcessOptions {
+  std::string path;
+  std::vector<std::string> arguments;    ///< Without argv[0].
+  std::vector<std::string> environment;  ///< `NAME=value`, all of it.
+  int fd3 = -1;                          ///< Becomes descriptor 3 of the child; -1: none.
+  int fd4 = -1;
+  std::string output_file;  ///< Standard output and error; empty: discarded.
+};
+
+/// Threads: engine. The destructor kills the whole group and reaps.
+class Process final {
+ public:
+  /// Errors: browser_missing (cannot be executed), exhausted (no more processes allowed).
+  static Result<std::unique_ptr<Process>> spawn(asio::any_io_executor executor,
+                                                const ProcessOptions& options);
+  ~Process();
+  pid_t pid() const;
+  /// Set when the process ended; `exit_text` says how (`exit code 1`, `signal 9`).
+  Event& exited();
+  bool running() const;
+  const std::string& exit_text() const;
+  /// SIGKILL to the group; the exit is told by exited().
+  void kill_group();
+  /// Resident memory of the process group in bytes, shared pages counted once per process.
+  std::int64_t group_resident_bytes() const;
+
+ private:
+  Process();
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace troupe::sessions

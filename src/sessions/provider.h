@@ -1,0 +1,40 @@
+// The two seams of sessions: who makes them (SessionProvider), and one that is running
+// (ProviderSession). The pool is the only caller.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/async.h"
+#include "sessions/live_session.h"
+#include "troupe/session.hpp"
+
+namespace troupe::sessions {
+
+/// A session at its provider. Threads: engine.
+class ProviderSession : public LiveSession {
+ public:
+  /// Ends it (or keeps its page for reuse when `clean`). Harmless when it is lost.
+  virtual Async<void> close(Context& ctx, bool clean) = 0;
+  /// Set when the session died by itself; `lost_reason()` says why.
+  virtual Event& lost() = 0;
+  virtual Error lost_reason() const = 0;
+};
+
+/// Threads: engine.
+class SessionProvider {
+ public:
+  virtual ~SessionProvider() = default;
+  virtual std::string_view name() const = 0;
+  /// A cancelled or failed call leaves nothing behind.
+  /// Errors: browser_missing, exhausted, unavailable, storage_failed, timeout, invalid_argument.
+  virtual Async<std::unique_ptr<ProviderSession>> create(Context& ctx, std::string id,
+                                                         SessionSpec spec) = 0;
+  /// Looks after spares, dead and used-up browsers; the pool calls it every few seconds.
+  virtual Async<void> tend(Context& ctx) = 0;
+  /// Ends everything; afterwards create() answers `draining`.
+  virtual Async<void> shutdown(Context& ctx) = 0;
+};
+
+}  // namespace troupe::sessions

@@ -1,0 +1,144 @@
+// Runs the real troupe binary as a user would, each test in a data directory of its own.
+#pragma once
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/json.h"
+
+namespace troupe::e2e {
+
+namespace fs = std::filesystem;
+
+/// A folder that goes with the test.
+class Scratch final {
+ public:
+  Scratch() {
+    std::string pattern = (fs::temp_directory_path() / "troupe-e2e-XXXXXX").string();
+    path_ = mkdtemp(pattern.data());
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  const std::string& path() const { return path_; }
+  std::string write(const std::string& name, const std::string& text) const {
+    std::ofstream(path_ + "/" + name) << text;
+    return path_ + "/" + name;
+  }
+  std::string read(const std::string& name) const {
+    std::ifstream file(path_ + "/" + name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+ private:
+  std::string path_;
+};
+
+/// One started binary. Its standard output and error go to files of the scratch folder.
+class Binary final {
+ public:
+  Binary(const Scratch& scratch, std::vector<std::string> arguments,
+         std::map<std::string, std::string> environment = {})
+      : scratch_(scratch), number_(++count_) {
+    environment.try_emplace("TROUPE_DATA_DIR", scratch.path() + "/data");
+    arguments.insert(arguments.begin(), TROUPE_BINARY);
+    pid_ = fork();
+    if (pid_ == 0) {
+      for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
+      (void)!freopen(out_path().c_str(), "w", stdout);
+      (void)!freopen(err_path().c_str(), "w", stderr);
+      std::vector<char*> argv;
+      for (auto& argument : arguments) argv.push_back(argument.data());
+      argv.push_back(nullptr);
+      execv(TROUPE_BINARY, argv.data());
+      _exit(127);
+    }
+  }
+  ~Binary() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+
+  pid_t pid() const { return pid_; }
+  void signal(int number) const { kill(pid_, number); }
+  std::string out() const { return read(out_path()); }
+  std::string err() const { return read(err_path()); }
+
+  /// Exit code, or 128 + signal; -1 when it still runs after `limit`.
+  int wait(std::chrono::seconds limit = std::chrono::seconds(60)) {
+    int code = -1;
+    until(limit, [&] {
+      int status = 0;
+      if (waitpid(pid_, &status, WNOHANG) != pid_) return false;
+      code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+      pid_ = -1;
+      return true;
+    });
+    return code;
+  }
+
+  /// Waits until `text` stands in its error output.
+  bool says(const std::string& text, std::chrono::seconds limit = std::chrono::seconds(30)) const {
+    return until(limit, [&] { return err().find(text) != std::string::npos; });
+  }
+
+  /// Polls a fact of another process, which cannot be awaited.
+  static bool until(std::chrono::seconds limit, const std::function<bool()>& fact) {
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    while (!fact()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return true;
+  }
+
+ private:
+  std::string out_path() const { return scratch_.path() + "/out." + std::to_string(number_); }
+  std::string err_path() const { return scratch_.path() + "/err." + std::to_string(number_); }
+  static std::string read(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+  inline static int count_ = 0;
+  const Scratch& scratch_;
+  int number_;
+  pid_t pid_ = -1;
+};
+
+/// Browser processes whose command line names a profile below `data_dir`.
+inline int browsers_of(const std::string& data_dir) {
+  int count = 0;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
+    if (std::atoi(entry.path().filename().c_str()) <= 1) continue;
+    std::ifstream file(entry.path() / "cmdline", std::ios::binary);
+    const std::string line(std::istreambuf_iterator<char>(file), {});
+    if (line.find("--user-data-dir=" + data_dir) != std::string::npos) ++count;
+  }
+  return count;
+}
+
+inline std::size_t profiles_in(const std::string& data_dir) {
+  std::error_code error;
+  std::size_t count = 0;
+  for (const auto& entry : fs::directory_iterator(data_dir + "/browsers", error))
+    count += entry.is_directory();
+  return count;
+}
+
+}  // namespace troupe::e2e
