@@ -333,6 +333,9 @@ Description describe(Phrase phrase) {
   Description out;
   drop_articles(phrase);
   out.whole = join(phrase);
+  if (const RoleRow* row = role_ending(phrase, phrase.size()))
+    if (phrase.size() > count_words(row->words))
+      out.whole = join(part(phrase, 0, phrase.size() - count_words(row->words)));
   drop_tail(phrase);
   Scoped scoped = split_scope(phrase);
   out.scope = std::move(scoped.scope);
@@ -399,6 +402,18 @@ std::vector<Phrase> split_clauses(const Phrase& phrase) {
   }
   clauses.push_back(part(phrase, begin));
   return clauses;
+}
+
+/// "For the user @x, click …", "In the Billing section, click …": where the clauses after it act.
+std::string take_leading_scope(std::vector<Phrase>& clauses) {
+  if (clauses.size() < 2 || verb_at(clauses.front(), 0)) return {};
+  for (const std::string_view lead : {"for", "in", "within", "inside", "under", "on", "at"})
+    if (matches(clauses.front(), 0, lead)) {
+      const std::string scope = scope_text(part(clauses.front(), 1));
+      clauses.erase(clauses.begin());
+      return scope;
+    }
+  return {};
 }
 
 std::vector<std::string> list_values(const Phrase& phrase) {
@@ -735,12 +750,17 @@ std::string_view to_string(Verb verb) {
 Result<std::vector<Clause>> parse_instruction(std::string_view text) {
   const Phrase phrase = split_words(text);
   std::vector<Clause> clauses;
-  if (!phrase.empty())
-    for (const Phrase& words : split_clauses(phrase)) {
-      const std::size_t before = clauses.size();
-      if (!words.empty()) parse_clause(words, clauses);
-      for (std::size_t i = before; i < clauses.size(); ++i) clauses[i].source = join(words, true);
+  std::vector<Phrase> parts;
+  if (!phrase.empty()) parts = split_clauses(phrase);
+  const std::string scope = take_leading_scope(parts);
+  for (const Phrase& words : parts) {
+    const std::size_t before = clauses.size();
+    if (!words.empty()) parse_clause(words, clauses);
+    for (std::size_t i = before; i < clauses.size(); ++i) {
+      clauses[i].source = join(words, true);
+      if (clauses[i].target.scope.empty()) clauses[i].target.scope = scope;
     }
+  }
   if (clauses.empty())
     return fail(Errc::invalid_argument, "instruction: it is empty", {},
                 "say what to do: click the 'Search' button");
