@@ -126,7 +126,7 @@ Async<ActionResult> fill_target(Context& ctx, NativeTab& tab, const Target& targ
   if (change.kind != "url" && !find_bool(change.answer, "same").value_or(true))
     co_return fail(Errc::not_actionable,
                    found.what + " holds \"" +
-                       std::string(find_string(change.answer, "value").value_or("")).substr(0, 80) +
+                       std::string(find_string(change.answer, "holds").value_or("")).substr(0, 80) +
                        "\" instead of \"" + value.substr(0, 80) + "\"",
                    "page " + tab.url(), "the field refuses or limits this text");
   ActionResult result;
