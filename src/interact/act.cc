@@ -147,7 +147,8 @@ std::string consent_selector(const NativeTab& tab, const std::string& kind) {
   if (kind == "dismiss") keys.push_back("reject");
   if (kind != "reject") keys.push_back("accept");
   for (const auto key : keys)
-    if (const auto selector = find_string(consent->get_object(), key)) return std::string(*selector);
+    if (const auto selector = find_string(consent->get_object(), key))
+      return std::string(*selector);
   return {};
 }
 

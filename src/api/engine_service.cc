@@ -1,0 +1,148 @@
+// The seams of service.h over the engine.
+#include "api/server.h"
+#include "engine/engine.h"
+#include "workflows/catalogue.h"
+#include "workflows/definition.h"
+
+namespace troupe::api {
+namespace {
+
+class BusSource final : public EventSource {
+ public:
+  explicit BusSource(std::shared_ptr<observe::EventBus::Subscriber> subscriber)
+      : subscriber_(std::move(subscriber)) {}
+  Async<observe::EventRecord> next(Context& ctx) override { return subscriber_->next(ctx); }
+  std::uint64_t dropped() const override { return subscriber_->dropped(); }
+
+ private:
+  std::shared_ptr<observe::EventBus::Subscriber> subscriber_;
+};
+
+class EngineRuns final : public RunService {
+ public:
+  explicit EngineRuns(engine::Engine& engine) : engine_(engine) {}
+  Result<std::string> submit(RunRequest request) override {
+    return engine_.submit(std::move(request));
+  }
+  Async<RunResult> wait(Context& ctx, std::string run_id) override {
+    return engine_.wait(ctx, std::move(run_id));
+  }
+  Result<RunResult> find(const std::string& run_id) const override { return engine_.run(run_id); }
+  std::vector<RunResult> list() const override { return engine_.runs(); }
+  Result<void> cancel(const std::string& run_id, std::string reason) override {
+    return engine_.cancel(run_id, std::move(reason));
+  }
+  std::unique_ptr<EventSource> events(const std::string& run_id, std::uint64_t after) override {
+    return std::make_unique<BusSource>(engine_.events().subscribe(run_id, after));
+  }
+
+ private:
+  engine::Engine& engine_;
+};
+
+class EngineSessions final : public SessionService {
+ public:
+  explicit EngineSessions(engine::Engine& engine) : engine_(engine) {}
+  Async<Session> create(Context& ctx, SessionSpec spec) override {
+    return engine_.create_session(ctx, std::move(spec));
+  }
+  Result<Session> find(const std::string& session_id) const override {
+    return engine_.session(session_id);
+  }
+  std::vector<Session> list() const override { return engine_.sessions(false); }
+  Async<void> release(Context& ctx, std::string session_id) override {
+    return engine_.release_session(ctx, std::move(session_id));
+  }
+
+ private:
+  engine::Engine& engine_;
+};
+
+json::object input_object(const workflows::Input& input) {
+  json::object object{{"name", input.name},
+                      {"type", workflows::to_string(input.type)},
+                      {"required", input.required}};
+  if (input.default_value) object["default"] = *input.default_value;
+  if (!input.description.empty()) object["description"] = input.description;
+  if (!input.allowed.empty())
+    object["enum"] = json::array(input.allowed.begin(), input.allowed.end());
+  return object;
+}
+
+class CatalogueLibrary final : public Library {
+ public:
+  explicit CatalogueLibrary(const workflows::Catalogue& catalogue) : catalogue_(catalogue) {}
+
+  json::array workflows() const override {
+    json::array list;
+    for (const auto& row : catalogue_.list_workflows())
+      list.push_back({{"name", row.name},
+                      {"version", row.version},
+                      {"description", row.description},
+                      {"origin", row.origin}});
+    return list;
+  }
+
+  Result<json::object> workflow(const std::string& name) const override {
+    TRY(const auto definition, catalogue_.workflow(name));
+    json::array inputs;
+    for (const auto& input : definition->inputs) inputs.push_back(input_object(input));
+    return json::object{{"name", definition->name},
+                        {"version", definition->version},
+                        {"description", definition->description},
+                        {"inputs", std::move(inputs)},
+                        {"output_schema", definition->output_schema}};
+  }
+
+  json::array sites() const override {
+    json::array list;
+    for (const auto& site : catalogue_.list_sites())
+      list.push_back(
+          {{"name", site.name}, {"description", site.description}, {"origin", site.origin}});
+    return list;
+  }
+
+  Result<json::object> site(const std::string& name) const override {
+    TRY(const auto site, catalogue_.site(name));
+    return json::object{{"name", site.name},
+                        {"description", site.description},
+                        {"origin", site.origin},
+                        {"profile", site.profile}};
+  }
+
+  Result<Workflow> parse(const json::object& document) const override {
+    TRY(auto definition, workflows::parse_definition(document, "request body"));
+    return Workflow(std::move(definition));
+  }
+
+ private:
+  const workflows::Catalogue& catalogue_;
+};
+
+struct Adapters {
+  explicit Adapters(engine::Engine& engine)
+      : runs(engine), sessions(engine), library(engine.catalogue()) {}
+  EngineRuns runs;
+  EngineSessions sessions;
+  CatalogueLibrary library;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ApiServer>> ApiServer::start(engine::Engine& engine,
+                                                    asio::any_io_executor executor,
+                                                    std::string host, int port) {
+  auto adapters = std::make_shared<Adapters>(engine);
+  Services services{.runs = adapters->runs,
+                    .sessions = adapters->sessions,
+                    .library = adapters->library,
+                    .clock = engine.clock(),
+                    .log = engine.log(),
+                    .settings = engine.settings(),
+                    .readiness = [&engine] { return engine.readiness(); }};
+  TRY(auto server, start(std::move(services), std::move(executor), std::move(host), port));
+  server->adapters_ = std::move(adapters);
+  return server;
+}
+
+}  // namespace troupe::api

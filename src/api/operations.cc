@@ -1,0 +1,191 @@
+#include "api/operations.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "net/problem.h"
+
+namespace troupe::api {
+namespace {
+
+constexpr QueryParameter kVerbose[] = {{"verbose", "boolean", "List every check."}};
+constexpr QueryParameter kRunList[] = {
+    {"state", "string", "Only runs in this state."},
+    {"limit", "integer", "Most runs of one page, 1 to 1000; 20 when not given."},
+    {"cursor", "string", "The next_cursor of the page before."}};
+constexpr QueryParameter kResults[] = {
+    {"partial", "boolean", "Also while the run is not at its end: what there is so far."}};
+constexpr QueryParameter kEvents[] = {
+    {"after", "integer", "Begin after this event number (as the header Last-Event-ID does)."}};
+constexpr QueryParameter kSessionList[] = {
+    {"status", "string",
+     "Only sessions with this status: PENDING, RUNNING, ERROR, TIMED_OUT, COMPLETED."}};
+
+std::vector<Operation> make_operations() {
+  return {
+      {"GET", "/health", "getHealth", "Whether the service answers.", Access::open, 200, "Health",
+       "application/json", health},
+      {"GET", "/livez", "getLive", "Whether the process is alive.", Access::open, 200, "Health",
+       "application/json", alive},
+      {"GET",
+       "/readyz",
+       "getReady",
+       "Whether runs can succeed; 503 when a check fails.",
+       Access::open,
+       200,
+       "Readiness",
+       "application/json",
+       ready,
+       {},
+       Unknown::refused,
+       kVerbose},
+      {"GET", "/version", "getVersion", "Version of the service.", Access::open, 200, "Version",
+       "application/json", version},
+      {"GET", "/openapi.json", "getOpenapi", "This document.", Access::key, 200, "Document",
+       "application/json", openapi},
+
+      {"POST", "/v1/runs", "createRun",
+       "Starts a run of a workflow on parallel sessions. 200 when it ended within wait_ms.",
+       Access::key, 202, "Run", "application/json", create_run, run_fields()},
+      {"GET",
+       "/v1/runs",
+       "listRuns",
+       "Runs, newest first, without their tasks.",
+       Access::key,
+       200,
+       "RunPage",
+       "application/json",
+       list_runs,
+       {},
+       Unknown::refused,
+       kRunList},
+      {"GET", "/v1/runs/{id}", "getRun", "A run with its tasks.", Access::key, 200, "Run",
+       "application/json", get_run},
+      {"POST", "/v1/runs/{id}/cancel", "cancelRun",
+       "Asks a run to stop: queued tasks end at once, running ones after their present step.",
+       Access::key, 202, "Run", "application/json", cancel_run},
+      {"GET",
+       "/v1/runs/{id}/results",
+       "getRunResults",
+       "What the tasks gave. 409 while the run goes on. With Accept: application/x-ndjson one task "
+       "a line.",
+       Access::key,
+       200,
+       "Results",
+       "application/json",
+       run_results,
+       {},
+       Unknown::refused,
+       kResults},
+      {"GET",
+       "/v1/runs/{id}/events",
+       "getRunEvents",
+       "The run's events as they happen (server-sent events), up to run.ended.",
+       Access::key,
+       200,
+       "Event",
+       "text/event-stream",
+       run_events,
+       {},
+       Unknown::refused,
+       kEvents},
+
+      {"POST", "/v1/sessions", "createSession",
+       "Creates a session that stays until it is released or expires.", Access::key, 201, "Session",
+       "application/json", create_session, session_fields(), Unknown::ignored},
+      {"GET",
+       "/v1/sessions",
+       "listSessions",
+       "Sessions, newest first.",
+       Access::key,
+       200,
+       "SessionList",
+       "application/json",
+       list_sessions,
+       {},
+       Unknown::ignored,
+       kSessionList},
+      {"GET", "/v1/sessions/{id}", "getSession", "A session.", Access::key, 200, "Session",
+       "application/json", get_session},
+      {"POST", "/v1/sessions/{id}", "updateSession", "Releases a session.", Access::key, 200,
+       "Session", "application/json", update_session, session_update_fields(), Unknown::ignored},
+      {"DELETE",
+       "/v1/sessions/{id}",
+       "deleteSession",
+       "Releases a session.",
+       Access::key,
+       204,
+       {},
+       {},
+       delete_session},
+
+      {"GET", "/v1/workflows", "listWorkflows", "Workflows that can be run by name.", Access::key,
+       200, "WorkflowList", "application/json", list_workflows},
+      {"GET", "/v1/workflows/{name}", "getWorkflow", "A workflow with its inputs.", Access::key,
+       200, "Workflow", "application/json", get_workflow},
+      {"GET", "/v1/sites", "listSites", "Site profiles.", Access::key, 200, "SiteList",
+       "application/json", list_sites},
+      {"GET", "/v1/sites/{name}", "getSite", "A site profile.", Access::key, 200, "Site",
+       "application/json", get_site},
+  };
+}
+
+}  // namespace
+
+std::span<const Operation> operations() {
+  static const std::vector<Operation> rows = make_operations();
+  return rows;
+}
+
+net::HttpResponse json_response(const json::value& value, int status) {
+  net::HttpResponse response;
+  response.status = status;
+  response.body = json::serialize(value);
+  return response;
+}
+
+net::HttpResponse problem_response(const Error& error, std::string_view path,
+                                   std::string_view trace_id, int status) {
+  net::HttpResponse response = json_response(net::problem(error, path, trace_id, status));
+  response.status = status == 0 ? traits(error.code).http_status : status;
+  const bool browserbase = path == "/v1/sessions" || path.starts_with("/v1/sessions/");
+  response.content_type = browserbase ? "application/json" : "application/problem+json";
+  if (response.status == 429 || response.status == 503)
+    response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+Result<std::int64_t> query_number(const net::HttpRequest& request, std::string_view name,
+                                  std::int64_t low, std::int64_t high, std::int64_t otherwise) {
+  const std::string* text = request.query_value(name);
+  if (!text) return otherwise;
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+  if (error != std::errc() || end != text->data() + text->size() || number < low || number > high)
+    return fail(Errc::invalid_argument,
+                std::string(name) + ": '" + text->substr(0, 64) + "' is not in " +
+                    std::to_string(low) + ".." + std::to_string(high),
+                "query");
+  return number;
+}
+
+bool query_flag(const net::HttpRequest& request, std::string_view name) {
+  const std::string* text = request.query_value(name);
+  return text && (text->empty() || *text == "true" || *text == "1");
+}
+
+Result<void> check_name(std::string_view what, std::string_view name) {
+  const bool plain = !name.empty() && name.size() <= 128 && name.front() != '.' &&
+                     std::ranges::all_of(name, [](char c) {
+                       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                              (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+                     });
+  const bool file = name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json");
+  if (plain && !file) return {};
+  return fail(Errc::invalid_argument,
+              std::string(what) + ": '" + std::string(name.substr(0, 128)) + "' is not a name", {},
+              "use letters, digits, '_', '-' and '.'; the API reads no files by path");
+}
+
+}  // namespace troupe::api

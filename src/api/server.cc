@@ -1,0 +1,176 @@
+#include "api/server.h"
+
+#include "api/operations.h"
+#include "api/request_ids.h"
+#include "api/router.h"
+
+namespace troupe::api {
+
+/// One request on its way.
+struct ApiServer::Exchange {
+  net::HttpRequest request;
+  SteadyTime began;
+  std::string trace_id;
+  std::string request_id;
+  std::string key_name;
+  Route route;
+  int status = 0;  ///< A status that only HTTP knows; 0: the error table's.
+};
+
+namespace {
+
+bool is_read(std::string_view method) { return method == "GET" || method == "HEAD"; }
+
+Result<json::object> body_of(const Operation& operation, const std::string& text) {
+  if (operation.body.empty()) return json::object();
+  json::value value = json::object();
+  if (text.find_first_not_of(" \t\r\n") != std::string::npos) {
+    TRY(value, parse_json(text, "request body"));
+  }
+  if (!value.is_object())
+    return fail(Errc::invalid_argument,
+                "request body: is " + std::string(type_name(value)) + ", not an object");
+  json::object body = std::move(value.get_object());
+  TRY_VOID(check_fields(body, operation.body, operation.unknown));
+  return body;
+}
+
+net::HttpServerOptions server_options(const Settings& settings, std::string host, int port) {
+  net::HttpServerOptions options;
+  options.host = std::move(host);
+  options.port = port;
+  options.body_bytes_max = settings.request_bytes_max;
+  options.connections_max = settings.connections_max;
+  return options;
+}
+
+}  // namespace
+
+ApiServer::ApiServer(Services services, AccessRules access)
+    : services_(std::move(services)), access_(std::move(access)) {}
+
+ApiServer::~ApiServer() = default;
+
+Result<std::unique_ptr<ApiServer>> ApiServer::start(Services services,
+                                                    asio::any_io_executor executor,
+                                                    std::string host, int port) {
+  TRY(auto access, AccessRules::create(services.settings.api_keys, host));
+  std::unique_ptr<ApiServer> server(new ApiServer(std::move(services), std::move(access)));
+  TRY_VOID(server->listen(std::move(executor), std::move(host), port));
+  return server;
+}
+
+Result<void> ApiServer::listen(asio::any_io_executor executor, std::string host, int port) {
+  auto handler = [this](Context& ctx, net::HttpRequest request) {
+    return handle(*this, ctx, std::move(request));
+  };
+  auto options = server_options(services_.settings, host, port);
+  TRY(server_, net::HttpServer::start(std::move(executor), services_.clock, std::move(options),
+                                      std::move(handler)));
+  const std::string_view access = access_.has_keys()    ? "key"
+                                  : access_.is_locked() ? "health only: set api_keys"
+                                                        : "this machine";
+  services_.log.write(
+      {}, {.level = access_.is_locked() ? observe::Level::warning : observe::Level::info,
+           .action = "api.listen",
+           .status = "ok",
+           .details = {{"host", host}, {"port", server_->port()}, {"access", access}}});
+  return {};
+}
+
+Async<void> ApiServer::stop(Context& ctx) {
+  stopping_.cancel(fail(Errc::draining, "service: is shutting down"));
+  co_return co_await server_->stop(ctx);
+}
+
+asio::awaitable<net::HttpResponse> ApiServer::handle(ApiServer& server, Context& ctx,
+                                                     net::HttpRequest request) {
+  Exchange exchange;
+  exchange.began = server.services_.clock.now();
+  exchange.request = std::move(request);
+  exchange.trace_id = trace_id_of(exchange.request.header("traceparent"), server.random_);
+  exchange.request_id = request_id_of(exchange.request.header("x-request-id"), server.random_);
+  auto result = co_await server.perform(ctx, exchange);
+  co_return server.finish(exchange, std::move(result));
+}
+
+net::HttpResponse ApiServer::finish(Exchange& exchange, Result<net::HttpResponse> result) const {
+  const std::string& path = exchange.request.path;
+  std::optional<Error> error;
+  if (!result) error = result.error();
+  net::HttpResponse response =
+      result ? std::move(*result)
+             : problem_response(*error, path, exchange.trace_id, exchange.status);
+  if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  if (!exchange.route.operation && !exchange.route.allow.empty() && response.status != 401 &&
+      response.status != 403)
+    response.headers.emplace_back("Allow", exchange.route.allow);
+  response.headers.emplace_back("X-Request-Id", exchange.request_id);
+  if (path.starts_with("/v1/")) response.headers.emplace_back("Cache-Control", "no-store");
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  write_log(exchange, response.status, error ? &*error : nullptr);
+  return response;
+}
+
+Async<net::HttpResponse> ApiServer::perform(Context& ctx, Exchange& exchange) {
+  const net::HttpRequest& request = exchange.request;
+  exchange.route = find_route(request.method, request.target);
+  const Operation* operation = exchange.route.operation;
+  if (!operation || operation->access == Access::key) {
+    CO_TRY(exchange.key_name, access_.check(request));
+  }
+  if (operation) {
+    std::string bug;
+    try {
+      co_return co_await call(ctx, exchange);
+    } catch (const std::exception& exception) {
+      bug = exception.what();
+    }
+    co_return fail(Errc::internal, "request: " + bug, std::string(operation->id));
+  }
+  if (exchange.route.allow.empty())
+    co_return fail(Errc::not_found, "path: " + request.path + " is not known", {},
+                   "GET /openapi.json lists all");
+  if (request.method == "OPTIONS") co_return net::HttpResponse{.status = 204, .content_type = {}};
+  exchange.status = 405;
+  co_return fail(Errc::invalid_argument,
+                 "method: " + request.method + " is not one of " + exchange.route.allow);
+}
+
+Async<net::HttpResponse> ApiServer::call(Context& ctx, Exchange& exchange) {
+  const Operation& operation = *exchange.route.operation;
+  CO_TRY(auto body, body_of(operation, exchange.request.body));
+  const Call call{.services = services_,
+                  .request = exchange.request,
+                  .path_values = std::move(exchange.route.path_values),
+                  .body = std::move(body),
+                  .trace_id = exchange.trace_id,
+                  .stopping = stopping_};
+  co_return co_await operation.handler(ctx, call);
+}
+
+void ApiServer::write_log(const Exchange& exchange, int status, const Error* error) const {
+  const bool read = is_read(exchange.request.method);
+  const observe::Level level = status >= 500 && status != 503 ? observe::Level::warning
+                               : read                         ? observe::Level::debug
+                                                              : observe::Level::info;
+  if (!services_.log.enabled(level)) return;
+  const auto elapsed =
+      std::chrono::duration_cast<std::chrono::microseconds>(services_.clock.now() - exchange.began);
+  observe::LogLine line{.level = level,
+                        .action = "api.request",
+                        .status = status < 400 ? "ok" : "failed",
+                        .details = {},
+                        .error = error};
+  line.details = {{"method", exchange.request.method},
+                  {"path", exchange.request.path},
+                  {"http_status", status},
+                  {"elapsed_us", elapsed.count()},
+                  {"trace_id", exchange.trace_id},
+                  {"request_id", exchange.request_id},
+                  {"remote", exchange.request.remote_address}};
+  if (!exchange.key_name.empty()) line.details.emplace_back("client", exchange.key_name);
+  services_.log.write({}, line);
+}
+
+}  // namespace troupe::api

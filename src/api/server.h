@@ -1,0 +1,53 @@
+// The REST API over an engine: routes, access, errors, request log.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "api/access_rules.h"
+#include "api/service.h"
+#include "base/random.h"
+#include "net/http_server.h"
+
+namespace troupe::api {
+
+/// Threads: engine.
+class ApiServer final {
+ public:
+  /// Listens on `host`:`port` (0: any free port). `engine` must live until stop() ended.
+  /// Errors: invalid_argument (host, port, a key), unavailable (address in use), permission_denied.
+  static Result<std::unique_ptr<ApiServer>> start(engine::Engine& engine,
+                                                  asio::any_io_executor executor, std::string host,
+                                                  int port);
+  /// The same over any services.
+  static Result<std::unique_ptr<ApiServer>> start(Services services, asio::any_io_executor executor,
+                                                  std::string host, int port);
+  ApiServer(const ApiServer&) = delete;
+  ApiServer& operator=(const ApiServer&) = delete;
+  ~ApiServer();
+
+  int port() const { return server_->port(); }
+  /// Ends event streams, lets running requests end until the context's deadline, then cancels them.
+  Async<void> stop(Context& ctx);
+
+ private:
+  explicit ApiServer(Services services, AccessRules access);
+  Result<void> listen(asio::any_io_executor executor, std::string host, int port);
+  static asio::awaitable<net::HttpResponse> handle(ApiServer& server, Context& ctx,
+                                                   net::HttpRequest request);
+  struct Exchange;
+  Async<net::HttpResponse> perform(Context& ctx, Exchange& exchange);
+  Async<net::HttpResponse> call(Context& ctx, Exchange& exchange);
+  net::HttpResponse finish(Exchange& exchange, Result<net::HttpResponse> result) const;
+  void write_log(const Exchange& exchange, int status, const Error* error) const;
+
+  /// Adapters of an engine, of a type that only engine_service.cc knows; nobody else owns them.
+  std::shared_ptr<void> adapters_;
+  Services services_;
+  AccessRules access_;
+  Random random_ = Random::from_system();
+  CancelSource stopping_;
+  std::unique_ptr<net::HttpServer> server_;
+};
+
+}  // namespace troupe::api

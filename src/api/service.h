@@ -1,0 +1,77 @@
+// What the API needs of the engine, as seams: the operations are tested against mocks of these. The
+// real ones are in engine_service.cc.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/async.h"
+#include "base/json.h"
+#include "engine/engine.h"
+#include "observe/events.h"
+#include "observe/log.h"
+#include "troupe/run.hpp"
+#include "troupe/session.hpp"
+#include "troupe/settings.hpp"
+
+namespace troupe::api {
+
+/// A run's events, one after the other.
+class EventSource {
+ public:
+  virtual ~EventSource() = default;
+  /// Errors: gone (the run ended and all was given), timeout, cancelled.
+  virtual Async<observe::EventRecord> next(Context& ctx) = 0;
+  /// Events that were lost because the reader was slow, so far.
+  virtual std::uint64_t dropped() const = 0;
+};
+
+/// Threads: engine. Meaning and errors as in engine::Engine.
+class RunService {
+ public:
+  virtual ~RunService() = default;
+  virtual Result<std::string> submit(RunRequest request) = 0;
+  virtual Async<RunResult> wait(Context& ctx, std::string run_id) = 0;
+  virtual Result<RunResult> find(const std::string& run_id) const = 0;
+  virtual std::vector<RunResult> list() const = 0;
+  virtual Result<void> cancel(const std::string& run_id, std::string reason) = 0;
+  virtual std::unique_ptr<EventSource> events(const std::string& run_id, std::uint64_t after) = 0;
+};
+
+/// Threads: engine. Meaning and errors as in engine::Engine.
+class SessionService {
+ public:
+  virtual ~SessionService() = default;
+  virtual Async<Session> create(Context& ctx, SessionSpec spec) = 0;
+  virtual Result<Session> find(const std::string& session_id) const = 0;
+  virtual std::vector<Session> list()
+      const = 0;  ///< Ended ones too, as long as they are remembered.
+  virtual Async<void> release(Context& ctx, std::string session_id) = 0;
+};
+
+/// Workflows and sites by name. Names only: the API reads no files that a client names.
+class Library {
+ public:
+  virtual ~Library() = default;
+  virtual json::array workflows() const = 0;
+  virtual Result<json::object> workflow(const std::string& name) const = 0;
+  virtual json::array sites() const = 0;
+  virtual Result<json::object> site(const std::string& name) const = 0;
+  /// A definition given inline. Errors: invalid_argument with every mistake.
+  virtual Result<Workflow> parse(const json::object& document) const = 0;
+};
+
+/// All of them. What is referred to lives longer than the server.
+struct Services {
+  RunService& runs;
+  SessionService& sessions;
+  Library& library;
+  Clock& clock;
+  observe::Log& log;
+  const Settings& settings;
+  std::function<std::vector<engine::Check>()> readiness;
+};
+
+}  // namespace troupe::api
