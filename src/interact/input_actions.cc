@@ -25,7 +25,7 @@ Result<ActionResult> forgive(Result<ActionResult> result, const json::object& ar
 Context patience(Context& ctx, const json::object& args) {
   const bool optional = find_bool(args, "optional").value_or(false);
   if (!optional) return ctx;
-  return ctx.with_timeout(std::chrono::seconds(2), "optional element");
+  return ctx.with_timeout(std::chrono::seconds(1), "optional element");
 }
 
 json::object need_for_mouse() {

@@ -564,6 +564,24 @@ TEST_F(NativeInteractor, SaysThatAHungPageDoesNotAnswer) {
   EXPECT_EQ(result.error().hint, "the page's main thread does not answer");
 }
 
+// The browser does nearly all the work of a session: each command costs.
+TEST_F(NativeInteractor, SendsFewCommands) {
+  const auto commands = [] { return world_->chromium->connection().counters().commands; };
+  const auto cost = [&](const char* kind, const char* args) {
+    const auto before = commands();
+    EXPECT_EQ(outcome(act(kind, args)).substr(0, 2), "ok") << kind;
+    return commands() - before;
+  };
+  const auto start = commands();
+  page("<input id=i><button id=b>Go</button>");
+
+  EXPECT_EQ(commands() - start, 4u) << "create and attach the target, enable, wait";
+  EXPECT_EQ(cost("fill", R"({"selector": "#i", "value": "x"})"), 4u) << "world, find, type, check";
+  EXPECT_EQ(cost("click", R"({"selector": "#b"})"), 5u) << "find, move, press, release, check";
+  EXPECT_EQ(cost("extract", R"({"fields": {"b": {"selector": "#b"}}})"), 1u);
+  EXPECT_EQ(cost("act", R"({"instruction": "click Go"})"), 6u) << "snapshot, and a click";
+}
+
 TEST_F(NativeInteractor, WaitsForConditions) {
   page(
       "<p "
