@@ -11,9 +11,11 @@ std::string text_value(const json::value& value) {
   return value.is_null() ? "" : json::serialize(value);
 }
 
-/// `optional: true`: an absent element is no error.
+/// `optional: true`: an absent element is no error, nor one that nobody sees.
 Result<ActionResult> forgive(Result<ActionResult> result, const json::object& args) {
-  const bool absent = !result && result.error().code == Errc::target_not_found;
+  const bool absent =
+      !result && (result.error().code == Errc::target_not_found ||
+                  result.error().message.find(" is not visible") != std::string::npos);
   if (!absent || !find_bool(args, "optional").value_or(false)) return result;
   ActionResult nothing;
   nothing.changed = "nothing";

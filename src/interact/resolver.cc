@@ -318,8 +318,8 @@ std::vector<Scored> score_all(const Clause& clause, const Snapshot& snapshot) {
     if (!target.text.empty()) {
       text = name_fit(target, c);
       // "Terms of Service", "Save for later": the whole phrase may be the name.
-      const double whole = std::max(text_fit(target.whole, c.name, true),
-                                    text_fit(target.whole, c.label, true));
+      const double whole =
+          std::max(text_fit(target.whole, c.name, true), text_fit(target.whole, c.label, true));
       if (whole >= 0.9 && target.whole != target.text) {
         scored.push_back({&c, whole * verb_fit(clause, c) * standing(c, dialog)});
         continue;
