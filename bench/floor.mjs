@@ -17,7 +17,8 @@ class Browser {
     const flags = ["--headless", "--remote-debugging-pipe", `--user-data-dir=${this.profile}`,
       "--no-first-run", "--disable-gpu"];
     if (process.getuid() === 0) flags.push("--no-sandbox");
-    this.process = spawn(path, flags, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+    this.process = spawn(path, flags,
+      { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
     this.process.stdio[4].setEncoding("utf8").on("data", (text) => this.#read(text));
   }
 
@@ -52,9 +53,9 @@ class Browser {
 
   async close() {
     const ended = new Promise((resolve) => this.process.once("exit", resolve));
-    await this.send("Browser.close");
+    this.send("Browser.close"); // not awaited: the pipe may close before the answer comes
     await ended;
-    rmSync(this.profile, { recursive: true, force: true, maxRetries: 5 }); // its children end a little later
+    rmSync(this.profile, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
