@@ -59,9 +59,7 @@ struct Grammar {
   }
 
   void add_output(CLI::App& app, bool lines = false) {
-    app.add_flag_callback(
-        "--json", [this] { into.output = Output::json; },
-        "Write one JSON document (default when the output is no terminal)");
+    app.add_flag_callback("--json", [this] { into.output = Output::json; }, "Write JSON");
     if (lines)
       app.add_flag_callback(
           "--jsonl", [this] { into.output = Output::json_lines; },

@@ -1,0 +1,60 @@
+#include "app/doctor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/testing.h"
+
+namespace troupe::app {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Doctor, DataFolderIsMadeAndProbed) {
+  const std::string dir = ::testing::TempDir() + "troupe_doctor_test/data";
+  EXPECT_NE(check_data_dir(dir).verdict, Verdict::failure);
+  EXPECT_TRUE(std::filesystem::is_empty(dir));
+  std::filesystem::remove_all(::testing::TempDir() + "troupe_doctor_test");
+}
+
+TEST(Doctor, DataFolderThatCannotBeWrittenFails) {
+  const auto finding = check_data_dir("/proc/troupe");
+  EXPECT_EQ(finding.verdict, Verdict::failure);
+  EXPECT_THAT(finding.mend, HasSubstr("TROUPE_DATA_DIR"));
+}
+
+TEST(Doctor, PortThatIsTakenIsTold) {
+  // Port 0 is always free; no test depends on a port of this machine.
+  EXPECT_EQ(check_port("127.0.0.1", 0, "x").verdict, Verdict::ok);
+  EXPECT_EQ(check_port("203.0.113.1", 0, "x").verdict, Verdict::warning);  // not of this machine
+}
+
+TEST(Doctor, SmallFileLimitIsTold) {
+  EXPECT_EQ(check_file_limit(0).name, "file limit");
+  EXPECT_EQ(check_file_limit(100'000'000).verdict, Verdict::warning);
+}
+
+TEST(Doctor, ClockInThePastFails) {
+  EXPECT_EQ(check_clock(WallTime{std::chrono::seconds(1'600'000'000)}).verdict, Verdict::failure);
+  EXPECT_EQ(check_clock(WallTime{std::chrono::seconds(1'790'000'000)}).verdict, Verdict::ok);
+}
+
+TEST(Doctor, MissingSharedMemoryIsTold) {
+  EXPECT_EQ(check_shared_memory("/nonexistent").verdict, Verdict::warning);
+}
+
+TEST(Doctor, BrowserThatIsNotThereFails) {
+  Finding finding;
+  troupe::testing::run([&](Context& ctx) -> asio::awaitable<void> {
+    Settings settings;
+    settings.browser = "/nonexistent/browser";
+    finding = co_await check_browser(ctx, std::move(settings));
+  });
+  EXPECT_EQ(finding.verdict, Verdict::failure);
+  EXPECT_THAT(finding.detail, HasSubstr("/nonexistent/browser"));
+}
+
+}  // namespace
+}  // namespace troupe::app
