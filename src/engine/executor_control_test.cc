@@ -169,6 +169,16 @@ TEST_F(ExecutorControlTest, ChecksTheInputsOfACall) {
             "with.nmae: workflow greet has no such input (did you mean 'name'?)");
 }
 
+TEST_F(ExecutorControlTest, NamesTheFileOfACalledStep) {
+  others["inner"] = "workflow: inner\nsteps:\n  - fail: 'inside'\n";
+
+  const auto outcome = run_steps("  - call: inner\n");
+
+  ASSERT_TRUE(outcome.error);
+  EXPECT_EQ(outcome.error->source, "inner.yaml:3 steps[0].fail");
+  EXPECT_EQ(outcome.failed_step, "s1/s1");
+}
+
 TEST_F(ExecutorControlTest, LimitsTheDepthOfCalls) {
   others["loop"] = "workflow: loop\nsteps: [{call: loop}]\n";
 

@@ -99,6 +99,17 @@ TEST_F(CatalogueTest, NamesEveryMistakeOfASiteProfile) {
   EXPECT_EQ(site_mistakes("site: a\nbase_url: https://a.example:8443/x\n"), "ok");
 }
 
+TEST_F(CatalogueTest, ReadsRegularFilesOnly) {
+  EXPECT_EQ(catalogue.workflow("/dev/zero").error().message, "/dev/zero: is not a regular file");
+  EXPECT_EQ(catalogue.site(folder + "/").error().message, folder + "/: is not a regular file");
+}
+
+TEST_F(CatalogueTest, TellsPathsFromNames) {
+  EXPECT_TRUE(Catalogue::is_path("a/b"));
+  EXPECT_TRUE(Catalogue::is_path("b.yaml"));
+  EXPECT_FALSE(Catalogue::is_path("video_discovery"));
+}
+
 TEST_F(CatalogueTest, ToleratesFoldersThatDoNotExist) {
   const Catalogue elsewhere({"/none"}, {"/none"});
 
