@@ -297,9 +297,10 @@
     if (!hit.at) return { why: 'offscreen', some: [describe(e)] };
     return { shown, at: hit.at };
   };
+  const numbers = new WeakMap();
   const remember = (e) => {
-    const known = T.refs.indexOf(e);
-    return known >= 0 ? known : T.refs.push(e) - 1;
+    if (!numbers.has(e)) numbers.set(e, T.refs.push(e) - 1);
+    return numbers.get(e);
   };
   T.remember = remember;
   // Waits until the query's element can be used. `need`: {enabled, editable, point, mark, guard}.

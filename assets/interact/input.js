@@ -75,7 +75,7 @@
       await T.frame();
     }
     const same = holds() || (digits(value) !== '' && digits(text()) === digits(value));
-    return { same, value: text(), direct, ...T.changes() };
+    return { same, holds: text(), direct, ...T.changes() };
   };
 
   // Chooses options of a native list by text, value or place; waits until they are there.
@@ -126,7 +126,11 @@
     if (!q) { T.mark(T.active()); return {}; }
     const r = await T.ready(q, { enabled: true, mark: true }, ms);
     if (r.why) return r;
-    T.refs[r.ref].focus({ preventScroll: false });
+    const e = T.refs[r.ref], fresh = T.active() !== e;
+    e.focus();
+    // As after a click behind the text: typing goes on at its end.
+    const text = /^(input|textarea)$/.test(e.localName) && !/^(email|number|date|time|checkbox|radio|range|color|file)$/.test(e.type);
+    if (fresh && text) e.setSelectionRange(e.value.length, e.value.length);
     return r;
   };
 

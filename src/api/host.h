@@ -1,5 +1,5 @@
-// An engine on a thread of its own, and calls into it from any other thread. What the public Orchestrator
-// is made of.
+// An engine on a thread of its own, and calls into it from any other thread. What the public
+// Orchestrator is made of.
 #pragma once
 
 #include <boost/asio/executor_work_guard.hpp>

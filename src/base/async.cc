@@ -103,9 +103,19 @@ void die_of_bug(const std::string& where, std::exception_ptr exception) {
   std::abort();
 }
 
+namespace {
+
+// From the loop, never inside the caller: what a child does at once must not surprise its parent.
+asio::awaitable<void> from_the_loop(asio::any_io_executor executor, asio::awaitable<void> child) {
+  co_await asio::post(executor, asio::use_awaitable);
+  co_await std::move(child);
+}
+
+}  // namespace
+
 void Scope::spawn(std::string name, asio::awaitable<void> child) {
   ++running_;
-  asio::co_spawn(executor_, std::move(child),
+  asio::co_spawn(executor_, from_the_loop(executor_, std::move(child)),
                  [this, name = std::move(name)](std::exception_ptr exception) {
                    if (exception) die_of_bug(name, exception);
                    --running_;

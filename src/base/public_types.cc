@@ -28,10 +28,10 @@ std::string_view to_string(SessionState state) {
 }
 
 std::string_view to_string(EndReason reason) {
-  return word(std::array<std::string_view, 10>{"none", "released", "timed_out", "idle", "client_left",
-                                               "provider_ended", "crashed", "quota", "shutdown",
-                                               "failed"},
-              reason);
+  return word(
+      std::array<std::string_view, 10>{"none", "released", "timed_out", "idle", "client_left",
+                                       "provider_ended", "crashed", "quota", "shutdown", "failed"},
+      reason);
 }
 
 std::string_view to_string(Isolation isolation) { return word(kIsolations, isolation); }
@@ -43,8 +43,8 @@ std::optional<Isolation> isolation_from(std::string_view name) {
 }
 
 std::string_view to_string(RunState state) {
-  return word(std::array<std::string_view, 6>{"pending", "running", "succeeded", "partial", "failed",
-                                              "cancelled"},
+  return word(std::array<std::string_view, 6>{"pending", "running", "succeeded", "partial",
+                                              "failed", "cancelled"},
               state);
 }
 
@@ -55,7 +55,8 @@ std::string_view to_string(TaskState state) {
 }
 
 std::size_t RunResult::succeeded() const {
-  return std::count_if(tasks.begin(), tasks.end(), [](const TaskResult& task) { return task.ok(); });
+  return std::count_if(tasks.begin(), tasks.end(),
+                       [](const TaskResult& task) { return task.ok(); });
 }
 
 boost::json::array RunResult::outputs() const {
@@ -120,12 +121,9 @@ boost::json::object to_json(const TaskResult& task) {
 }
 
 boost::json::object to_json(const RunResult& run) {
-  json::object object{{"run_id", run.run_id},
-                      {"workflow", run.workflow},
-                      {"site", run.site},
-                      {"state", to_string(run.state)},
-                      {"sessions", run.sessions},
-                      {"succeeded", run.succeeded()},
+  json::object object{{"run_id", run.run_id},     {"workflow", run.workflow},
+                      {"site", run.site},         {"state", to_string(run.state)},
+                      {"sessions", run.sessions}, {"succeeded", run.succeeded()},
                       {"total", run.tasks.size()}};
   put_time(object, "created_at", run.created_at);
   put_time(object, "started_at", run.started_at);

@@ -12,8 +12,8 @@
 
 namespace troupe {
 
-/// Lets `.value()` compile (found by argument-dependent look-up); tests only, production code checks
-/// first.
+/// Lets `.value()` compile (found by argument-dependent look-up); tests only, production code
+/// checks first.
 [[noreturn]] void throw_exception_from_error(const Error& error,
                                              const boost::source_location& where);
 

@@ -19,8 +19,7 @@ using troupe::testing::run;
 TEST(Codec, WritesCommandsAsTheBrowserReadsThem) {
   std::string text;
   encode_command(text, 7, "S1", "Page.navigate", {{"url", "x\""}});
-  EXPECT_EQ(text,
-            R"({"id":7,"method":"Page.navigate","params":{"url":"x\""},"sessionId":"S1"})");
+  EXPECT_EQ(text, R"({"id":7,"method":"Page.navigate","params":{"url":"x\""},"sessionId":"S1"})");
   text.clear();
   encode_command(text, 8, "", "Browser.getVersion", {});
   EXPECT_EQ(text, R"({"id":8,"method":"Browser.getVersion"})");
@@ -129,7 +128,8 @@ asio::awaitable<void> recorded(Context& ctx) {
   transcript.attach(f.wire);
   (void)co_await f.connection.call(ctx, "", "Browser.getVersion");
   auto context = co_await f.connection.call(ctx, "", "Target.createBrowserContext");
-  Page::Options where{.browser_context_id = std::string(context->at("browserContextId").as_string())};
+  Page::Options where{.browser_context_id =
+                          std::string(context->at("browserContextId").as_string())};
   auto page = co_await Page::open(ctx, f.connection, where);
   EXPECT_TRUE(page) << page.error().describe();
   auto navigation =
@@ -159,15 +159,23 @@ struct PipeEnds {
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, in), 0);
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, out), 0);
     transport = make_pipe_transport(ctx.executor(), in[0], out[0]);
-    transport->start([this](std::string_view text) { received.emplace_back(text); arrived.pulse(); },
-                     [this](Error error) { end = std::move(error); arrived.pulse(); });
+    transport->start(
+        [this](std::string_view text) {
+          received.emplace_back(text);
+          arrived.pulse();
+        },
+        [this](Error error) {
+          end = std::move(error);
+          arrived.pulse();
+        });
   }
   ~PipeEnds() {
     ::close(in[1]);
     ::close(out[1]);
   }
-  void say(const std::string& bytes) { EXPECT_EQ(::write(in[1], bytes.data(), bytes.size()),
-                                                 static_cast<ssize_t>(bytes.size())); }
+  void say(const std::string& bytes) {
+    EXPECT_EQ(::write(in[1], bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+  }
   int in[2], out[2];
   std::unique_ptr<Transport> transport;
   std::vector<std::string> received;

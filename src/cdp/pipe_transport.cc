@@ -1,5 +1,5 @@
-// --remote-debugging-pipe: JSON texts that end with NUL, on two file descriptors.
-#include <boost/asio/posix/stream_descriptor.hpp>
+// --remote-debugging-pipe: JSON texts that end with NUL, on two Unix sockets.
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
 #include <cstring>
 
@@ -16,7 +16,8 @@ constexpr std::size_t kOutboxBytesMax = 256u << 20;
 class Pipe final : public std::enable_shared_from_this<Pipe> {
  public:
   Pipe(asio::any_io_executor executor, int read_fd, int write_fd)
-      : read_(executor, read_fd), write_(executor, write_fd) {
+      : read_(executor, asio::local::stream_protocol(), read_fd),
+        write_(executor, asio::local::stream_protocol(), write_fd) {
     read_.non_blocking(true);
     write_.non_blocking(true);
   }
@@ -99,8 +100,9 @@ class Pipe final : public std::enable_shared_from_this<Pipe> {
     closed_(fail(Errc::session_lost, "browser connection: " + why));
   }
 
-  asio::posix::stream_descriptor read_;
-  asio::posix::stream_descriptor write_;
+  // Sockets, not descriptors: writing to a dead browser must not raise SIGPIPE.
+  asio::local::stream_protocol::socket read_;
+  asio::local::stream_protocol::socket write_;
   std::vector<char> inbox_;
   std::size_t filled_ = 0;
   std::string outbox_;

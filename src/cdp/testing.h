@@ -1,5 +1,5 @@
-// Transports for tests: scripted (the test answers), and a recorded session of a real browser, played
-// back in order. Tests only.
+// Transports for tests: scripted (the test answers), and a recorded session of a real browser,
+// played back in order. Tests only.
 #pragma once
 
 #include <deque>
@@ -45,8 +45,9 @@ class ScriptedTransport final : public Transport {
   Wire& wire_;
 };
 
-/// A recorded session: each command sent must be the next recorded one (by method and flat session); what
-/// the browser said after it is delivered then, with the ids of the commands really sent.
+/// A recorded session: each command sent must be the next recorded one (by method and flat
+/// session); what the browser said after it is delivered then, with the ids of the commands really
+/// sent.
 class Transcript final {
  public:
   explicit Transcript(const std::string& path) {

@@ -24,7 +24,7 @@ class Transport {
   virtual void close() = 0;
 };
 
-/// Takes both file descriptors (non-blocking is set here). Messages end with a NUL byte.
+/// Takes both descriptors, which must be Unix stream sockets. Messages end with a NUL byte.
 std::unique_ptr<Transport> make_pipe_transport(asio::any_io_executor executor, int read_fd,
                                                int write_fd);
 

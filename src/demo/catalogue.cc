@@ -29,7 +29,7 @@ void append(std::vector<std::string>& words, std::string_view text) {
 
 /// Words that nearly every film or query has: they never make a hit on their own beside others.
 bool is_filler(const std::string& word) {
-  static constexpr std::array kFiller{"a",  "an",  "and", "by",    "film", "for",
+  static constexpr std::array kFiller{"a",  "an",    "and", "by", "film", "for",
                                       "in", "movie", "of",  "on", "the",  "video"};
   return std::find(kFiller.begin(), kFiller.end(), word) != kFiller.end();
 }
@@ -142,8 +142,8 @@ Result<Catalogue> Catalogue::parse(std::string_view text) {
 }
 
 const Film* Catalogue::film(std::string_view id) const {
-  const auto it = std::find_if(films_.begin(), films_.end(),
-                               [&](const Film& film) { return film.id == id; });
+  const auto it =
+      std::find_if(films_.begin(), films_.end(), [&](const Film& film) { return film.id == id; });
   return it == films_.end() ? nullptr : &*it;
 }
 
@@ -209,7 +209,8 @@ std::vector<const Film*> Catalogue::related(const Film& film) const {
   std::vector<std::pair<int, const Film*>> close;
   for (const Film& other : films_) {
     if (other.id == film.id) continue;
-    int points = (other.director == film.director ? 4 : 0) + (other.channel == film.channel ? 2 : 0);
+    int points =
+        (other.director == film.director ? 4 : 0) + (other.channel == film.channel ? 2 : 0);
     for (const std::string& topic : other.topics) points += contains(film.topics, topic) ? 1 : 0;
     if (points > 0) close.emplace_back(points, &other);
   }

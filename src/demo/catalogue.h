@@ -1,5 +1,6 @@
-// The demo site's films and channels, read from assets/demo/catalogue.json, and the search over them.
-// Titles, years, directors and lengths are those of real public-domain films; the channels are not real.
+// The demo site's films and channels, read from assets/demo/catalogue.json, and the search over
+// them. Titles, years, directors and lengths are those of real public-domain films; the channels
+// are not real.
 #pragma once
 
 #include <cstdint>

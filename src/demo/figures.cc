@@ -9,9 +9,9 @@ namespace troupe::demo {
 namespace {
 
 constexpr std::array kAuthors{
-    "Projection Booth Pat", "Celluloid Sam",  "Reel Ruth",      "Nitrate Ned",
-    "Intertitle Ida",       "Aperture Alex",  "Matinee Mo",     "Sprocket Sue",
-    "Orchestra Pit Otto",   "Balcony Bea",    "Curtain Call Cy", "Usher Uma",
+    "Projection Booth Pat", "Celluloid Sam", "Reel Ruth",       "Nitrate Ned",
+    "Intertitle Ida",       "Aperture Alex", "Matinee Mo",      "Sprocket Sue",
+    "Orchestra Pit Otto",   "Balcony Bea",   "Curtain Call Cy", "Usher Uma",
 };
 constexpr std::array kRemarks{
     "Watched this with my grandfather. He laughed before I did.",
@@ -54,8 +54,8 @@ Figures figures_of(std::string_view id) {
   const double log_high = std::log(6'000'000.0);
   figures.views =
       static_cast<std::int64_t>(std::exp(log_low + fraction(id, 1) * (log_high - log_low)));
-  figures.likes = static_cast<std::int64_t>(
-      static_cast<double>(figures.views) * (0.01 + 0.05 * fraction(id, 2)));
+  figures.likes = static_cast<std::int64_t>(static_cast<double>(figures.views) *
+                                            (0.01 + 0.05 * fraction(id, 2)));
   figures.subscribers = 2'000 + static_cast<std::int64_t>(900'000 * fraction(id, 3));
   constexpr std::chrono::sys_days kFirst{std::chrono::year{2009} / 1 / 1};
   constexpr std::chrono::sys_days kLast{std::chrono::year{2025} / 12 / 31};
@@ -69,8 +69,7 @@ std::vector<Comment> comments_of(std::string_view id) {
   std::vector<Comment> comments;
   for (int i = 0; i < count; ++i) {
     const std::uint64_t hash = hash_of(id, 100 + static_cast<std::uint64_t>(i));
-    comments.push_back({kAuthors[hash % kAuthors.size()],
-                        kRemarks[(hash >> 8) % kRemarks.size()],
+    comments.push_back({kAuthors[hash % kAuthors.size()], kRemarks[(hash >> 8) % kRemarks.size()],
                         static_cast<int>((hash >> 16) % 1500)});
   }
   return comments;

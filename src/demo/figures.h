@@ -1,5 +1,6 @@
-// The demo site's own numbers (views, likes, upload dates, comments), made from a film's id so that they
-// are the same on every machine, and their texts as video sites write them. None of them is real.
+// The demo site's own numbers (views, likes, upload dates, comments), made from a film's id so that
+// they are the same on every machine, and their texts as video sites write them. None of them is
+// real.
 #pragma once
 
 #include <chrono>
@@ -11,9 +12,9 @@
 namespace troupe::demo {
 
 struct Figures {
-  std::int64_t views = 0;  ///< 800 to 6 million.
-  std::int64_t likes = 0;  ///< 1 to 6 % of the views.
-  std::int64_t subscribers = 0;  ///< Meant for channels.
+  std::int64_t views = 0;           ///< 800 to 6 million.
+  std::int64_t likes = 0;           ///< 1 to 6 % of the views.
+  std::int64_t subscribers = 0;     ///< Meant for channels.
   std::chrono::sys_days published;  ///< 2009 to 2025.
 };
 

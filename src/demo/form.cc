@@ -63,7 +63,8 @@ Result<std::vector<FormField>> parse_form(std::string_view content_type, std::st
   auto values = net::parse_query(body);
   if (!values) return bad("the body is not percent-encoded UTF-8");
   std::vector<FormField> fields;
-  for (auto& [name, value] : *values) fields.push_back({std::move(name), std::move(value), "", false});
+  for (auto& [name, value] : *values)
+    fields.push_back({std::move(name), std::move(value), "", false});
   return fields;
 }
 

@@ -66,12 +66,23 @@ std::string html_escape(std::string_view text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -96,12 +107,11 @@ std::string fill(std::string_view html, const Values& values) {
 }
 
 std::string site_page(const Visit& visit, std::string_view title, std::string_view content) {
-  return fill(template_of("layout"),
-              {{"title", std::string(title)},
-               {"query", visit.query},
-               {"content", std::string(content)},
-               {"consent", visit.consented ? "" : template_of("consent")},
-               {"locked", visit.consented ? "" : " class=\"locked\""}});
+  return fill(template_of("layout"), {{"title", std::string(title)},
+                                      {"query", visit.query},
+                                      {"content", std::string(content)},
+                                      {"consent", visit.consented ? "" : template_of("consent")},
+                                      {"locked", visit.consented ? "" : " class=\"locked\""}});
 }
 
 std::string plain_page(std::string_view title, std::string_view content) {
@@ -117,9 +127,9 @@ std::string home_page(const Catalogue& catalogue, const Visit& visit) {
   });
   std::string channels;
   for (const Channel& channel : catalogue.channels())
-    channels += fill(template_of("channel_chip"),
-                     {{"id", channel.id}, {"name", channel.name},
-                      {"initials", initials_of(channel.name)}});
+    channels +=
+        fill(template_of("channel_chip"),
+             {{"id", channel.id}, {"name", channel.name}, {"initials", initials_of(channel.name)}});
   const json::object featured = list_json(catalogue, films, 0, kFeatured, visit.now);
   const std::string content =
       fill(template_of("home"), {{"films", script_json(featured)}, {"channels", channels}});
@@ -127,8 +137,8 @@ std::string home_page(const Catalogue& catalogue, const Visit& visit) {
 }
 
 std::string results_page(const Visit& visit, std::size_t offset) {
-  const std::string content = fill(template_of("results"), {{"query", visit.query},
-                                                            {"offset", std::to_string(offset)}});
+  const std::string content =
+      fill(template_of("results"), {{"query", visit.query}, {"offset", std::to_string(offset)}});
   return site_page(visit, visit.query + " - Reel Commons", content);
 }
 
@@ -139,26 +149,25 @@ std::string watch_page(const Catalogue& catalogue, const Visit& visit, const Fil
   for (const std::string& topic : film.topics)
     topics += fill(template_of("topic"), {{"topic", topic}});
   const std::string content = fill(
-      template_of("watch"),
-      {{"id", film.id},
-       {"title", film.title},
-       {"card", json::serialize(card_json(catalogue, film, visit.now))},
-       {"seconds", std::to_string(film.seconds)},
-       {"channel_id", channel.id},
-       {"channel", channel.name},
-       {"initials", initials_of(channel.name)},
-       {"subscribers", compact_count(figures_of(channel.id).subscribers)},
-       {"views", grouped_count(figures.views)},
-       {"published", date_text(figures.published)},
-       {"age", age_text(days_since(figures.published, visit.now))},
-       {"likes", grouped_count(figures.likes)},
-       {"likes_short", compact_count(figures.likes)},
-       {"description", description_of(film)},
-       {"director", film.director},
-       {"year", std::to_string(film.year)},
-       {"country", film.country},
-       {"duration", duration_text(film.seconds)},
-       {"topics", topics}});
+      template_of("watch"), {{"id", film.id},
+                             {"title", film.title},
+                             {"card", json::serialize(card_json(catalogue, film, visit.now))},
+                             {"seconds", std::to_string(film.seconds)},
+                             {"channel_id", channel.id},
+                             {"channel", channel.name},
+                             {"initials", initials_of(channel.name)},
+                             {"subscribers", compact_count(figures_of(channel.id).subscribers)},
+                             {"views", grouped_count(figures.views)},
+                             {"published", date_text(figures.published)},
+                             {"age", age_text(days_since(figures.published, visit.now))},
+                             {"likes", grouped_count(figures.likes)},
+                             {"likes_short", compact_count(figures.likes)},
+                             {"description", description_of(film)},
+                             {"director", film.director},
+                             {"year", std::to_string(film.year)},
+                             {"country", film.country},
+                             {"duration", duration_text(film.seconds)},
+                             {"topics", topics}});
   return site_page(visit, film.title + " - Reel Commons", content);
 }
 
@@ -166,12 +175,11 @@ std::string channel_page(const Catalogue& catalogue, const Visit& visit, const C
   const std::vector<const Film*> films = catalogue.films_of(channel.id);
   std::string rows;
   for (const Film* film : films)
-    rows += fill(template_of("film_row"),
-                 {{"url", watch_url(*film)},
-                  {"title", film->title},
-                  {"year", std::to_string(film->year)},
-                  {"duration", duration_text(film->seconds)},
-                  {"views", grouped_count(figures_of(film->id).views)}});
+    rows += fill(template_of("film_row"), {{"url", watch_url(*film)},
+                                           {"title", film->title},
+                                           {"year", std::to_string(film->year)},
+                                           {"duration", duration_text(film->seconds)},
+                                           {"views", grouped_count(figures_of(film->id).views)}});
   const Figures figures = figures_of(channel.id);
   const std::string content =
       fill(template_of("channel"), {{"name", channel.name},
@@ -203,9 +211,10 @@ json::object card_json(const Catalogue& catalogue, const Film& film, WallTime no
           {"topic", film.topics.empty() ? std::string() : film.topics.front()},
           {"hue", hash_of(film.id, 9) % 360},
           {"text", fmt::format("{}, {}. {}.", film.director, film.year, joined(film.topics))},
-          {"channel", {{"name", channel.name},
-                       {"url", "/channel/" + channel.id},
-                       {"initials", initials_of(channel.name)}}}};
+          {"channel",
+           {{"name", channel.name},
+            {"url", "/channel/" + channel.id},
+            {"initials", initials_of(channel.name)}}}};
 }
 
 json::object list_json(const Catalogue& catalogue, const std::vector<const Film*>& films,
@@ -227,10 +236,10 @@ json::object comments_json(const Film& film) {
 }
 
 std::string film_text(const Catalogue& catalogue, const Film& film) {
-  return fmt::format("{}\nDirector: {}\nYear: {}\nCountry: {}\nLength: {}\nTopics: {}\nChannel: {}\n",
-                     film.title, film.director, film.year, film.country,
-                     duration_text(film.seconds), joined(film.topics),
-                     catalogue.channel(film.channel)->name);
+  return fmt::format(
+      "{}\nDirector: {}\nYear: {}\nCountry: {}\nLength: {}\nTopics: {}\nChannel: {}\n", film.title,
+      film.director, film.year, film.country, duration_text(film.seconds), joined(film.topics),
+      catalogue.channel(film.channel)->name);
 }
 
 }  // namespace troupe::demo

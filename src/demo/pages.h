@@ -1,4 +1,5 @@
-// HTML of the demo site: templates of assets/demo filled with a film's facts. Pure text in, text out.
+// HTML of the demo site: templates of assets/demo filled with a film's facts. Pure text in, text
+// out.
 #pragma once
 
 #include <string>

@@ -129,8 +129,8 @@ Answer download(const Catalogue& catalogue, WallTime now, const HttpRequest& req
   const Film* film = dot == name.npos ? nullptr : catalogue.film(name.substr(0, dot));
   if (!film) return not_found(now, request, fmt::format("There is no file '{}'.", name));
   Answer answer = reply(200, "text/plain; charset=utf-8", film_text(catalogue, *film));
-  answer.response.headers.emplace_back(
-      "Content-Disposition", fmt::format("attachment; filename=\"{}.txt\"", film->id));
+  answer.response.headers.emplace_back("Content-Disposition",
+                                       fmt::format("attachment; filename=\"{}.txt\"", film->id));
   return answer;
 }
 
@@ -166,8 +166,8 @@ Answer received(const std::vector<FormField>& fields) {
 }
 
 Answer bad_form(const Error& error) {
-  return html(plain_page("Bad request", fmt::format("<p role=\"alert\">{}</p>",
-                                                    html_escape(error.message))),
+  return html(plain_page("Bad request",
+                         fmt::format("<p role=\"alert\">{}</p>", html_escape(error.message))),
               400);
 }
 

@@ -1,5 +1,5 @@
-// What the demo site answers to a request: one table of routes. Pure: waits are only described here,
-// site.cc performs them.
+// What the demo site answers to a request: one table of routes. Pure: waits are only described
+// here, site.cc performs them.
 #pragma once
 
 #include <span>

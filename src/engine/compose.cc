@@ -1,5 +1,5 @@
-// Composition: the parts of a production engine from its settings. The only place in the library that
-// names concrete providers, interactors and queues.
+// Composition: the parts of a production engine from its settings. The only place in the library
+// that names concrete providers, interactors and queues.
 #include <unistd.h>
 
 #include <cstdlib>
@@ -23,14 +23,15 @@ std::string default_data_dir() {
 }
 
 Result<void> prepare_data_dir(const std::string& dir) {
-  constexpr auto hint = "free disk space, mend its permissions, or set TROUPE_DATA_DIR to a folder "
-                        "that can be written";
+  constexpr auto hint =
+      "free disk space, mend its permissions, or set TROUPE_DATA_DIR to a folder "
+      "that can be written";
   std::error_code error;
   for (const char* part : {"/browsers", "/downloads", "/runs"}) {
     fs::create_directories(dir + part, error);
     if (error)
-      return fail(Errc::storage_failed, "data_dir " + dir + part + ": " + error.message(), "data_dir",
-                  hint);
+      return fail(Errc::storage_failed, "data_dir " + dir + part + ": " + error.message(),
+                  "data_dir", hint);
   }
   if (access(dir.c_str(), W_OK) != 0)
     return fail(Errc::storage_failed, "data_dir " + dir + ": cannot be written", "data_dir", hint);

@@ -7,7 +7,7 @@
 #include <map>
 
 #include "engine/parts.h"
-#include "engine/run.h"
+#include "engine/run_record.h"
 #include "engine/task_runner.h"
 #include "sessions/chromium.h"
 #include "sessions/pool.h"
@@ -43,10 +43,11 @@ Result<void> check_duration(std::optional<std::chrono::milliseconds> value, std:
                             std::chrono::milliseconds most) {
   if (!value || (value->count() >= 1 && *value <= most)) return {};
   return fail(Errc::invalid_argument, std::string(name) + ": " + std::to_string(value->count()) +
-                                          " ms is not in 1.." + std::to_string(most.count()) + " ms");
+                                          " ms is not in 1.." + std::to_string(most.count()) +
+                                          " ms");
 }
 
-RunState final_state(const Run& run) {
+RunState final_state(const RunRecord& run) {
   const std::size_t succeeded = run.result.succeeded();
   if (succeeded == run.result.tasks.size()) return RunState::succeeded;
   if (run.cancel.is_cancelled() && run.cancel.reason().code == Errc::cancelled)
@@ -70,13 +71,13 @@ struct Engine::Impl {
   sessions::PoolObserver observer();
   Ids ids_of(const Session& session) const;
   interact::Interactor* interactor(const std::string& name) const;
-  Result<std::shared_ptr<Run>> accept(RunRequest request);
+  Result<std::shared_ptr<RunRecord>> accept(RunRequest request);
   Result<void> check(const RunRequest& request) const;
-  std::vector<tasks::Task> tasks_of(const Run& run,
+  std::vector<tasks::Task> tasks_of(const RunRecord& run,
                                     std::vector<workflows::TaskSpec> specs) const;
-  asio::awaitable<void> conduct(std::shared_ptr<Run> run, std::vector<tasks::Task> tasks);
-  asio::awaitable<void> cancel_queued(std::shared_ptr<Run> run, Error reason);
-  void end(Run& run);
+  asio::awaitable<void> conduct(std::shared_ptr<RunRecord> run, std::vector<tasks::Task> tasks);
+  asio::awaitable<void> cancel_queued(std::shared_ptr<RunRecord> run, Error reason);
+  void end(RunRecord& run);
   void forget_old();
   TaskServices services() {
     return {parts.settings, *parts.queue, pool, events, *parts.log, random, catalogue};
@@ -88,7 +89,7 @@ struct Engine::Impl {
   observe::EventBus events;
   workflows::Catalogue catalogue;
   sessions::Pool pool;
-  std::map<std::string, std::shared_ptr<Run>> runs;
+  std::map<std::string, std::shared_ptr<RunRecord>> runs;
   std::deque<std::string> ended_order;
   Scope scope;
   bool draining = false;
@@ -97,7 +98,9 @@ struct Engine::Impl {
 };
 
 Ids Engine::Impl::ids_of(const Session& session) const {
-  Ids ids{.project = parts.settings.project, .run = session.run_id, .task = session.task_id,
+  Ids ids{.project = parts.settings.project,
+          .run = session.run_id,
+          .task = session.task_id,
           .session = session.id};
   if (const auto run = runs.find(session.run_id); run != runs.end()) {
     ids.workflow = run->second->result.workflow;
@@ -111,7 +114,8 @@ sessions::PoolObserver Engine::Impl::observer() {
       .created =
           [this](const Session& session) {
             const Ids ids = ids_of(session);
-            parts.log->write(ids, {.action = "session.create", .status = "ok",
+            parts.log->write(ids, {.action = "session.create",
+                                   .status = "ok",
                                    .details = {{"provider", session.provider},
                                                {"isolation", to_string(session.isolation)}}});
             events.publish("session.created", ids, to_json(session));
@@ -119,18 +123,21 @@ sessions::PoolObserver Engine::Impl::observer() {
       .ended =
           [this](const Session& session) {
             const Ids ids = ids_of(session);
-            parts.log->write(ids, {.level = session.error ? observe::Level::warning
-                                                          : observe::Level::info,
-                                   .action = "session.release", .status = "ok",
-                                   .details = {{"reason", to_string(session.end_reason)}},
-                                   .error = session.error ? &*session.error : nullptr});
+            parts.log->write(
+                ids, {.level = session.error ? observe::Level::warning : observe::Level::info,
+                      .action = "session.release",
+                      .status = "ok",
+                      .details = {{"reason", to_string(session.end_reason)}},
+                      .error = session.error ? &*session.error : nullptr});
             events.publish("session.ended", ids, to_json(session));
           },
       .failed =
           [this](const SessionSpec& spec, const std::string& id, const Error& error) {
             const Ids ids{.project = parts.settings.project, .session = id};
-            parts.log->write(ids, {.level = observe::Level::error, .action = "session.create",
-                                   .status = "failed", .details = {{"provider", spec.provider}},
+            parts.log->write(ids, {.level = observe::Level::error,
+                                   .action = "session.create",
+                                   .status = "failed",
+                                   .details = {{"provider", spec.provider}},
                                    .error = &error});
           },
   };
@@ -149,8 +156,8 @@ Result<void> Engine::Impl::check(const RunRequest& request) const {
     return fail(Errc::invalid_argument, "workflow: none given", "run",
                 "list them with `troupe workflow list`");
   if (!interactor(request.interactor))
-    return fail(Errc::invalid_argument, "interactor: '" + request.interactor + "' is not known", "run",
-                "use native");
+    return fail(Errc::invalid_argument, "interactor: '" + request.interactor + "' is not known",
+                "run", "use native");
   if (!request.provider.empty() && !pool.has_provider(request.provider))
     return fail(Errc::invalid_argument, "provider: '" + request.provider + "' is not known", "run",
                 "use local");
@@ -162,9 +169,9 @@ Result<void> Engine::Impl::check(const RunRequest& request) const {
   return {};
 }
 
-Result<std::shared_ptr<Run>> Engine::Impl::accept(RunRequest request) {
+Result<std::shared_ptr<RunRecord>> Engine::Impl::accept(RunRequest request) {
   TRY_VOID(check(request));
-  auto run = std::make_shared<Run>();
+  auto run = std::make_shared<RunRecord>();
   run->definition = request.workflow.definition();
   if (!run->definition) {
     TRY(run->definition, catalogue.workflow(request.workflow.name()));
@@ -185,7 +192,7 @@ Result<std::shared_ptr<Run>> Engine::Impl::accept(RunRequest request) {
   return run;
 }
 
-std::vector<tasks::Task> Engine::Impl::tasks_of(const Run& run,
+std::vector<tasks::Task> Engine::Impl::tasks_of(const RunRecord& run,
                                                 std::vector<workflows::TaskSpec> specs) const {
   std::vector<tasks::Task> tasks;
   tasks.reserve(specs.size());
@@ -202,7 +209,8 @@ std::vector<tasks::Task> Engine::Impl::tasks_of(const Run& run,
 }
 
 // The life of one run after it was accepted.
-asio::awaitable<void> Engine::Impl::conduct(std::shared_ptr<Run> run, std::vector<tasks::Task> tasks) {
+asio::awaitable<void> Engine::Impl::conduct(std::shared_ptr<RunRecord> run,
+                                            std::vector<tasks::Task> tasks) {
   const Context base(*parts.clock, executor);
   Context ctx = base.with_cancel(run->cancel).with_ids(run->ids);
   const auto limit = run->request.timeout.value_or(parts.settings.run_timeout);
@@ -212,8 +220,10 @@ asio::awaitable<void> Engine::Impl::conduct(std::shared_ptr<Run> run, std::vecto
   auto queued = co_await parts.queue->enqueue(limited, std::move(tasks));
   if (!queued) {
     result.error = queued.error();
-    parts.log->write(run->ids, {.level = observe::Level::error, .action = "task.create",
-                                .status = "failed", .error = &*result.error});
+    parts.log->write(run->ids, {.level = observe::Level::error,
+                                .action = "task.create",
+                                .status = "failed",
+                                .error = &*result.error});
     for (auto& task : result.tasks) {
       task.state = TaskState::cancelled;
       task.error = result.error;
@@ -228,8 +238,8 @@ asio::awaitable<void> Engine::Impl::conduct(std::shared_ptr<Run> run, std::vecto
   events.publish("run.started", run->ids, {{"tasks", count}, {"sessions", result.sessions}});
   interact::Interactor& performer = *interactor(run->request.interactor);
   Scope workers(executor);
-  const int slots = static_cast<int>(
-      std::min<std::size_t>(static_cast<std::size_t>(result.sessions), count));
+  const int slots =
+      static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(result.sessions), count));
   for (int slot = 0; slot < slots; ++slot)
     workers.spawn("run worker", work(services(), run, performer, limited, slot));
   Context unbounded(*parts.clock, executor);
@@ -245,7 +255,7 @@ asio::awaitable<void> Engine::Impl::conduct(std::shared_ptr<Run> run, std::vecto
   end(*run);
 }
 
-asio::awaitable<void> Engine::Impl::cancel_queued(std::shared_ptr<Run> run, Error reason) {
+asio::awaitable<void> Engine::Impl::cancel_queued(std::shared_ptr<RunRecord> run, Error reason) {
   const Context base(*parts.clock, executor);
   Context ctx = base.with_timeout(std::chrono::seconds(15), "run bookkeeping");
   const std::string id = run->result.run_id;
@@ -261,15 +271,15 @@ asio::awaitable<void> Engine::Impl::cancel_queued(std::shared_ptr<Run> run, Erro
   }
 }
 
-void Engine::Impl::end(Run& run) {
+void Engine::Impl::end(RunRecord& run) {
   RunResult& result = run.result;
   result.ended_at = parts.clock->wall();
   result.state = final_state(run);
   if (result.state != RunState::succeeded && !result.error)
     for (const auto& task : result.tasks)
       if (task.error && !result.error) result.error = task.error;
-  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(result.ended_at -
-                                                                          result.created_at);
+  const auto took =
+      std::chrono::duration_cast<std::chrono::milliseconds>(result.ended_at - result.created_at);
   const bool good = result.state == RunState::succeeded;
   parts.log->write(run.ids, {.level = good ? observe::Level::info : observe::Level::error,
                              .action = "run.end",
@@ -278,8 +288,10 @@ void Engine::Impl::end(Run& run) {
                                          {"tasks", result.tasks.size()},
                                          {"duration_ms", took.count()}},
                              .error = result.error ? &*result.error : nullptr});
-  json::object data{{"state", to_string(result.state)}, {"succeeded", result.succeeded()},
-                    {"tasks", result.tasks.size()}, {"duration_ms", took.count()}};
+  json::object data{{"state", to_string(result.state)},
+                    {"succeeded", result.succeeded()},
+                    {"tasks", result.tasks.size()},
+                    {"duration_ms", took.count()}};
   if (result.error) data["error"] = to_json(*result.error);
   events.publish("run.ended", run.ids, std::move(data));
   ended_order.push_back(result.run_id);
@@ -312,16 +324,18 @@ Result<std::string> Engine::submit(RunRequest request) {
     run->result.tasks.push_back({.task_id = task.id, .index = task.index});
   const std::string id = run->result.run_id;
   impl_->runs.emplace(id, run);
-  impl_->parts.log->write(
-      run->ids, {.action = "run.start", .status = "accepted",
-                 .details = {{"site", run->result.site},
-                             {"sessions", run->result.sessions},
-                             {"tasks", tasks.size()},
-                             {"tenant", run->request.tenant},
-                             {"inputs", json::value(run->request.inputs)}}});
+  impl_->parts.log->write(run->ids, {.action = "run.start",
+                                     .status = "accepted",
+                                     .details = {{"site", run->result.site},
+                                                 {"sessions", run->result.sessions},
+                                                 {"tasks", tasks.size()},
+                                                 {"tenant", run->request.tenant},
+                                                 {"inputs", json::value(run->request.inputs)}}});
   impl_->events.publish("run.created", run->ids,
-                        {{"workflow", run->result.workflow}, {"site", run->result.site},
-                         {"sessions", run->result.sessions}, {"tasks", tasks.size()}});
+                        {{"workflow", run->result.workflow},
+                         {"site", run->result.site},
+                         {"sessions", run->result.sessions},
+                         {"tasks", tasks.size()}});
   impl_->scope.spawn("run", impl_->conduct(std::move(run), std::move(tasks)));
   return id;
 }
@@ -363,8 +377,8 @@ Result<void> Engine::cancel(const std::string& run_id, std::string reason) {
   if (target->ended.is_set())
     return fail(Errc::conflict, "run " + run_id + ": has ended (" +
                                     std::string(to_string(target->result.state)) + ")");
-  impl_->parts.log->write(target->ids, {.action = "run.cancel", .status = "accepted",
-                                        .details = {{"reason", reason}}});
+  impl_->parts.log->write(
+      target->ids, {.action = "run.cancel", .status = "accepted", .details = {{"reason", reason}}});
   target->cancel.cancel(fail(Errc::cancelled, "run: " + reason));
   return {};
 }
@@ -393,17 +407,22 @@ const workflows::Catalogue& Engine::catalogue() const { return impl_->catalogue;
 
 std::vector<Check> Engine::readiness() const {
   std::vector<Check> checks;
-  checks.push_back({.name = "accepting", .ok = !impl_->draining,
+  checks.push_back({.name = "accepting",
+                    .ok = !impl_->draining,
                     .detail = impl_->draining ? "shutting down" : "yes"});
   const std::string& dir = settings().data_dir;
   const bool writable = access(dir.c_str(), W_OK) == 0;
-  checks.push_back({.name = "data_dir", .ok = writable,
+  checks.push_back({.name = "data_dir",
+                    .ok = writable,
                     .detail = dir + (writable ? " is writable" : " is not writable")});
   const auto browser = sessions::find_browser(settings().browser);
-  checks.push_back({.name = "browser", .ok = browser.has_value(),
+  checks.push_back({.name = "browser",
+                    .ok = browser.has_value(),
                     .detail = browser ? browser->path : browser.error().describe()});
-  const bool room = impl_->pool.waiting_count() < static_cast<std::size_t>(settings().session_queue_max);
-  checks.push_back({.name = "sessions", .ok = room,
+  const bool room =
+      impl_->pool.waiting_count() < static_cast<std::size_t>(settings().session_queue_max);
+  checks.push_back({.name = "sessions",
+                    .ok = room,
                     .detail = std::to_string(impl_->pool.active_count()) + " of " +
                               std::to_string(settings().sessions_max) + " in use, " +
                               std::to_string(impl_->pool.waiting_count()) + " waiting"});

@@ -1,5 +1,5 @@
-// Engine: sessions, runs and their tasks on one event loop. The API server and the public Orchestrator
-// are thin layers over it. Threads: engine.
+// Engine: sessions, runs and their tasks on one event loop. The API server and the public
+// Orchestrator are thin layers over it. Threads: engine.
 #pragma once
 
 #include <memory>
@@ -28,8 +28,8 @@ struct Check {
 
 class Engine final {
  public:
-  /// Checks the settings that only matter at run time (data directory, browser name). Starts nothing.
-  /// Errors: storage_failed, invalid_argument (naming the setting).
+  /// Checks the settings that only matter at run time (data directory, browser name). Starts
+  /// nothing. Errors: storage_failed, invalid_argument (naming the setting).
   static Result<std::unique_ptr<Engine>> create(asio::any_io_executor executor, Settings settings,
                                                 std::unique_ptr<observe::Log> log);
   /// From parts of the caller's choice (tests).
@@ -58,7 +58,8 @@ class Engine final {
   Clock& clock();
   const Settings& settings() const;
   const workflows::Catalogue& catalogue() const;
-  /// Things without which runs cannot succeed: data directory writable, browser found, not draining.
+  /// Things without which runs cannot succeed: data directory writable, browser found, not
+  /// draining.
   std::vector<Check> readiness() const;
 
   /// Stops intake, waits for running tasks within the drain timeout (`now`: cancels them at once),

@@ -1,4 +1,5 @@
-// The main job with everything outside scripted: each way a run can fail, and that nothing leaks then.
+// The main job with everything outside scripted: each way a run can fail, and that nothing leaks
+// then.
 #include "engine/engine.h"
 
 #include <gmock/gmock.h>

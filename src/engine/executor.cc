@@ -79,6 +79,7 @@ Async<json::value> Run::run_workflow(Context& ctx, Frame& frame,
   Context limited = definition.timeout
                         ? ctx.with_timeout(*definition.timeout, "workflow " + definition.name)
                         : ctx;
+  frame.definition = &definition;
   CO_TRY_VOID(co_await run_steps(limited, frame, definition.steps));
   co_return output_of(limited, frame, definition);
 }

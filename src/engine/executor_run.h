@@ -57,9 +57,10 @@ struct Frame final : workflows::Names {
   Branch* branch;
   const Variables* visible;
   Variables* written;
-  const json::object* built_in = nullptr;  ///< site, session, run, task
-  std::string id_prefix;                   ///< `s3/` inside the workflow that step s3 calls.
-  int calls = 0;                           ///< How deep `call` is nested.
+  const json::object* built_in = nullptr;             ///< site, session, run, task
+  const workflows::Definition* definition = nullptr;  ///< Whose steps run: for errors.
+  std::string id_prefix;  ///< `s3/` inside the workflow that step s3 calls.
+  int calls = 0;          ///< How deep `call` is nested.
 };
 
 /// What one attempt of a step gave.

@@ -114,7 +114,7 @@ Error Run::located(Context& ctx, Frame& frame, const Step& step, Error error) {
     error = state.error();
   if (frame.branch->failure) return error;
   frame.branch->failure = Failure{frame.id_prefix + step.id, {}};
-  std::string place = input_.definition->file;
+  std::string place = frame.definition->file;
   if (step.position.line > 0) place += ":" + std::to_string(step.position.line);
   place += " " + step.field + "." + step.kind;
   error.source = error.source.empty() ? place : place + ", " + error.source;

@@ -1,5 +1,5 @@
-// What an Engine is put together from. Production fills it from the settings (composition); tests put
-// scripted providers, interactors and queues in.
+// What an Engine is put together from. Production fills it from the settings (composition); tests
+// put scripted providers, interactors and queues in.
 #pragma once
 
 #include <map>

@@ -12,7 +12,7 @@ constexpr auto kRetryDelayMax = std::chrono::seconds(30);
 // One attempt while it lasts.
 struct Attempt {
   TaskServices& services;
-  Run& run;
+  RunRecord& run;
   tasks::Claim claim;
   int slot;
   Ids ids;
@@ -25,8 +25,8 @@ struct Attempt {
 
 void tell(Attempt& attempt, observe::Level level, std::string_view action, std::string_view status,
           std::vector<observe::Detail> details, std::optional<Error> error = {}) {
-  observe::LogLine line{.level = level, .action = action, .status = status,
-                        .details = std::move(details)};
+  observe::LogLine line{
+      .level = level, .action = action, .status = status, .details = std::move(details)};
   if (error) line.error = &*error;
   attempt.services.log.write(attempt.ids, line);
 }
@@ -34,8 +34,11 @@ void tell(Attempt& attempt, observe::Level level, std::string_view action, std::
 void on_step(Attempt& attempt, const StepReport& step) {
   const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(step.elapsed).count();
   const bool begins = step.status == "started";
-  json::object data{{"step", step.id}, {"kind", step.kind}, {"status", step.status},
-                    {"index", attempt.claim.task.index}, {"slot", attempt.slot}};
+  json::object data{{"step", step.id},
+                    {"kind", step.kind},
+                    {"status", step.status},
+                    {"index", attempt.claim.task.index},
+                    {"slot", attempt.slot}};
   if (!step.detail.empty()) data["detail"] = step.detail;
   if (!begins) data["elapsed_ms"] = elapsed;
   if (step.error) data["error"] = to_json(*step.error);
@@ -49,7 +52,7 @@ void on_step(Attempt& attempt, const StepReport& step) {
          {{"step", step.id}, {"elapsed_ms", elapsed}, {"detail", step.detail}}, step.error);
 }
 
-SessionSpec session_spec(const Run& run, const Settings& settings) {
+SessionSpec session_spec(const RunRecord& run, const Settings& settings) {
   SessionSpec spec;
   spec.provider = run.request.provider.empty() ? settings.provider : run.request.provider;
   spec.isolation = run.request.isolation;
@@ -79,7 +82,8 @@ ExecutionInput execution_input(const Attempt& attempt) {
 }
 
 // Ends the attempt when its session dies under it.
-asio::awaitable<void> watch_session(Context ctx, const sessions::Lease& lease, CancelSource cancel) {
+asio::awaitable<void> watch_session(Context ctx, const sessions::Lease& lease,
+                                    CancelSource cancel) {
   const auto lost = co_await lease.lost().wait(ctx);
   if (lost) cancel.cancel(lease.lost_reason());
 }
@@ -90,7 +94,8 @@ asio::awaitable<void> use_session(Context& ctx, Attempt& attempt, sessions::Leas
   attempt.ids.session = lease.id();
   ++attempt.run.sessions_created;
   const CancelSource stop_watch;
-  Context watch_ctx = ctx.for_cleanup(std::chrono::hours(24), "session watch").with_cancel(stop_watch);
+  Context watch_ctx =
+      ctx.for_cleanup(std::chrono::hours(24), "session watch").with_cancel(stop_watch);
   const CancelSource cancel = CancelSource::linked(ctx.cancel_source());
   Context inner = ctx.with_cancel(cancel).with_ids(attempt.ids);
   Scope scope(ctx.executor());
@@ -100,8 +105,8 @@ asio::awaitable<void> use_session(Context& ctx, Attempt& attempt, sessions::Leas
   std::function<void(const StepReport&)> report = [place](const StepReport& step) {
     on_step(*place, step);
   };
-  attempt.outcome = co_await execute(inner, lease.session(), interactor, std::move(input),
-                                     std::move(report));
+  attempt.outcome =
+      co_await execute(inner, lease.session(), interactor, std::move(input), std::move(report));
   stop_watch.cancel(fail(Errc::cancelled, "attempt ended"));
   Context cleanup = ctx.for_cleanup(std::chrono::seconds(15), "session release");
   (void)co_await scope.join(cleanup);
@@ -114,7 +119,7 @@ asio::awaitable<void> use_session(Context& ctx, Attempt& attempt, sessions::Leas
 }
 
 bool may_retry(const Attempt& attempt) {
-  const Run& run = attempt.run;
+  const RunRecord& run = attempt.run;
   return attempt.outcome.error && attempt.outcome.error->retryable() &&
          attempt.claim.task.attempt < attempt.claim.task.attempts_max && !run.draining &&
          !run.cancel.is_cancelled() && run.definition->restartable;
@@ -124,8 +129,10 @@ bool may_retry(const Attempt& attempt) {
 Duration retry_delay(int attempt, Random& random) {
   const double base = std::chrono::duration<double>(kRetryDelayMin).count();
   const double most = std::chrono::duration<double>(kRetryDelayMax).count();
-  const double ceiling = std::min(most, base * static_cast<double>(1LL << std::min(attempt - 1, 20)));
-  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(ceiling * random.unit()));
+  const double ceiling =
+      std::min(most, base * static_cast<double>(1LL << std::min(attempt - 1, 20)));
+  return std::chrono::duration_cast<Duration>(
+      std::chrono::duration<double>(ceiling * random.unit()));
 }
 
 tasks::Outcome verdict(Attempt& attempt) {
@@ -165,28 +172,37 @@ void record(Attempt& attempt, const tasks::Outcome& outcome, SteadyTime now) {
                                        {"duration_ms", result.duration.count()}};
   if (!result.failed_step.empty()) details.emplace_back("step", result.failed_step);
   tell(attempt, level, "task.execute",
-       again ? "retrying" : outcome.state == TaskState::succeeded ? "ok" : to_string(outcome.state),
+       again                                   ? "retrying"
+       : outcome.state == TaskState::succeeded ? "ok"
+                                               : to_string(outcome.state),
        std::move(details), result.error);
   attempt.services.events.publish(again ? "task.retrying" : "task.ended", attempt.ids,
                                   std::move(data));
 }
 
-asio::awaitable<void> attempt_task(TaskServices& services, Run& run, Context& ctx,
+asio::awaitable<void> attempt_task(TaskServices& services, RunRecord& run, Context& ctx,
                                    interact::Interactor& interactor, tasks::Claim claim, int slot) {
-  Attempt attempt{.services = services, .run = run, .claim = claim, .slot = slot, .ids = run.ids,
-                  .started = ctx.clock().now(), .outcome = {}, .session_id = {}};
+  Attempt attempt{.services = services,
+                  .run = run,
+                  .claim = claim,
+                  .slot = slot,
+                  .ids = run.ids,
+                  .started = ctx.clock().now(),
+                  .outcome = {},
+                  .session_id = {}};
   attempt.ids.task = claim.task.id;
   attempt.ids.attempt = claim.task.attempt;
   attempt.result().state = TaskState::running;
   attempt.result().attempts = claim.task.attempt;
-  services.events.publish("task.started", attempt.ids,
-                          {{"index", claim.task.index}, {"slot", slot},
-                           {"attempt", claim.task.attempt}});
+  services.events.publish(
+      "task.started", attempt.ids,
+      {{"index", claim.task.index}, {"slot", slot}, {"attempt", claim.task.attempt}});
   tell(attempt, observe::Level::info, "task.execute", "started", {{"index", claim.task.index}});
 
-  const auto limit = run.definition->timeout && !run.request.task_timeout
-                         ? *run.definition->timeout
-                         : Duration(run.request.task_timeout.value_or(services.settings.task_timeout));
+  const auto limit =
+      run.definition->timeout && !run.request.task_timeout
+          ? *run.definition->timeout
+          : Duration(run.request.task_timeout.value_or(services.settings.task_timeout));
   Context task_ctx = ctx.with_timeout(limit, "task").with_ids(attempt.ids);
   SessionSpec spec = session_spec(run, services.settings);
   const std::string run_id = run.result.run_id;
@@ -207,7 +223,7 @@ asio::awaitable<void> attempt_task(TaskServices& services, Run& run, Context& ct
 
 }  // namespace
 
-asio::awaitable<void> work(TaskServices services, std::shared_ptr<Run> run,
+asio::awaitable<void> work(TaskServices services, std::shared_ptr<RunRecord> run,
                            interact::Interactor& interactor, Context ctx, int slot) {
   for (;;) {
     if (run->draining) co_return;

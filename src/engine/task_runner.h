@@ -1,9 +1,9 @@
-// One attempt of one task: session, executor, release, verdict. The way of design.md section 3, top to
-// bottom.
+// One attempt of one task: session, executor, release, verdict. The way of design.md section 3, top
+// to bottom.
 #pragma once
 
 #include "base/random.h"
-#include "engine/run.h"
+#include "engine/run_record.h"
 #include "interact/interactor.h"
 #include "observe/events.h"
 #include "observe/log.h"
@@ -25,7 +25,7 @@ struct TaskServices {
 };
 
 /// Takes the run's tasks one after another until none is left. `slot` is the `session.index`.
-asio::awaitable<void> work(TaskServices services, std::shared_ptr<Run> run,
+asio::awaitable<void> work(TaskServices services, std::shared_ptr<RunRecord> run,
                            interact::Interactor& interactor, Context ctx, int slot);
 
 }  // namespace troupe::engine

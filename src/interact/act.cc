@@ -147,7 +147,8 @@ std::string consent_selector(const NativeTab& tab, const std::string& kind) {
   if (kind == "dismiss") keys.push_back("reject");
   if (kind != "reject") keys.push_back("accept");
   for (const auto key : keys)
-    if (const auto selector = find_string(consent->get_object(), key)) return std::string(*selector);
+    if (const auto selector = find_string(consent->get_object(), key))
+      return std::string(*selector);
   return {};
 }
 
@@ -288,7 +289,7 @@ Async<ActionResult> act(Context& ctx, NativeTab& tab, const json::object& args) 
   CO_TRY(const auto clauses, parse_instruction(instruction));
   const bool optional = find_bool(args, "optional").value_or(false);
   const Duration patience =
-      optional ? Duration(milliseconds(1500)) : Duration(std::chrono::hours(1));
+      optional ? Duration(milliseconds(1000)) : Duration(std::chrono::hours(1));
   ActionResult whole;
   whole.changed = "nothing";
   for (std::size_t i = 0; i < clauses.size(); ++i) {

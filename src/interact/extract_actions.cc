@@ -63,7 +63,8 @@ Async<ActionResult> observe(Context& ctx, NativeTab& tab, const json::object& ar
   const auto ranked = rank(wanted, snapshot, limit);
   json::array refs;
   for (const Candidate* c : ranked) refs.emplace_back(c->ref);
-  json::array call{refs};
+  json::array call;
+  call.emplace_back(std::move(refs));
   CO_TRY(const auto selectors, co_await tab.call(ctx, kSnapshot, "selectorsOf", std::move(call)));
   json::array list;
   for (std::size_t i = 0; i < ranked.size(); ++i) {

@@ -25,6 +25,12 @@ Result<std::string> artifact_path(const NativeTab& tab, std::string_view name) {
   return free_path(dir, safe_file_name(name));
 }
 
+/// The target's fields: `name` is the file's here, not the element's.
+json::object element_fields(json::object args) {
+  args.erase("name");
+  return args;
+}
+
 /// A clip of the element, in coordinates of the page.
 Async<json::object> clip_of(Context& ctx, NativeTab& tab, const json::object& args) {
   CO_TRY(const auto target, parse_target(args));
@@ -130,8 +136,9 @@ Async<std::string> take_picture(Context& ctx, cdp::Page& page, json::object para
 
 Async<ActionResult> screenshot(Context& ctx, NativeTab& tab, const json::object& args) {
   json::object params{{"format", "png"}};
-  if (has_target(args)) {
-    CO_TRY(auto clip, co_await clip_of(ctx, tab, args));
+  const json::object element = element_fields(args);
+  if (has_target(element)) {
+    CO_TRY(auto clip, co_await clip_of(ctx, tab, element));
     params["clip"] = std::move(clip);
   }
   if (find_bool(args, "full_page").value_or(false)) params["captureBeyondViewport"] = true;
@@ -158,7 +165,8 @@ Async<ActionResult> screenshot(Context& ctx, NativeTab& tab, const json::object&
 
 Async<ActionResult> download(Context& ctx, NativeTab& tab, const json::object& args) {
   const auto url = find_string(args, "url");
-  if (!url && !has_target(args))
+  const json::object element = element_fields(args);
+  if (!url && !has_target(element))
     co_return fail(Errc::invalid_argument, "download: neither url nor a target is given");
   const std::int64_t bytes_max = find_int(args, "bytes_max").value_or(kDownloadBytesMax);
   CO_TRY(const auto dir, tab.session().downloads_dir());
@@ -169,7 +177,7 @@ Async<ActionResult> download(Context& ctx, NativeTab& tab, const json::object& a
     auto begun = co_await tab.call(ctx, kCore, "download", std::move(call));
     if (!begun) co_return begun.error();
   } else {
-    CO_TRY(const auto target, parse_target(args));
+    CO_TRY(const auto target, parse_target(element));
     ClickOptions options;
     CO_TRY(const auto clicked, co_await click_target(ctx, tab, target, options));
     (void)clicked;

@@ -11,9 +11,11 @@ std::string text_value(const json::value& value) {
   return value.is_null() ? "" : json::serialize(value);
 }
 
-/// `optional: true`: an absent element is no error.
+/// `optional: true`: an absent element is no error, nor one that nobody sees.
 Result<ActionResult> forgive(Result<ActionResult> result, const json::object& args) {
-  const bool absent = !result && result.error().code == Errc::target_not_found;
+  const bool absent =
+      !result && (result.error().code == Errc::target_not_found ||
+                  result.error().message.find(" is not visible") != std::string::npos);
   if (!absent || !find_bool(args, "optional").value_or(false)) return result;
   ActionResult nothing;
   nothing.changed = "nothing";
@@ -25,7 +27,7 @@ Result<ActionResult> forgive(Result<ActionResult> result, const json::object& ar
 Context patience(Context& ctx, const json::object& args) {
   const bool optional = find_bool(args, "optional").value_or(false);
   if (!optional) return ctx;
-  return ctx.with_timeout(std::chrono::seconds(2), "optional element");
+  return ctx.with_timeout(std::chrono::seconds(1), "optional element");
 }
 
 json::object need_for_mouse() {
@@ -126,7 +128,7 @@ Async<ActionResult> fill_target(Context& ctx, NativeTab& tab, const Target& targ
   if (change.kind != "url" && !find_bool(change.answer, "same").value_or(true))
     co_return fail(Errc::not_actionable,
                    found.what + " holds \"" +
-                       std::string(find_string(change.answer, "value").value_or("")).substr(0, 80) +
+                       std::string(find_string(change.answer, "holds").value_or("")).substr(0, 80) +
                        "\" instead of \"" + value.substr(0, 80) + "\"",
                    "page " + tab.url(), "the field refuses or limits this text");
   ActionResult result;

@@ -1,5 +1,5 @@
-// Interactor: who performs interactions on a session. One row of kActions = one action a workflow step
-// can name. Implementations: native (own engine); later stagehand, stagehand-api.
+// Interactor: who performs interactions on a session. One row of kActions = one action a workflow
+// step can name. Implementations: native (own engine); later stagehand, stagehand-api.
 #pragma once
 
 #include <memory>
@@ -41,8 +41,9 @@ struct InteractOptions {
   json::object site;          ///< The site profile: selectors, consent, popups.
 };
 
-/// Seam. Threads: engine. Errors: those of actions (target_not_found, target_ambiguous, not_actionable,
-/// navigation_failed, extraction_failed, …), session_lost, page_crashed, timeout, cancelled.
+/// Seam. Threads: engine. Errors: those of actions (target_not_found, target_ambiguous,
+/// not_actionable, navigation_failed, extraction_failed, …), session_lost, page_crashed, timeout,
+/// cancelled.
 class Interactor {
  public:
   virtual ~Interactor() = default;

@@ -61,7 +61,10 @@ class NativeInteractor final : public Interactor {
                                   [&](const HandlerRow& r) { return r.kind == action.kind; });
     if (row == kHandlers.end())
       co_return fail(Errc::invalid_argument, "action: there is no \"" + action.kind + "\"");
-    if (action.kind != "goto") CO_TRY_VOID(co_await own.need_page(ctx));
+    if (action.kind != "goto") {
+      auto ready = co_await own.need_page(ctx);
+      if (!ready) co_return ready.error();
+    }
     ++own.session().counters().actions;
     if (own.has_page()) (void)own.page().take_dialogs();
     auto result = co_await row->handler(ctx, own, action.args);

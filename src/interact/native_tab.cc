@@ -50,11 +50,12 @@ std::string piece(const json::object& answer, std::size_t index) {
 NativeTab::NativeTab(sessions::LiveSession& session, InteractOptions options)
     : session_(session), options_(std::move(options)) {}
 
-Async<void> NativeTab::need_page(Context& ctx, std::string url) {
-  if (page_) co_return Result<void>{};
+Async<bool> NativeTab::need_page(Context& ctx, std::string url) {
+  if (page_) co_return false;
   CO_TRY(const auto browser, session_.browser());
   page_ = session_.take_page();
-  if (!page_) {
+  const bool warm = page_ != nullptr;
+  if (!warm) {
     cdp::Page::Options where{.browser_context_id = browser.browser_context_id,
                              .url = std::move(url),
                              .width = browser.viewport_width,
@@ -62,7 +63,7 @@ Async<void> NativeTab::need_page(Context& ctx, std::string url) {
     CO_TRY(page_, co_await cdp::Page::open(ctx, *browser.connection, where));
   }
   watch();
-  co_return Result<void>{};
+  co_return !warm;
 }
 
 std::unique_ptr<cdp::Page> NativeTab::release_page() {

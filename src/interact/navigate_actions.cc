@@ -40,14 +40,11 @@ bool allows_status(const json::object& args, int status) {
 /// Opens the tab directly on the URL when it has no page yet, which costs less than a blank one.
 Async<cdp::Navigation> open_url(Context& ctx, NativeTab& tab, std::string url,
                                 cdp::WaitUntil until) {
-  if (!tab.has_page()) {
-    CO_TRY_VOID(co_await tab.need_page(ctx, url));
+  CO_TRY(const bool opened, co_await tab.need_page(ctx, url));
+  if (opened) {
     auto loaded = co_await tab.page().wait_loaded(ctx, until);
-    // A warm page, or one that shows an error page: navigating tells why.
-    const bool there = loaded && loaded->url != "about:blank";
-    if (there || url == "about:blank" ||
-        (!loaded && loaded.error().code != Errc::navigation_failed))
-      co_return loaded;
+    // It shows an error page: navigating tells why.
+    if (loaded || loaded.error().code != Errc::navigation_failed) co_return loaded;
   }
   co_return co_await tab.page().navigate(ctx, std::move(url), until);
 }

@@ -225,7 +225,7 @@ double scope_fit(std::string_view scope, const Candidate& c) {
   double fit = 1;
   for (const std::string& text : c.context) {
     if (contains_words(to_lower(text), want)) return fit;
-    fit -= 0.03;
+    fit -= 0.1;  // more than the margin: the nearer row is meant
   }
   return contains_words(to_lower(c.heading), want) ? 0.9 : 0;
 }
@@ -296,7 +296,10 @@ Error not_found(const Clause& clause, const Snapshot& snapshot, std::vector<Scor
               "name the element as it is shown on the page, or give a selector");
 }
 
-bool by_score(const Scored& a, const Scored& b) { return a.score > b.score; }
+/// Best first; equals in page order, which is that of the snapshot.
+bool by_score(const Scored& a, const Scored& b) {
+  return a.score != b.score ? a.score > b.score : a.element < b.element;
+}
 
 /// An open modal dialog hides the rest of the page from a person.
 double standing(const Candidate& c, bool dialog_open) {
@@ -315,7 +318,8 @@ std::vector<Scored> score_all(const Clause& clause, const Snapshot& snapshot) {
     if (!target.text.empty()) {
       text = name_fit(target, c);
       // "Terms of Service", "Save for later": the whole phrase may be the name.
-      const double whole = text_fit(target.whole, c.name, true);
+      const double whole =
+          std::max(text_fit(target.whole, c.name, true), text_fit(target.whole, c.label, true));
       if (whole >= 0.9 && target.whole != target.text) {
         scored.push_back({&c, whole * verb_fit(clause, c) * standing(c, dialog)});
         continue;
@@ -327,7 +331,7 @@ std::vector<Scored> score_all(const Clause& clause, const Snapshot& snapshot) {
     if (!target.scope.empty()) score *= scope_fit(target.scope, c);
     if (score > 0.3) scored.push_back({&c, score});
   }
-  std::stable_sort(scored.begin(), scored.end(), by_score);
+  std::sort(scored.begin(), scored.end(), by_score);
   return scored;
 }
 
@@ -336,7 +340,7 @@ Result<Resolution> pick_ordinal(const Clause& clause, const Snapshot& snapshot,
   // Those about as good as the best, without doubles, in page order.
   std::vector<Scored> equals;
   for (const Scored& one : scored) {
-    if (one.score < kEnough || one.score < scored.front().score - 0.12) break;
+    if (one.score < kEnough || one.score < scored.front().score - 0.06) break;
     const bool doubled = std::any_of(equals.begin(), equals.end(), [&](const Scored& other) {
       return same_thing(*one.element, *other.element);
     });
@@ -399,7 +403,7 @@ Result<Resolution> pick_list(const Clause& clause, const Snapshot& snapshot,
   for (Scored& one : scored)
     if (one.element->tag == "select")
       one.score += has_option(*one.element, clause.value) ? 0.12 : -0.1;
-  std::stable_sort(scored.begin(), scored.end(), by_score);
+  std::sort(scored.begin(), scored.end(), by_score);
   std::erase_if(scored, [](const Scored& one) {
     return !choosable(*one.element) && !button_like(*one.element);
   });
@@ -426,7 +430,12 @@ Result<Resolution> resolve(const Clause& clause, const Snapshot& snapshot) {
     std::erase_if(scored, [](const Scored& one) { return one.score < 0.4; });
     return not_found(clause, snapshot, scored);
   }
-  if (target.ordinal != 0) return pick_ordinal(clause, snapshot, scored);
+  // "First name" is a name, not the first of the names.
+  const Candidate& best = *scored.front().element;
+  const bool named_so = !target.quoted && !target.text.empty() &&
+                        (text_fit(target.whole, best.name, true) >= 0.9 ||
+                         text_fit(target.whole, best.label, true) >= 0.9);
+  if (target.ordinal != 0 && !named_so) return pick_ordinal(clause, snapshot, scored);
   std::vector<Scored> rivals{scored.front()};
   for (std::size_t i = 1; i < scored.size(); ++i) {
     if (scored[i].score < scored.front().score - kMargin) break;
@@ -473,7 +482,7 @@ std::vector<const Candidate*> rank(std::string_view wanted, const Snapshot& snap
     }
     if (score > 0) scored.push_back({&c, score});
   }
-  std::stable_sort(scored.begin(), scored.end(), by_score);
+  std::sort(scored.begin(), scored.end(), by_score);
   std::vector<const Candidate*> out;
   for (const Scored& one : scored)
     if (out.size() < limit) out.push_back(one.element);

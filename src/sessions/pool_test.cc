@@ -113,7 +113,8 @@ TEST(Pool, ReportsAFailedReleaseAndFreesItsPlace) {
   run([](Context& ctx) { return release_fails(ctx); });
 }
 
-asio::awaitable<void> wait_for_lease(Context& ctx, Pool& pool, std::vector<int>& order, int number) {
+asio::awaitable<void> wait_for_lease(Context& ctx, Pool& pool, std::vector<int>& order,
+                                     int number) {
   auto lease = co_await pool.acquire(ctx, SessionSpec{}, "", "");
   if (!lease) co_return;
   order.push_back(number);

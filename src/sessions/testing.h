@@ -1,5 +1,5 @@
-// A scripted session provider: what it does is said beforehand, what happened can be read afterwards.
-// Tests only.
+// A scripted session provider: what it does is said beforehand, what happened can be read
+// afterwards. Tests only.
 #pragma once
 
 #include <memory>
@@ -58,7 +58,8 @@ class ScriptedProvider final : public SessionProvider {
                                                  SessionSpec) override {
     if (script_.hold_creation) CO_TRY_VOID(co_await script_.hold_creation->wait(ctx));
     const int number = script_.asked++;
-    if (script_.create_error && number >= script_.create_error_from) co_return *script_.create_error;
+    if (script_.create_error && number >= script_.create_error_from)
+      co_return *script_.create_error;
     ++script_.created;
     std::unique_ptr<ProviderSession> session =
         std::make_unique<ScriptedSession>(script_, std::move(id));

@@ -1,4 +1,5 @@
-// Queue: where tasks wait and how workers get them. Backends: memory (this process); durable ones later.
+// Queue: where tasks wait and how workers get them. Backends: memory (this process); durable ones
+// later.
 #pragma once
 
 #include <memory>
@@ -17,8 +18,8 @@ class Queue {
   virtual ~Queue() = default;
   /// Accepts all or none. Errors: exhausted (too many), storage_failed.
   virtual Async<void> enqueue(Context& ctx, std::vector<Task> tasks) = 0;
-  /// The run's next ready task; waits for one that backs off. Nothing when all have ended or are with
-  /// other workers for good; then the worker can go. Errors: timeout, cancelled.
+  /// The run's next ready task; waits for one that backs off. Nothing when all have ended or are
+  /// with other workers for good; then the worker can go. Errors: timeout, cancelled.
   virtual Async<std::optional<Claim>> claim(Context& ctx, std::string run_id) = 0;
   /// Ends the loan. Errors: conflict (stale token: somebody else has it, or it has ended).
   virtual Async<void> finish(Context& ctx, Claim claim, Outcome outcome) = 0;

@@ -46,8 +46,8 @@ asio::awaitable<void> back_off(Context& real) {
   Fixture f(real);
   co_await f.add(1);
   auto first = co_await f.queue->claim(f.ctx, "r");
-  (void)co_await f.queue->finish(f.ctx, **first, {.state = TaskState::queued,
-                                                  .retry_after = std::chrono::seconds(5)});
+  (void)co_await f.queue->finish(
+      f.ctx, **first, {.state = TaskState::queued, .retry_after = std::chrono::seconds(5)});
   Context brief = f.ctx.with_timeout(std::chrono::seconds(1), "claim");
   std::vector<Async<std::optional<Claim>>> waits;
   waits.push_back(f.queue->claim(brief, "r"));

@@ -29,9 +29,8 @@ bool is_ended(TaskState state) {
 
 Result<void> advance(TaskState& state, TaskState next) {
   const bool allowed =
-      std::any_of(kTransitions.begin(), kTransitions.end(), [&](const Transition& row) {
-        return row.from == state && row.to == next;
-      });
+      std::any_of(kTransitions.begin(), kTransitions.end(),
+                  [&](const Transition& row) { return row.from == state && row.to == next; });
   if (!allowed)
     return fail(Errc::conflict, "task: cannot go from " + std::string(to_string(state)) + " to " +
                                     std::string(to_string(next)));

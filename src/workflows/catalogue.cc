@@ -19,10 +19,12 @@ constexpr std::size_t kFilesPerFolder = 1'000;
 constexpr std::string_view kBuiltIn = "built-in";
 constexpr std::string_view kEndings[] = {".yaml", ".yml", ".json"};
 
-bool is_path(std::string_view name) {
-  return name.find('/') != std::string_view::npos ||
-         std::any_of(std::begin(kEndings), std::end(kEndings),
-                     [&](std::string_view ending) { return name.ends_with(ending); });
+/// Regular files only: a pipe or device would hold the engine thread.
+Result<std::string> read_document(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error))
+    return fail(Errc::invalid_argument, path + ": is not a regular file", path);
+  return read_text_file(path, kFileBytesMax);
 }
 
 /// Name → file of everything in the folders; the first folder that has a name wins.
@@ -108,7 +110,7 @@ Result<Site> parse_site(std::string_view text, std::string_view file) {
 }
 
 Result<Site> read_site(const std::string& path) {
-  TRY(const std::string text, read_text_file(path, kFileBytesMax));
+  TRY(const std::string text, read_document(path));
   return parse_site(text, path);
 }
 
@@ -121,7 +123,7 @@ Result<Site> built_in_site(const std::string& path) {
 using DefinitionResult = Result<std::shared_ptr<const Definition>>;
 
 DefinitionResult read_workflow(const std::string& path) {
-  TRY(const std::string text, read_text_file(path, kFileBytesMax));
+  TRY(const std::string text, read_document(path));
   return parse_definition(text, path);
 }
 
@@ -135,6 +137,12 @@ WorkflowSummary summary_of(const std::string& name, const DefinitionResult& defi
 
 Catalogue::Catalogue(std::vector<std::string> workflow_dirs, std::vector<std::string> site_dirs)
     : workflow_dirs_(std::move(workflow_dirs)), site_dirs_(std::move(site_dirs)) {}
+
+bool Catalogue::is_path(std::string_view name) {
+  return name.find('/') != std::string_view::npos ||
+         std::any_of(std::begin(kEndings), std::end(kEndings),
+                     [&](std::string_view ending) { return name.ends_with(ending); });
+}
 
 Result<std::shared_ptr<const Definition>> Catalogue::workflow(const std::string& name) const {
   if (is_path(name)) return read_workflow(name);

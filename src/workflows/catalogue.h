@@ -36,7 +36,10 @@ class Catalogue final {
  public:
   Catalogue(std::vector<std::string> workflow_dirs, std::vector<std::string> site_dirs);
 
-  /// By name, or by path when `name` has a slash or ends in .yaml, .yml or .json.
+  /// Whether a name is taken as a file's path: it has a slash or ends in .yaml, .yml or .json. What
+  /// comes over the network must not be.
+  static bool is_path(std::string_view name);
+  /// By name, or by path.
   /// Errors: not_found (lists the names there are), invalid_argument (every mistake of the file).
   Result<std::shared_ptr<const Definition>> workflow(const std::string& name) const;
   Result<Site> site(const std::string& name) const;

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <sstream>
+
 #include "base/assets.h"
 #include "workflows/output_schema.h"
 
@@ -293,6 +296,34 @@ TEST(WorkflowSchema, FitsAWorkflowAndRefusesAnUnknownStep) {
   const auto checked = validate_output(schema, good);
   EXPECT_TRUE(checked) << checked.error().message;
   EXPECT_FALSE(validate_output(schema, bad));
+}
+
+/// The n-th YAML block of the guide.
+std::string guide_block(int n) {
+  std::ifstream file(std::string(TROUPE_SOURCE_DIR) + "/docs/guides/workflows.md");
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  constexpr std::string_view kOpen = "```yaml\n";
+  std::size_t begin = 0;
+  for (int i = 0; i < n; ++i) begin = text.find(kOpen, begin) + kOpen.size();
+  return text.substr(begin, text.find("```", begin) - begin);
+}
+
+TEST(Guide, ShowsAValidWorkflow) { EXPECT_EQ(mistakes(guide_block(1)), "ok"); }
+
+TEST(Guide, ShowsValidControlSteps) {
+  std::string steps = guide_block(2);
+  for (auto at = steps.find("[...]"); at != std::string::npos; at = steps.find("[...]"))
+    steps.replace(at, 5, "[{log: x}]");
+  // What the guide's fragments take for granted, and a loop around its break_if.
+  const std::string text =
+      "workflow: w\ninputs: {deep: boolean, topics: array, user: string}\nsteps:\n"
+      "- set: {found: [], urls: [], details: null, videos: []}\n"
+      "- for_each: [1]\n  do:\n  - log: x\n";
+  std::string indented;
+  std::istringstream lines(steps);
+  for (std::string line; std::getline(lines, line);) indented += "  " + line + "\n";
+
+  EXPECT_EQ(mistakes(text + indented), "ok");
 }
 
 TEST(BuiltInWorkflows, AreValid) {

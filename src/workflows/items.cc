@@ -61,19 +61,18 @@ class CsvReader final {
   Result<std::string> quoted() {
     const std::size_t first_line = line_;
     std::string field;
-    for (++at_; !at_end(); ++at_) {
+    bool closed = false;
+    for (++at_; !at_end() && !closed; ++at_) {
       const char c = text_[at_];
       if (c == '\n') ++line_;
-      if (c != '"') {
+      const bool escaped = c == '"' && text_.substr(at_ + 1).starts_with('"');
+      if (escaped) ++at_;
+      if (c != '"' || escaped)
         field += c;
-        continue;
-      }
-      ++at_;
-      if (at_end() || text_[at_] != '"') break;
-      field += '"';
+      else
+        closed = true;
     }
-    const bool closed = at_ > 0 && text_[at_ - 1] == '"';
-    if (at_end() && !closed) return at_line(file_, first_line, "a quoted field is not closed");
+    if (!closed) return at_line(file_, first_line, "a quoted field is not closed");
     if (!at_end() && std::string_view(",\r\n").find(text_[at_]) == std::string_view::npos)
       return at_line(file_, line_, "text after the closing quote of a field");
     return field;

@@ -7,8 +7,8 @@ namespace {
 constexpr std::size_t kStepsMax = 10'000;
 constexpr int kNestingMax = 16;
 constexpr std::int64_t kRoundsMax = 100'000;
-constexpr std::string_view kExtractTypes[] = {"string", "integer", "number",   "boolean",
-                                              "url",    "count",   "duration", "list"};
+constexpr std::string_view kExtractTypes[] = {"string",   "integer", "number", "boolean", "count",
+                                              "duration", "price",   "url",    "date",    "list"};
 
 std::vector<std::string_view> names_of(std::span<const interact::Field> fields) {
   std::vector<std::string_view> names;
@@ -234,8 +234,9 @@ void Reader::check_extract_types(const Tree& fields, const std::string& field) {
       path += ".type";
     }
     if (!type || !type->is_text()) continue;
-    const std::string_view word = type->scalar.get_string();
+    std::string_view word = type->scalar.get_string();
     if (Template::has_braces(word)) continue;
+    if (word.ends_with("[]")) word.remove_suffix(2);  // a list of them
     if (std::find(known.begin(), known.end(), word) == known.end())
       wrong(*type, path, "unknown type '" + std::string(word) + "'" + did_you_mean(word, known));
   }

@@ -30,7 +30,6 @@ const motifs = {
     shape("path", { d: "M212 132V72q0-7 6-7t6 7v22h8V84q0-5 5-5t5 5v20h-18v28z", fill: "#1b120b" }),
   ],
   documentary: (ink) => [  // a globe
-    shape("g", { fill: "none", stroke: ink, "stroke-width": 4 }),
     ...[["circle", { cx: 244, cy: 84, r: 42 }], ["ellipse", { cx: 244, cy: 84, rx: 18, ry: 42 }],
       ["path", { d: "M202 84h84M208 62h72M208 106h72" }]].map(([name, given]) =>
       shape(name, { ...given, fill: "none", stroke: ink, "stroke-width": 4 })),
@@ -58,7 +57,7 @@ function lines(title) {
   const rows = [""];
   for (const word of title.split(" ")) {
     const row = rows[rows.length - 1];
-    if (row && row.length + word.length > 13) rows.push(word);
+    if (row && row.length + word.length > 11) rows.push(word);
     else rows[rows.length - 1] = row ? `${row} ${word}` : word;
   }
   if (rows.length <= 4) return rows;

@@ -12,14 +12,14 @@
 namespace troupe::engine {
 
 /// Shared by the engine's table of runs and by the run's own workers.
-struct Run {
+struct RunRecord {
   RunResult result;
   RunRequest request;
   std::shared_ptr<const workflows::Definition> definition;
   workflows::Site site;
   Ids ids;
-  CancelSource cancel;          ///< Stops the running tasks at once.
-  bool draining = false;        ///< No further task is claimed.
+  CancelSource cancel;    ///< Stops the running tasks at once.
+  bool draining = false;  ///< No further task is claimed.
   int sessions_created = 0;
   Event ended;
 };

@@ -1,0 +1,284 @@
+#include "interact/description.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace troupe::interact {
+
+std::optional<int> whole_number(std::string_view text) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+namespace {
+
+constexpr std::size_t npos = std::string::npos;
+
+struct RoleRow {
+  std::string_view words;
+  std::string_view role;
+  std::string_view implied = {};  ///< Name that the words themselves give.
+};
+constexpr std::array kRoles = std::to_array<RoleRow>({
+    {"search box", "textbox", "search"},
+    {"search field", "textbox", "search"},
+    {"search bar", "textbox", "search"},
+    {"search input", "textbox", "search"},
+    {"searchbox", "textbox", "search"},
+    {"input text field", "textbox"},
+    {"text input field", "textbox"},
+    {"input textbox", "textbox"},
+    {"text field", "textbox"},
+    {"text fields", "textbox"},
+    {"text box", "textbox"},
+    {"text input", "textbox"},
+    {"text area", "textbox"},
+    {"input field", "textbox"},
+    {"input box", "textbox"},
+    {"textarea", "textbox"},
+    {"textbox", "textbox"},
+    {"field", "textbox"},
+    {"fields", "textbox"},
+    {"input", "textbox"},
+    {"editor", "textbox"},
+    {"box", "textbox"},
+    {"radio button", "radio"},
+    {"radio", "radio"},
+    {"check box", "checkbox"},
+    {"tick box", "checkbox"},
+    {"checkbox", "checkbox"},
+    {"checkboxes", "checkbox"},
+    {"toggle switch", "switch"},
+    {"switch", "switch"},
+    {"toggle", "switch"},
+    {"menu item", "menuitem"},
+    {"menu entry", "menuitem"},
+    {"drop-down list", "combobox"},
+    {"dropdown list", "combobox"},
+    {"dropdown menu", "combobox"},
+    {"drop down", "combobox"},
+    {"scroll list", "combobox"},
+    {"select box", "combobox"},
+    {"drop-down", "combobox"},
+    {"dropdown", "combobox"},
+    {"combobox", "combobox"},
+    {"combo box", "combobox"},
+    {"select", "combobox"},
+    {"list", "combobox"},
+    {"hyperlink", "link"},
+    {"link", "link"},
+    {"submit button", "button", "submit"},
+    {"icon button", "button"},
+    {"button", "button"},
+    {"tab", "tab"},
+    {"icon", "icon"},
+    {"image", "img"},
+    {"picture", "img"},
+    {"logo", "img", "logo"},
+    {"heading", "heading"},
+    {"slider", "slider"},
+    {"spinner", "spinbutton"},
+    {"option", "option"},
+    {"entry", "option"},
+    {"menu", "menu"},
+    {"section", "region"},
+    {"element", ""},
+    {"item", ""},
+    {"text", ""},
+    {"label", ""},
+});
+
+struct OrdinalRow {
+  std::string_view word;
+  int place;
+};
+constexpr std::array kOrdinals = std::to_array<OrdinalRow>({
+    {"first", 1},
+    {"second", 2},
+    {"third", 3},
+    {"fourth", 4},
+    {"fifth", 5},
+    {"sixth", 6},
+    {"seventh", 7},
+    {"eighth", 8},
+    {"ninth", 9},
+    {"tenth", 10},
+    {"last", -1},
+    {"topmost", 1},
+});
+
+/// `2nd`, `second`, `last`, `#3`.
+std::optional<int> ordinal_of(const Word& word) {
+  if (word.quoted) return std::nullopt;
+  const std::string& text = word.lower;
+  for (const OrdinalRow& row : kOrdinals)
+    if (text == row.word) return row.place;
+  if (text.starts_with('#')) return whole_number(std::string_view(text).substr(1));
+  const auto digits = text.find_first_not_of("0123456789");
+  if (digits == 0 || digits == npos) return std::nullopt;
+  const auto ending = std::string_view(text).substr(digits);
+  if (ending != "st" && ending != "nd" && ending != "rd" && ending != "th") return std::nullopt;
+  return whole_number(std::string_view(text).substr(0, digits));
+}
+
+const RoleRow* role_at(const Phrase& phrase, std::size_t at) {
+  for (const RoleRow& row : kRoles)
+    if (matches(phrase, at, row.words)) return &row;
+  return nullptr;
+}
+
+/// The role words that end exactly at `end`; the longest.
+const RoleRow* role_ending(const Phrase& phrase, std::size_t end) {
+  const RoleRow* found = nullptr;
+  for (const RoleRow& row : kRoles) {
+    const std::size_t size = count_words(row.words);
+    if (size <= end && matches(phrase, end - size, row.words) &&
+        (!found || size > count_words(found->words)))
+      found = &row;
+  }
+  return found;
+}
+
+// --- Scope: "in the row of Anna", "for Anna", "in the Billing section", "next to Total". ---
+
+struct Scoped {
+  Phrase head;
+  std::string scope;
+};
+
+}  // namespace
+
+std::string scope_text(Phrase phrase) {
+  drop_articles(phrase);
+  for (const std::string_view lead :
+       {"row of", "row with", "row for", "row containing", "line of", "card of", "card for",
+        "same row as", "row that says", "user"})
+    if (matches(phrase, 0, lead) && phrase.size() > count_words(lead)) {
+      phrase = part(phrase, count_words(lead));
+      break;
+    }
+  drop_articles(phrase);
+  for (const std::string_view tail : {"row", "card", "section", "dialog", "form", "panel", "group",
+                                      "box", "item", "area", "table", "list", "window", "popup"})
+    if (phrase.size() > 1 && phrase.back().lower == tail) {
+      phrase.pop_back();
+      break;
+    }
+  if (any_quoted(phrase))
+    for (const Word& word : phrase)
+      if (word.quoted) return word.text;
+  return join(phrase);
+}
+
+namespace {
+
+/// Only when the words before the preposition already describe an element: names contain
+/// prepositions too ("Terms of Service", "Log in").
+Scoped split_scope(const Phrase& phrase) {
+  constexpr std::array kScopes =
+      std::to_array<std::string_view>({"in", "inside", "within", "under", "below", "next to",
+                                       "beside", "for", "of", "from", "on", "at", "near", "by"});
+  for (std::size_t i = 1; i + 1 < phrase.size(); ++i)
+    for (const auto words : kScopes) {
+      if (!matches(phrase, i, words)) continue;
+      const bool described = phrase[i - 1].quoted || role_ending(phrase, i) != nullptr;
+      if (!described) continue;
+      const Phrase rest = part(phrase, i + count_words(words));
+      if (rest.empty()) continue;
+      return {part(phrase, 0, i), scope_text(rest)};
+    }
+  return {phrase, {}};
+}
+
+// "at the top", "on the page" say nothing that tells elements apart.
+void drop_tail(Phrase& phrase) {
+  for (const std::string_view tail :
+       {"on the page", "on this page", "of the page", "at the top", "at the bottom", "on the left",
+        "on the right", "below", "above", "again", "to continue", "in the page", "on the screen"}) {
+    const std::size_t size = count_words(tail);
+    if (phrase.size() > size && matches(phrase, phrase.size() - size, tail))
+      phrase.resize(phrase.size() - size);
+  }
+}
+
+void take_ordinal(Phrase& phrase, Description& out) {
+  for (std::size_t i = 0; i < phrase.size(); ++i) {
+    if (i > 0 && i + 1 < phrase.size() && phrase[i].lower.starts_with('#') == false) continue;
+    auto place = ordinal_of(phrase[i]);
+    const bool number = matches(phrase, i, "number") || matches(phrase, i, "no");
+    if (number && i + 1 < phrase.size()) place = whole_number(phrase[i + 1].text);
+    if (!place || (phrase.size() == 1 && !phrase[i].lower.starts_with('#'))) continue;
+    out.ordinal = *place;
+    const std::size_t used = number ? 2 : 1;
+    phrase.erase(phrase.begin() + static_cast<std::ptrdiff_t>(i),
+                 phrase.begin() + static_cast<std::ptrdiff_t>(i + used));
+    return;
+  }
+}
+
+void take_role(Phrase& phrase, Description& out) {
+  std::string_view implied;
+  if (const RoleRow* row = role_ending(phrase, phrase.size())) {
+    // "Search box" alone is a role with a name in it; "Menu" alone is more likely a name.
+    out.role = row->role;
+    implied = row->implied;
+    phrase.resize(phrase.size() - count_words(row->words));
+  } else if (const RoleRow* first = role_at(phrase, 0)) {
+    out.role = first->role;
+    implied = first->implied;
+    phrase.erase(phrase.begin(),
+                 phrase.begin() + static_cast<std::ptrdiff_t>(count_words(first->words)));
+    for (const std::string_view words :
+         {"which says", "that says", "with the text", "with the label", "with the name", "saying",
+          "labelled", "labeled", "called", "named", "titled", "with text", "with name", "marked",
+          "to", "for", "with", "reading"})
+      if (matches(phrase, 0, words) && phrase.size() > count_words(words)) {
+        phrase = part(phrase, count_words(words));
+        break;
+      }
+  }
+  if (phrase.empty() && !implied.empty()) out.text = implied;
+}
+
+}  // namespace
+
+Description describe(Phrase phrase) {
+  Description out;
+  drop_articles(phrase);
+  out.whole = join(phrase);
+  if (const RoleRow* row = role_ending(phrase, phrase.size()))
+    if (phrase.size() > count_words(row->words))
+      out.whole = join(part(phrase, 0, phrase.size() - count_words(row->words)));
+  drop_tail(phrase);
+  Scoped scoped = split_scope(phrase);
+  out.scope = std::move(scoped.scope);
+  phrase = std::move(scoped.head);
+  drop_articles(phrase);
+  take_ordinal(phrase, out);
+  drop_articles(phrase);
+  const Phrase before = phrase;
+  take_role(phrase, out);
+  drop_articles(phrase);
+  if (out.ordinal == 0) take_ordinal(phrase, out);
+  for (const Word& word : phrase) {
+    if (!word.quoted) continue;
+    out.text = word.text;
+    out.quoted = true;
+    return out;
+  }
+  if (!phrase.empty()) out.text = join(phrase);
+  // One bare word such as "Menu" or "Switch" is what it is called, not a kind of thing.
+  if (out.text.empty() && out.ordinal == 0 && before.size() == 1 &&
+      before[0].text != before[0].lower) {
+    out.text = before[0].text;
+    out.role.clear();
+  }
+  return out;
+}
+
+Description parse_description(std::string_view text) { return describe(split_words(text)); }
+
+}  // namespace troupe::interact

@@ -1,0 +1,142 @@
+#include "interact/instruction.h"
+
+#include <gtest/gtest.h>
+
+namespace troupe::interact {
+namespace {
+
+// One line that tells a clause: verb|text|role|ordinal|scope|value.
+std::string line(const Clause& clause) {
+  const Description& target = clause.target;
+  std::string out(to_string(clause.verb));
+  out += "|" + target.text + "|" + target.role + "|";
+  out += target.ordinal ? std::to_string(target.ordinal) : "";
+  out += "|" + target.scope + "|";
+  if (clause.values.empty()) return out + clause.value;
+  for (std::size_t i = 0; i < clause.values.size(); ++i) out += (i ? "+" : "") + clause.values[i];
+  return out;
+}
+
+std::string parsed(std::string_view text) {
+  const auto clauses = parse_instruction(text);
+  if (!clauses) return "error: " + clauses.error().message;
+  std::string out;
+  for (const Clause& clause : *clauses) out += (out.empty() ? "" : " ; ") + line(clause);
+  return out;
+}
+
+struct Form {
+  const char* text;
+  const char* clauses;
+};
+
+class InstructionForm : public ::testing::TestWithParam<Form> {};
+
+TEST_P(InstructionForm, IsUnderstood) { EXPECT_EQ(parsed(GetParam().text), GetParam().clauses); }
+
+INSTANTIATE_TEST_SUITE_P(
+    Click, InstructionForm,
+    ::testing::Values(
+        Form{"click the 'Search' button", "click|Search|button|||"},
+        Form{"Click on the \"Ok\" button.", "click|Ok|button|||"},
+        Form{"click the \u201cSign in\u201d link", "click|Sign in|link|||"},
+        Form{"click on the link About", "click|About|link|||"},
+        Form{"click button called 'Go'", "click|Go|button|||"}, Form{"tap Save", "click|Save||||"},
+        Form{"Click Tab #3", "click||tab|3||"},
+        Form{"click the 2nd 'Reply' button", "click|Reply|button|2||"},
+        Form{"click the third button", "click||button|3||"},
+        Form{"click the last link", "click||link|-1||"},
+        Form{"click the Reply button in the row of Anna", "click|Reply|button||Anna|"},
+        Form{"For the user @anna, click on \"Reply\"", "click|Reply|||@anna|"},
+        Form{"click Terms of Service", "click|Terms of Service||||"},
+        Form{"click the Delete icon next to 'Invoice 7'", "click|Delete|icon||Invoice 7|"},
+        Form{"press the Next button", "click|Next|button|||"},
+        Form{"hit Submit", "click|Submit||||"},
+        Form{"please double click the file 'a.txt'", "double click|a.txt||||"},
+        Form{"right-click the 'Photo' image", "right click|Photo|img|||"},
+        Form{"open the Settings menu", "click|Settings|menu|||"},
+        Form{"hover over Menu", "hover|Menu||||"},
+        Form{"submit the form", "click|submit|button|||"},
+        Form{"click it's fine", "click|it's fine||||"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Fill, InstructionForm,
+    ::testing::Values(
+        Form{"type jazz into the search box", "fill|search|textbox|||jazz"},
+        Form{"type 'hello world' in the Message field", "fill|Message|textbox|||hello world"},
+        Form{"enter \"x\" in the Name field and press Enter",
+             "fill|Name|textbox|||x ; press|||||Enter"},
+        Form{"fill the Email field with a@b.c", "fill|Email|textbox|||a@b.c"},
+        Form{"fill in 'Ada' into the Full name field", "fill|Full name|textbox|||Ada"},
+        Form{"set the Quantity to 3", "fill|Quantity||||3"},
+        Form{"Enter \"V\" into the text field and press Submit",
+             "fill||textbox|||V ; click|Submit||||"},
+        Form{"Enter the username \"u\" and the password \"p\" into the text fields and press login",
+             "fill|username|textbox|||u ; fill|password|textbox|||p ; click|login||||"},
+        Form{"enter 01/02/2020 as the date and hit submit",
+             "fill|date||||01/02/2020 ; click|submit||||"},
+        Form{"type cats and dogs", "fill|||||cats and dogs"},
+        Form{"clear the search box", "fill|search|textbox|||"},
+        Form{"search for jazz", "fill|search|textbox|||jazz ; press|||||Enter"},
+        Form{"type \"a, and b\" into the 2nd textbox", "fill||textbox|2||a, and b"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Choose, InstructionForm,
+    ::testing::Values(Form{"select Blue from Colour", "select|Colour||||Blue"},
+                      Form{"choose 'X' from the 'L' dropdown", "select|L|combobox|||X"},
+                      Form{"Select Anna, Bob and Cem from the scroll list",
+                           "select||combobox|||Anna+Bob+Cem"},
+                      Form{"select the 'Large' radio button", "check|Large|radio|||"},
+                      Form{"check the box I agree", "check|I agree|checkbox|||"},
+                      Form{"uncheck 'News'", "uncheck|News|checkbox|||"},
+                      Form{"check the 3rd radio button", "check||radio|3||"},
+                      Form{"tick 'A' and 'B'", "check|A|checkbox||| ; check|B|checkbox|||"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Others, InstructionForm,
+    ::testing::Values(Form{"press Escape", "press|||||Escape"},
+                      Form{"press the Enter key", "press|||||Enter"},
+                      Form{"press Control+A", "press|||||Control+A"},
+                      Form{"press Enter in the search box", "press|search|textbox|||Enter"},
+                      Form{"scroll down", "scroll|||||next"},
+                      Form{"scroll to the bottom", "scroll|||||bottom"},
+                      Form{"scroll 50% down the page", "scroll|||||50%"},
+                      Form{"scroll to 'Comments'", "scroll|Comments||||"},
+                      Form{"scroll up one chunk", "scroll|||||previous"},
+                      Form{"Scroll the textarea to the bottom", "scroll||textbox|||bottom"},
+                      Form{"go back", "back|||||"}, Form{"reload the page", "reload|||||"},
+                      Form{"accept the cookies", "consent|||||accept"},
+                      Form{"reject all cookies", "consent|||||reject"},
+                      Form{"dismiss the consent dialog", "consent|||||dismiss"},
+                      Form{"Close the dialog box by clicking the \"x\"", "click|x||||"},
+                      Form{"wait 2 seconds", "wait|||||2000"},
+                      Form{"wait for 'Done' to appear", "wait|Done||||visible"},
+                      Form{"go to https://example.com/a and click Login",
+                           "go|||||https://example.com/a ; click|Login||||"},
+                      Form{"click Open, then type x into Name, then press Enter",
+                           "click|Open|||| ; fill|Name||||x ; press|||||Enter"}));
+
+TEST(Instruction, SaysWhenItIsEmpty) {
+  const auto clauses = parse_instruction("  ");
+
+  EXPECT_EQ(clauses.error().code, Errc::invalid_argument);
+}
+
+TEST(Instruction, KeepsTheWordsOfEachClause) {
+  const auto clauses = parse_instruction("type 'a b' into Name and press Enter");
+
+  ASSERT_TRUE(clauses);
+  EXPECT_EQ(clauses->at(0).source, "type \"a b\" into Name");
+  EXPECT_EQ(clauses->at(1).source, "press Enter");
+}
+
+TEST(Instruction, WithoutAVerbNeedsAnExactName) {
+  const auto clauses = parse_instruction("Add to cart");
+
+  ASSERT_TRUE(clauses);
+  EXPECT_TRUE(clauses->front().exact_only);
+  EXPECT_EQ(clauses->front().target.text, "Add to cart");
+}
+
+}  // namespace
+}  // namespace troupe::interact
