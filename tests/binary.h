@@ -120,15 +120,16 @@ class Binary final {
   pid_t pid_ = -1;
 };
 
-/// Browser processes whose command line names a profile below `data_dir`.
+/// Processes of browsers (all kinds: renderers, zygotes, …) with a profile below `data_dir`, told
+/// by the folder for temporary files that all of them inherit.
 inline int browsers_of(const std::string& data_dir) {
   int count = 0;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
     if (std::atoi(entry.path().filename().c_str()) <= 1) continue;
-    std::ifstream file(entry.path() / "cmdline", std::ios::binary);
-    const std::string line(std::istreambuf_iterator<char>(file), {});
-    if (line.find("--user-data-dir=" + data_dir) != std::string::npos) ++count;
+    std::ifstream file(entry.path() / "environ", std::ios::binary);
+    const std::string environment(std::istreambuf_iterator<char>(file), {});
+    if (environment.find("TMPDIR=" + data_dir) != std::string::npos) ++count;
   }
   return count;
 }
