@@ -40,7 +40,8 @@ TEST_F(NativeData, ExtractsTablesAndRepeatedCards) {
   page(
       "<table><thead><tr><th>Product "
       "Name<th>Price<tbody><tr><td>Pen<td>$1.50<tr><td>Ink<td>$12</table>"
-      "<div><article><h3>A</h3><span class=author><i aria-hidden=true>XX</i> X</span></article><article><h3>B</h3>"
+      "<div><article><h3>A</h3><span class=author><i aria-hidden=true>XX</i> "
+      "X</span></article><article><h3>B</h3>"
       "<span class=author>Y</span></article><article><h3>C</h3><span "
       "class=author>Z</span></article></div>");
 
