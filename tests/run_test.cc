@@ -71,13 +71,13 @@ steps:
     for (; (at = log.find("Action: step.goto, Status: ok", at)) != std::string::npos; ++at) ++count;
     return count >= 5;
   })) << troupe.err();
-  ASSERT_GT(browsers_of(scratch.path()), 5);
+  const auto groups = browser_groups(scratch.path());
+  ASSERT_GT(processes_in(groups), 5);
 
   troupe.signal(SIGKILL);
   troupe.wait();
 
-  EXPECT_TRUE(
-      Binary::until(std::chrono::seconds(5), [&] { return browsers_of(scratch.path()) == 0; }));
+  EXPECT_TRUE(Binary::until(std::chrono::seconds(5), [&] { return processes_in(groups) == 0; }));
   EXPECT_GE(profiles_in(scratch.path() + "/data"), 1u);
   Binary next(scratch, {"run", scratch.write("one.yaml", R"(
 workflow: one
