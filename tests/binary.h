@@ -11,6 +11,7 @@
 #include <fstream>
 #include <functional>
 #include <map>
+#include <set>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -120,17 +121,33 @@ class Binary final {
   pid_t pid_ = -1;
 };
 
-/// Browser processes whose command line names a profile below `data_dir`.
-inline int browsers_of(const std::string& data_dir) {
+/// Process groups of the browsers with a profile below `data_dir`. Take them while the browsers run: a
+/// renderer cannot be told from others by its command line.
+inline std::set<pid_t> browser_groups(const std::string& data_dir) {
+  std::set<pid_t> groups;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
+    const pid_t pid = std::atoi(entry.path().filename().c_str());
+    if (pid <= 1) continue;
+    std::ifstream file(entry.path() / "cmdline", std::ios::binary);
+    const std::string line(std::istreambuf_iterator<char>(file), {});
+    if (line.find("--user-data-dir=" + data_dir) != std::string::npos) groups.insert(getpgid(pid));
+  }
+  return groups;
+}
+
+inline int processes_in(const std::set<pid_t>& groups) {
   int count = 0;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
-    if (std::atoi(entry.path().filename().c_str()) <= 1) continue;
-    std::ifstream file(entry.path() / "cmdline", std::ios::binary);
-    const std::string line(std::istreambuf_iterator<char>(file), {});
-    if (line.find("--user-data-dir=" + data_dir) != std::string::npos) ++count;
+    const pid_t pid = std::atoi(entry.path().filename().c_str());
+    count += pid > 1 && groups.contains(getpgid(pid));
   }
   return count;
+}
+
+inline int browsers_of(const std::string& data_dir) {
+  return static_cast<int>(browser_groups(data_dir).size());
 }
 
 inline std::size_t profiles_in(const std::string& data_dir) {

@@ -30,8 +30,8 @@ const std::map<std::string, std::string> kLogged = {{"TROUPE_LOG_LEVEL", "info"}
 
 TEST(Run, DiscoversVideosOnFiveParallelSessions) {
   const Scratch scratch;
-  Binary troupe(scratch,
-                {"run", "video_discovery", "--site", "demo", "--sessions", "5", "--json"}, kLogged);
+  Binary troupe(scratch, {"run", "video_discovery", "--site", "demo", "--sessions", "5", "--json"},
+                kLogged);
 
   ASSERT_EQ(troupe.wait(), 0) << troupe.err();
 
@@ -71,13 +71,13 @@ steps:
     for (; (at = log.find("Action: step.goto, Status: ok", at)) != std::string::npos; ++at) ++count;
     return count >= 5;
   })) << troupe.err();
-  ASSERT_GT(browsers_of(scratch.path()), 5);
+  const auto groups = browser_groups(scratch.path());
+  ASSERT_GT(processes_in(groups), 5);
 
   troupe.signal(SIGKILL);
   troupe.wait();
 
-  EXPECT_TRUE(
-      Binary::until(std::chrono::seconds(5), [&] { return browsers_of(scratch.path()) == 0; }));
+  EXPECT_TRUE(Binary::until(std::chrono::seconds(5), [&] { return processes_in(groups) == 0; }));
   EXPECT_GE(profiles_in(scratch.path() + "/data"), 1u);
   Binary next(scratch, {"run", scratch.write("one.yaml", R"(
 workflow: one
@@ -132,21 +132,35 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         BadInput{"UnknownWorkflow", {"run", "nothing_such"}, 2, "nothing_such"},
         BadInput{"UnknownSite", {"run", "video_discovery", "--site", "nosite"}, 2, "nosite"},
-        BadInput{"NoSessions", {"run", "video_discovery", "--site", "demo", "--sessions", "0"}, 2,
+        BadInput{"NoSessions",
+                 {"run", "video_discovery", "--site", "demo", "--sessions", "0"},
+                 2,
                  "1..50"},
         BadInput{"TooManySessions",
-                 {"run", "video_discovery", "--site", "demo", "--sessions", "1000000000"}, 2,
+                 {"run", "video_discovery", "--site", "demo", "--sessions", "1000000000"},
+                 2,
                  "1..50"},
         BadInput{"UnknownInput",
-                 {"run", "video_discovery", "--site", "demo", "--input", "topcis=x"}, 2, "topcis"},
+                 {"run", "video_discovery", "--site", "demo", "--input", "topcis=x"},
+                 2,
+                 "topcis"},
         BadInput{"WrongType",
-                 {"run", "video_discovery", "--site", "demo", "--input", "max_videos=many"}, 2,
+                 {"run", "video_discovery", "--site", "demo", "--input", "max_videos=many"},
+                 2,
                  "max_videos"},
-        BadInput{"NoBrowser", {"run", "video_discovery", "--site", "demo"}, 4, "TROUPE_BROWSER",
+        BadInput{"NoBrowser",
+                 {"run", "video_discovery", "--site", "demo"},
+                 4,
+                 "TROUPE_BROWSER",
                  {{"TROUPE_BROWSER", "/nowhere/chromium"}}},
-        BadInput{"NoDataDir", {"run", "video_discovery", "--site", "demo"}, 4, "data_dir",
+        BadInput{"NoDataDir",
+                 {"run", "video_discovery", "--site", "demo"},
+                 4,
+                 "data_dir",
                  {{"TROUPE_DATA_DIR", "/proc/nowhere"}}},
-        BadInput{"UnknownSetting", {"run", "video_discovery", "--config", "/nowhere.toml"}, 2,
+        BadInput{"UnknownSetting",
+                 {"run", "video_discovery", "--config", "/nowhere.toml"},
+                 2,
                  "/nowhere.toml"}),
     [](const auto& info) { return info.param.name; });
 
@@ -172,8 +186,10 @@ steps:
     save_as: page
 output: "{{ page }}"
 )");
-  const std::string items = scratch.write(
-      "items.jsonl", R"({"path": "/"})" "\n" R"({"path": ")" + GetParam().url + "\"}\n");
+  const std::string items = scratch.write("items.jsonl", R"({"path": "/"})"
+                                                         "\n"
+                                                         R"({"path": ")" +
+                                                             GetParam().url + "\"}\n");
   Binary troupe(scratch, {"run", workflow, "--site", "demo", "--sessions", "2", "--items", items,
                           "--attempts", "1", "--json"});
 
@@ -210,8 +226,10 @@ steps:
     save_as: page
 output: "{{ page }}"
 )");
-  const std::string items =
-      scratch.write("items.jsonl", R"({"path": "/"})" "\n" R"({"path": "chrome://crash"})" "\n");
+  const std::string items = scratch.write("items.jsonl", R"({"path": "/"})"
+                                                         "\n"
+                                                         R"({"path": "chrome://crash"})"
+                                                         "\n");
   Binary troupe(scratch, {"run", workflow, "--site", "demo", "--sessions", "2", "--items", items,
                           "--attempts", "1", "--json"});
   EXPECT_EQ(troupe.wait(), 3) << troupe.err();

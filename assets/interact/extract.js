@@ -22,8 +22,9 @@
     if (/^(input|textarea|select)$/.test(e.localName))
       return e.localName === 'select' ? clean([...e.selectedOptions].map((o) => o.text).join(', ')) : T.valueOf(e);
     if (e.localName === 'img') return e.alt;
-    const text = T.textOf(e);
-    return clean(text) || clean(e.textContent);
+    // Initials in an avatar and other ornaments are not read out, so they are no data either.
+    const read = e.querySelector('[aria-hidden=true]') ? T.content(e) : '';
+    return read || clean(T.textOf(e)) || clean(e.textContent);
   };
   const checked = (e) => {
     if ('checked' in e && /^(checkbox|radio)$/.test(e.type)) return String(e.checked);

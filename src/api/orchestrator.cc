@@ -62,9 +62,7 @@ struct Orchestrator::Impl {
     return host->call<T>(std::move(body));
   }
 
-  Context context() {
-    return Context(host->engine().clock(), host->io().get_executor());
-  }
+  Context context() { return Context(host->engine().clock(), host->io().get_executor()); }
 
   std::unique_ptr<api::EngineHost> host;
   std::unique_ptr<api::ApiServer> server;
@@ -95,8 +93,8 @@ RunResult Orchestrator::run_workflow(RunRequest request) {
       [&] { return submit_and_wait(engine, ctx, std::move(request)); });
   if (!result) throw TaskCreationError(result.error());
   const std::string id = result->run_id;
-  const bool created = impl_->call<bool>(
-      [&]() -> asio::awaitable<bool> { co_return engine.session_created(id); });
+  const bool created =
+      impl_->call<bool>([&]() -> asio::awaitable<bool> { co_return engine.session_created(id); });
   if (auto failure = failure_of(*result, created)) std::rethrow_exception(failure);
   return std::move(*result);
 }
@@ -152,8 +150,8 @@ std::vector<RunResult> Orchestrator::list_runs() {
 Session Orchestrator::create_session(SessionSpec spec) {
   engine::Engine& engine = impl_->host->engine();
   Context ctx = impl_->context();
-  auto session = impl_->call<Result<Session>>(
-      [&] { return engine.create_session(ctx, std::move(spec)); });
+  auto session =
+      impl_->call<Result<Session>>([&] { return engine.create_session(ctx, std::move(spec)); });
   if (!session) throw SessionCreationError(session.error());
   return std::move(*session);
 }

@@ -169,7 +169,7 @@ void ApiServer::write_log(const Exchange& exchange, int status, const Error* err
                   {"trace_id", exchange.trace_id},
                   {"request_id", exchange.request_id},
                   {"remote", exchange.request.remote_address}};
-  if (!exchange.key_name.empty()) line.details.emplace_back("caller", exchange.key_name);
+  if (!exchange.key_name.empty()) line.details.emplace_back("client", exchange.key_name);
   services_.log.write({}, line);
 }
 

@@ -125,7 +125,7 @@ TEST_F(ApiServerTest, AKeyIsNeededWhenThereAreKeys) {
   EXPECT_EQ(get("/v1/runs", {{"X-API-Key", "another-key"}}).status, 200);
   EXPECT_EQ(get("/v1/runs", {{"X-BB-API-Key", "another-key"}}).status, 200);
   EXPECT_EQ(get("/health").status, 200);
-  EXPECT_THAT(log_.lines(), Contains(HasSubstr("caller=ci")));
+  EXPECT_THAT(log_.lines(), Contains(HasSubstr("client=ci")));
   EXPECT_THAT(log_.lines(), Not(Contains(HasSubstr("0123456789"))));
 }
 

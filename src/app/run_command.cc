@@ -170,9 +170,10 @@ class RunCommand final {
       print(json_lines(result));
     } else {
       print_lines(render_results(result, {.width = terminal_width(STDOUT_FILENO)}));
-      if (result.tasks.size() == 1 || !result.error) std::cout.flush();
+      std::cout.flush();
     }
     if (!invocation_.run.quiet) say(summary_line(result));
+    if (result.error) say("troupe: " + result.error->describe());
     const auto written = file_.write(file_.has_lines() ? json_lines(result) : document);
     if (!written) return report(written.error());
     return exit_code(result);

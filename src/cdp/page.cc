@@ -39,6 +39,11 @@ bool document_went_away(const Error& error) {
   });
 }
 
+Error not_a_url(const std::string& url) {
+  return fail(Errc::invalid_argument, "goto " + url + ": the browser does not take it for a URL",
+              "page", "give an absolute URL such as https://example.com/");
+}
+
 Error script_failure(const json::object& details) {
   std::string text = string_at(details, "text");
   if (const auto* exception = find(details, "exception"); exception && exception->is_object()) {
@@ -94,8 +99,12 @@ Async<std::unique_ptr<Page>> Page::open(Context& ctx, Connection& connection, Op
   if (!options.browser_context_id.empty()) create["browserContextId"] = options.browser_context_id;
   create["width"] = options.width;
   create["height"] = options.height;
-  CO_TRY(auto created, co_await connection.call(ctx, "", "Target.createTarget", std::move(create)));
-  page->target_id_ = string_at(created, "targetId");
+  auto created = co_await connection.call(ctx, "", "Target.createTarget", std::move(create));
+  if (!created &&
+      created.error().message.find("Failed to create web contents") != std::string::npos)
+    co_return not_a_url(options.url);
+  if (!created) co_return created.error();
+  page->target_id_ = string_at(*created, "targetId");
   page->main_frame_id_ = page->target_id_;  // Chromium names a page's first frame like its target
   json::object attach{{"targetId", page->target_id_}, {"flatten", true}};
   auto attached = co_await connection.call(ctx, "", "Target.attachToTarget", std::move(attach));
@@ -134,9 +143,7 @@ Async<Navigation> Page::navigate(Context& ctx, std::string url, WaitUntil until)
   json::object params{{"url", url}};
   auto answer = co_await call(ctx, "Page.navigate", std::move(params));
   if (!answer) {
-    if (answer.error().code == Errc::protocol_error)
-      co_return fail(Errc::invalid_argument, "goto " + url + ": " + answer.error().message, "page",
-                     "give an absolute URL such as https://example.com/");
+    if (answer.error().code == Errc::protocol_error) co_return not_a_url(url);
     if (answer.error().code != Errc::timeout) co_return answer.error();
     post("Page.stopLoading");
     co_return fail(Errc::timeout, "goto " + url + ": " + answer.error().message, "page");

@@ -65,7 +65,8 @@ asio::awaitable<ExecutionOutcome> Run::execute() {
   } else {
     outcome_.error = std::move(output).error();
   }
-  co_await finish_branch(ctx_, branch, outcome_.error);
+  if (outcome_.error) co_await take_picture(ctx_, branch, *outcome_.error);
+  co_await close_tab(branch, !outcome_.error);
   if (branch.failure) {
     outcome_.failed_step = std::move(branch.failure->step);
     outcome_.screenshot = std::move(branch.failure->screenshot);
@@ -130,11 +131,6 @@ asio::awaitable<void> Run::close_tab(Branch& branch, bool clean) {
   Context limited = ctx_.for_cleanup(kCloseLimit, "closing the tab");
   auto closed = co_await interactor_.close(limited, std::move(branch.tab), clean);
   if (!closed) outcome_.cleanup_errors.push_back(std::move(closed).error());
-}
-
-asio::awaitable<void> Run::finish_branch(Context& ctx, Branch& branch, std::optional<Error> error) {
-  if (error) co_await take_picture(ctx, branch, *error);
-  co_await close_tab(branch, !error);
 }
 
 asio::awaitable<ExecutionOutcome> execute(Context& ctx, sessions::LiveSession& session,

@@ -231,7 +231,8 @@ asio::awaitable<void> Run::run_branch(Context& ctx, Frame& frame, const Step& st
   }
   if (flow && *flow == Flow::stop) state.flow = Flow::stop;
   state.saved[index] = saved.own();
-  co_await finish_branch(ctx, branch, error);
+  if (error) co_await take_picture(ctx, branch, *error);
+  co_await close_tab(branch, false);  // only the main tab's page is kept for the next task
   if (first) state.failure = std::move(branch.failure);
 }
 

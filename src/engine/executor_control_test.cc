@@ -193,7 +193,7 @@ TEST_F(ExecutorControlTest, NamesACallThatIsNotKnown) {
 
 TEST_F(ExecutorControlTest, RunsWrittenBranchesInTabsOfTheirOwn) {
   EXPECT_CALL(interactor, opens).Times(2);
-  EXPECT_CALL(interactor, closes(true)).Times(2);
+  EXPECT_CALL(interactor, closes(false)).Times(2);
 
   const auto outcome = run_steps(R"(  - parallel:
       - [{evaluate: 'a', save_as: left}]

@@ -89,7 +89,6 @@ class Run final {
                                 const workflows::Definition& definition);
   asio::awaitable<void> close_tab(Branch& branch, bool clean);
   asio::awaitable<void> take_picture(Context& ctx, Branch& branch, Error error);
-  asio::awaitable<void> finish_branch(Context& ctx, Branch& branch, std::optional<Error> error);
 
   // executor_steps.cc
   Async<Flow> run_steps(Context& ctx, Frame& frame, const Steps& steps);

@@ -44,7 +44,9 @@ void on_step(Attempt& attempt, const StepReport& step) {
   if (step.error) data["error"] = to_json(*step.error);
   attempt.services.events.publish(begins ? "step.started" : "step.ended", attempt.ids,
                                   std::move(data));
-  const auto level = step.status == "failed"    ? observe::Level::warning
+  const auto said = observe::level_from(step.level);  // a `log` step has a level of its own
+  const auto level = said                       ? *said
+                     : step.status == "failed"  ? observe::Level::warning
                      : step.status == "ignored" ? observe::Level::info
                                                 : observe::Level::debug;
   if (!begins && attempt.services.log.enabled(level))
@@ -69,7 +71,8 @@ ExecutionInput execution_input(const Attempt& attempt) {
   input.definition = attempt.run.definition;
   input.inputs = attempt.claim.task.inputs;
   input.site = attempt.run.site;
-  input.session_index = attempt.slot;
+  // Without items a task stands for its session, whichever worker takes it (again).
+  input.session_index = attempt.run.request.items.empty() ? attempt.claim.task.index : attempt.slot;
   input.session_count = attempt.run.result.sessions;
   input.run_id = attempt.run.result.run_id;
   input.task_id = attempt.claim.task.id;

@@ -8,6 +8,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <list>
 
+#include "net/beast_chunks.h"
 #include "net/connect.h"
 
 namespace troupe::net {
@@ -151,7 +152,9 @@ asio::awaitable<Exchange> exchange(Context& ctx, Wire& wire, const HttpCall& cal
   boost::system::error_code error;
   while (!parser->is_done()) {
     error = {};
-    const auto used = parser->put(wire.buffer.data(), error);
+    std::size_t used = 0;
+    if (!needs_more_first(*parser, wire.buffer.size()))
+      used = parser->put(wire.buffer.data(), error);
     wire.buffer.consume(used);
     if (error && error != http::error::need_more) {
       result.reply = answer_failure(error, call, where);

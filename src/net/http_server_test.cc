@@ -7,6 +7,8 @@
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 
+#include "net/request_parser.h"
+
 namespace troupe::net {
 namespace {
 
@@ -167,6 +169,22 @@ TEST_F(HttpServerTest, ReadsAChunkedBody) {
       "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
 
   EXPECT_THAT(reply, HasSubstr("\r\n\r\nPOST abcde"));
+}
+
+// Beast 1.81 fails an assertion when the last chunk comes in small pieces.
+TEST(RequestParser, TakesAChunkedRequestByteByByte) {
+  const std::string bytes =
+      "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+  RequestParser parser({});
+  std::string buffer;
+
+  for (const char c : bytes) {
+    buffer += c;
+    buffer.erase(0, parser.feed(buffer));
+  }
+
+  ASSERT_EQ(parser.state(), RequestParser::State::complete);
+  EXPECT_EQ(parser.take().body, "abc");
 }
 
 asio::awaitable<std::string> post_after_continue(tcp::socket& socket) {

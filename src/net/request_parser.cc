@@ -4,13 +4,13 @@
 #include <boost/beast/http/rfc7230.hpp>
 #include <boost/beast/http/string_body.hpp>
 
+#include "net/beast_chunks.h"
 #include "net/url.h"
 
 namespace troupe::net {
 namespace {
 
 namespace http = boost::beast::http;
-using boost::beast::iequals;
 
 std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
@@ -22,6 +22,13 @@ bool is_token_char(char c) {
 void lower(std::string& text) {
   for (char& c : text)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+}
+
+// Not Beast's iequals: that of 1.81 reads one byte beyond the end.
+bool is_word(std::string_view text, std::string_view lower_word) {
+  std::string lowered(text);
+  lower(lowered);
+  return lowered == lower_word;
 }
 
 bool is_host_text(std::string_view host) {
@@ -108,6 +115,7 @@ std::size_t RequestParser::put(std::string_view bytes) {
   std::size_t used = 0;
   boost::system::error_code error;
   while (used < bytes.size() && !parser.is_done() && !error) {
+    if (needs_more_first(parser, bytes.size() - used)) break;
     const std::size_t now =
         parser.put(boost::asio::buffer(bytes.data() + used, bytes.size() - used), error);
     used += now;
@@ -133,7 +141,7 @@ void RequestParser::check_header() {
     return refuse(505, Errc::unsupported, "HTTP version is not 1.0 or 1.1");
   if (!check_framing()) return;
   if (const auto expect = message[http::field::expect]; !expect.empty()) {
-    if (!iequals(expect, "100-continue"))
+    if (!is_word(view(expect), "100-continue"))
       return refuse(417, Errc::unsupported, "Expect is not 100-continue");
     expects_continue_ = version_ == 11;
   }
@@ -155,7 +163,7 @@ bool RequestParser::check_framing() {
   const auto codings = message.equal_range(http::field::transfer_encoding);
   const auto count = std::distance(codings.first, codings.second);
   if (count > 0) {
-    if (count > 1 || !iequals(codings.first->value(), "chunked")) {
+    if (count > 1 || !is_word(view(codings.first->value()), "chunked")) {
       refuse(400, Errc::invalid_argument, "Transfer-Encoding is not chunked");
     } else if (version_ == 10) {
       refuse(400, Errc::invalid_argument, "Transfer-Encoding in HTTP/1.0");
@@ -174,8 +182,7 @@ bool RequestParser::check_framing() {
 // Keeps the origin form; the absolute form (RFC 9112 3.2.2) is brought to it.
 bool RequestParser::take_target(std::string_view target) {
   for (const std::string_view scheme : {"http://", "https://"}) {
-    if (target.size() < scheme.size() || !iequals(target.substr(0, scheme.size()), scheme))
-      continue;
+    if (!is_word(target.substr(0, scheme.size()), scheme)) continue;
     const auto slash = target.find_first_of("/?", scheme.size());
     target = slash == std::string_view::npos ? std::string_view("/") : target.substr(slash);
   }
