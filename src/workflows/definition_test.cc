@@ -235,6 +235,11 @@ TEST(Definition, RefusesBombsOfAliases) {
   EXPECT_NE(mistakes(text).find("aliases expand to more than 200000 values"), std::string::npos);
 }
 
+TEST(Definition, RefusesItemsOfWhatIsNoArray) {
+  EXPECT_EQ(mistakes("workflow: w\ninputs: {t: {items: string, default: a}}\nsteps: [{log: x}]"),
+            "w.yaml:2:21 inputs.t.items: only an array has items");
+}
+
 TEST(Definition, KeepsQuotedNumbersAsTexts) {
   const auto parsed =
       parse_definition("workflow: w\nsteps: [{log: x}]\noutput: {a: 5, b: \"5\"}", "w");

@@ -155,8 +155,11 @@ Input Reader::read_input(const std::string& name, const Tree& tree, const std::s
     const Tree* type = short_form ? items : items->find("type");
     const std::string path = field + (short_form ? ".items" : ".items.type");
     if (!short_form) check_keys(*items, field + ".items", {"type"});
-    if (type) input.items = read_type(*type, path);
-    if (input.type != InputType::array) wrong(*items, path, "only an array has items");
+    const auto items_type = type ? read_type(*type, path) : std::nullopt;
+    if (input.type == InputType::array)
+      input.items = items_type;
+    else
+      wrong(*items, path, "only an array has items");
   }
   if (const Tree* text = tree.find("description"))
     input.description = read_text(*text, field + ".description");
