@@ -38,9 +38,12 @@ std::optional<std::vector<std::string>> match(const std::vector<std::string_view
 
 Route find_route(std::string_view method, std::string_view target) {
   Route route;
-  const auto path = segments(target.substr(0, target.find('?')));
+  const std::string_view whole = target.substr(0, target.find('?'));
+  const auto path = segments(whole);
   const std::string_view wanted = method == "HEAD" ? "GET" : method;
   for (const Operation& operation : operations()) {
+    const bool literal = operation.path.find('{') == std::string_view::npos;
+    if (literal && operation.path != whole) continue;
     auto values = match(path, operation.path);
     if (!values) continue;
     route.allow += (route.allow.empty() ? "" : ", ") + std::string(operation.method);
