@@ -11,8 +11,8 @@ asio::awaitable<void> read_title(troupe::Orchestrator& orchestrator, troupe::Wor
                                  std::string url) {
   troupe::RunRequest request{.workflow = std::move(workflow)};
   request.inputs["url"] = url;
-  const troupe::RunResult run = co_await troupe::async_run_workflow(
-      orchestrator, std::move(request), asio::use_awaitable);
+  const troupe::RunResult run =
+      co_await troupe::async_run_workflow(orchestrator, std::move(request), asio::use_awaitable);
   std::cout << run.outputs() << "\n";
 }
 
@@ -32,7 +32,9 @@ output: "{{ page.title }}"
   const auto report = [](std::exception_ptr exception) {
     if (exception) std::rethrow_exception(exception);
   };
-  asio::co_spawn(io, read_title(orchestrator, workflow, "data:text/html,<title>One</title>"), report);
-  asio::co_spawn(io, read_title(orchestrator, workflow, "data:text/html,<title>Two</title>"), report);
+  asio::co_spawn(io, read_title(orchestrator, workflow, "data:text/html,<title>One</title>"),
+                 report);
+  asio::co_spawn(io, read_title(orchestrator, workflow, "data:text/html,<title>Two</title>"),
+                 report);
   io.run();
 }

@@ -6,8 +6,9 @@ int main() {
   const troupe::Workflow workflow =
       troupe::WorkflowBuilder("greet")
           .input("name", {.type = "string"})
-          .step("goto", "data:text/html,<label>Name <input id=n></label>"
-                        "<button onclick=\"o.textContent='Hello '+n.value\">Greet</button><p id=o>")
+          .step("goto",
+                "data:text/html,<label>Name <input id=n></label>"
+                "<button onclick=\"o.textContent='Hello '+n.value\">Greet</button><p id=o>")
           .step("act", "type {{ inputs.name }} into the Name field")
           .step("act", "click the 'Greet' button")
           .step("extract", {{"fields", {{"greeting", {{"selector", "#o"}}}}}}, {.save_as = "page"})

@@ -39,18 +39,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   switch (data[0] % 4) {
-    case 0:
-      evaluate(text);
-      break;
-    case 1:
-      (void)workflows::check_definition(text, "fuzz.yaml");
-      break;
-    case 2:
-      (void)workflows::parse_csv(text, "fuzz.csv");
-      break;
-    default:
-      (void)workflows::parse_json_lines(text, "fuzz.jsonl");
-      break;
+    case 0: evaluate(text); break;
+    case 1: (void)workflows::check_definition(text, "fuzz.yaml"); break;
+    case 2: (void)workflows::parse_csv(text, "fuzz.csv"); break;
+    default: (void)workflows::parse_json_lines(text, "fuzz.jsonl"); break;
   }
   return 0;
 }

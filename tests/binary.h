@@ -121,8 +121,8 @@ class Binary final {
   pid_t pid_ = -1;
 };
 
-/// Process groups of the browsers with a profile below `data_dir`. Take them while the browsers run: a
-/// renderer cannot be told from others by its command line.
+/// Process groups of the browsers with a profile below `data_dir`. Take them while the browsers
+/// run: a renderer cannot be told from others by its command line.
 inline std::set<pid_t> browser_groups(const std::string& data_dir) {
   std::set<pid_t> groups;
   std::error_code ignored;

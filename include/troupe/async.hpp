@@ -1,5 +1,6 @@
 // The asynchronous call for programs that have an Asio loop: any completion token (a callback,
-// use_awaitable, use_future). The handler runs on its own executor, never on Troupe's engine thread.
+// use_awaitable, use_future). The handler runs on its own executor, never on Troupe's engine
+// thread.
 #pragma once
 
 #include <boost/asio/associated_executor.hpp>

@@ -39,45 +39,33 @@ Error unknown_field(std::string_view name, std::span<const Field> fields) {
 
 bool fits(const json::value& value, FieldType type) {
   switch (type) {
-    case FieldType::string:
-      return value.is_string();
+    case FieldType::string: return value.is_string();
     case FieldType::integer: {
       boost::system::error_code error;
       (void)value.to_number<std::int64_t>(error);
       return value.is_number() && !error;
     }
-    case FieldType::boolean:
-      return value.is_bool();
-    case FieldType::object:
-      return value.is_object();
+    case FieldType::boolean: return value.is_bool();
+    case FieldType::object: return value.is_object();
     case FieldType::objects:
       return value.is_array() &&
              std::ranges::all_of(value.get_array(),
                                  [](const json::value& item) { return item.is_object(); });
-    case FieldType::name_or_object:
-      return value.is_string() || value.is_object();
-    case FieldType::any:
-      return true;
+    case FieldType::name_or_object: return value.is_string() || value.is_object();
+    case FieldType::any: return true;
   }
   return false;
 }
 
 std::string_view expectation(FieldType type) {
   switch (type) {
-    case FieldType::string:
-      return "a string";
-    case FieldType::integer:
-      return "an integer";
-    case FieldType::boolean:
-      return "a boolean";
-    case FieldType::object:
-      return "an object";
-    case FieldType::objects:
-      return "an array of objects";
-    case FieldType::name_or_object:
-      return "a name or an object";
-    case FieldType::any:
-      return "any value";
+    case FieldType::string: return "a string";
+    case FieldType::integer: return "an integer";
+    case FieldType::boolean: return "a boolean";
+    case FieldType::object: return "an object";
+    case FieldType::objects: return "an array of objects";
+    case FieldType::name_or_object: return "a name or an object";
+    case FieldType::any: return "any value";
   }
   return {};
 }
@@ -135,27 +123,16 @@ json::object schema_of(std::span<const Field> fields, Unknown unknown) {
   for (const Field& field : fields) {
     json::object schema;
     switch (field.type) {
-      case FieldType::string:
-        schema["type"] = "string";
-        break;
-      case FieldType::integer:
-        schema["type"] = "integer";
-        break;
-      case FieldType::boolean:
-        schema["type"] = "boolean";
-        break;
-      case FieldType::object:
-        schema["type"] = "object";
-        break;
+      case FieldType::string: schema["type"] = "string"; break;
+      case FieldType::integer: schema["type"] = "integer"; break;
+      case FieldType::boolean: schema["type"] = "boolean"; break;
+      case FieldType::object: schema["type"] = "object"; break;
       case FieldType::objects:
         schema["type"] = "array";
         schema["items"] = {{"type", "object"}};
         break;
-      case FieldType::name_or_object:
-        schema["type"] = {"string", "object"};
-        break;
-      case FieldType::any:
-        break;
+      case FieldType::name_or_object: schema["type"] = {"string", "object"}; break;
+      case FieldType::any: break;
     }
     schema["description"] = field.help;
     if (field.high > field.low) {

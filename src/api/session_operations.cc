@@ -88,23 +88,17 @@ Result<SessionSpec> session_spec(const json::object& body, const Settings& setti
 
 std::string_view status_of(const Session& session) {
   switch (session.state) {
-    case SessionState::pending:
-      return "PENDING";
+    case SessionState::pending: return "PENDING";
     case SessionState::running:
-    case SessionState::releasing:
-      return "RUNNING";
-    case SessionState::ended:
-      break;
+    case SessionState::releasing: return "RUNNING";
+    case SessionState::ended: break;
   }
   switch (session.end_reason) {
-    case EndReason::timed_out:
-      return "TIMED_OUT";
+    case EndReason::timed_out: return "TIMED_OUT";
     case EndReason::crashed:
     case EndReason::quota:
-    case EndReason::failed:
-      return "ERROR";
-    default:
-      return session.error ? "ERROR" : "COMPLETED";
+    case EndReason::failed: return "ERROR";
+    default: return session.error ? "ERROR" : "COMPLETED";
   }
 }
 

@@ -210,35 +210,26 @@ Async<StepValue> Run::attempt(Context& ctx, Frame& frame, const Step& step) {
 
 Async<StepValue> Run::dispatch(Context& ctx, Frame& frame, const Step& step) {
   switch (step.type) {
-    case StepType::action:
-      co_return co_await act(ctx, frame, step);
-    case StepType::condition:
-      co_return co_await run_condition(ctx, frame, step);
-    case StepType::for_each:
-      co_return co_await run_for_each(ctx, frame, step);
-    case StepType::while_loop:
-      co_return co_await run_while(ctx, frame, step);
+    case StepType::action: co_return co_await act(ctx, frame, step);
+    case StepType::condition: co_return co_await run_condition(ctx, frame, step);
+    case StepType::for_each: co_return co_await run_for_each(ctx, frame, step);
+    case StepType::while_loop: co_return co_await run_while(ctx, frame, step);
     case StepType::retry: {  // run_step repeats it
       StepValue value;
       CO_TRY(value.flow, co_await run_steps(ctx, frame, step.bodies[0]));
       co_return value;
     }
-    case StepType::parallel:
-      co_return co_await run_parallel(ctx, frame, step);
-    case StepType::call:
-      co_return co_await run_call(ctx, frame, step);
-    case StepType::assertion:
-      co_return assertion(ctx, frame, step);
-    case StepType::assign:
-      co_return assign(ctx, frame, step);
+    case StepType::parallel: co_return co_await run_parallel(ctx, frame, step);
+    case StepType::call: co_return co_await run_call(ctx, frame, step);
+    case StepType::assertion: co_return assertion(ctx, frame, step);
+    case StepType::assign: co_return assign(ctx, frame, step);
     case StepType::break_if: {
       CO_TRY(const bool leave, holds(ctx, frame, step.condition));
       StepValue value;
       value.flow = leave ? Flow::leave_loop : Flow::next;
       co_return value;
     }
-    default:
-      co_return spoken(ctx, frame, step);
+    default: co_return spoken(ctx, frame, step);
   }
 }
 

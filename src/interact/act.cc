@@ -55,14 +55,10 @@ Async<ActionResult> perform(Context& ctx, NativeTab& tab, const Clause& clause,
                             const Resolution& found) {
   const Target target = target_of(found);
   switch (clause.verb) {
-    case Verb::fill:
-      co_return co_await fill_target(ctx, tab, target, clause.value);
-    case Verb::check:
-      co_return co_await tick_target(ctx, tab, target, true);
-    case Verb::uncheck:
-      co_return co_await tick_target(ctx, tab, target, false);
-    case Verb::hover:
-      co_return co_await hover_target(ctx, tab, target);
+    case Verb::fill: co_return co_await fill_target(ctx, tab, target, clause.value);
+    case Verb::check: co_return co_await tick_target(ctx, tab, target, true);
+    case Verb::uncheck: co_return co_await tick_target(ctx, tab, target, false);
+    case Verb::hover: co_return co_await hover_target(ctx, tab, target);
     case Verb::press:
       co_return co_await press_target(ctx, tab, &target, clause.value, clause.count);
     case Verb::scroll: {
@@ -75,8 +71,7 @@ Async<ActionResult> perform(Context& ctx, NativeTab& tab, const Clause& clause,
           !clause.target.empty())
         co_return co_await select_target(ctx, tab, target, clause.values);
       break;
-    default:
-      break;
+    default: break;
   }
   const bool ticks = found.role == "checkbox" || found.role == "radio";
   if (clause.verb == Verb::select && ticks) co_return co_await tick_target(ctx, tab, target, true);
@@ -253,22 +248,16 @@ Async<ActionResult> wait_words(Context& ctx, NativeTab& tab, const Clause& claus
 Async<ActionResult> do_clause(Context& ctx, NativeTab& tab, const Clause& clause,
                               Duration patience) {
   switch (clause.verb) {
-    case Verb::back:
-      co_return co_await step_history(ctx, tab, -1);
-    case Verb::forward:
-      co_return co_await step_history(ctx, tab, 1);
-    case Verb::reload:
-      co_return co_await reload(ctx, tab);
+    case Verb::back: co_return co_await step_history(ctx, tab, -1);
+    case Verb::forward: co_return co_await step_history(ctx, tab, 1);
+    case Verb::reload: co_return co_await reload(ctx, tab);
     case Verb::go: {
       json::object args{{"url", clause.value}};
       co_return co_await go_to(ctx, tab, args);
     }
-    case Verb::consent:
-      co_return co_await consent(ctx, tab, clause, patience);
-    case Verb::close:
-      co_return co_await close_box(ctx, tab, clause, patience);
-    case Verb::wait:
-      co_return co_await wait_words(ctx, tab, clause);
+    case Verb::consent: co_return co_await consent(ctx, tab, clause, patience);
+    case Verb::close: co_return co_await close_box(ctx, tab, clause, patience);
+    case Verb::wait: co_return co_await wait_words(ctx, tab, clause);
     case Verb::press:
       if (clause.target.empty())
         co_return co_await press_target(ctx, tab, nullptr, clause.value, clause.count);
@@ -276,8 +265,7 @@ Async<ActionResult> do_clause(Context& ctx, NativeTab& tab, const Clause& clause
     case Verb::scroll:
       if (clause.target.empty()) co_return co_await scroll_words(ctx, tab, clause);
       break;
-    default:
-      break;
+    default: break;
   }
   co_return co_await find_and_perform(ctx, tab, clause, patience);
 }

@@ -437,32 +437,23 @@ void parse_clause(const Phrase& phrase, std::vector<Clause>& out) {
   }
   Phrase rest = part(phrase, count_words(row->words));
   switch (row->verb) {
-    case Verb::fill:
-      return parse_fill(row->words, rest, out);
-    case Verb::select:
-      return parse_select(rest, out);
+    case Verb::fill: return parse_fill(row->words, rest, out);
+    case Verb::select: return parse_select(rest, out);
     case Verb::check:
-    case Verb::uncheck:
-      return parse_check(row->verb, rest, out);
-    case Verb::press:
-      return parse_press(rest, out);
-    case Verb::scroll:
-      return parse_scroll(rest, out);
-    case Verb::wait:
-      return parse_wait(rest, out);
+    case Verb::uncheck: return parse_check(row->verb, rest, out);
+    case Verb::press: return parse_press(rest, out);
+    case Verb::scroll: return parse_scroll(rest, out);
+    case Verb::wait: return parse_wait(rest, out);
     case Verb::close:
-    case Verb::consent:
-      return parse_close(row->words, rest, out);
+    case Verb::consent: return parse_close(row->words, rest, out);
     case Verb::back:
     case Verb::forward:
-    case Verb::reload:
-      return out.push_back(make(row->verb, {}));
+    case Verb::reload: return out.push_back(make(row->verb, {}));
     case Verb::go:
       if (!rest.empty() && looks_like_url(rest.back().text))
         return out.push_back(make(Verb::go, {}, rest.back().text));
       return out.push_back(make(Verb::click, describe(rest)));
-    default:
-      break;
+    default: break;
   }
   if (row->words == "submit" &&
       (rest.empty() || matches(rest, 0, "the form") || matches(rest, 0, "it")))

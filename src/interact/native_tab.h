@@ -49,8 +49,8 @@ class NativeTab final : public Tab {
   bool has_page() const { return page_ != nullptr; }
   cdp::Page& page() { return *page_; }
 
-  /// A page to work on: the session's warm one, or a new one opened on `url`. Harmless when there is
-  /// one already. Tells whether it was opened on `url`.
+  /// A page to work on: the session's warm one, or a new one opened on `url`. Harmless when there
+  /// is one already. Tells whether it was opened on `url`.
   Async<bool> need_page(Context& ctx, std::string url = "about:blank");
   /// The page, given away; for reuse or close.
   std::unique_ptr<cdp::Page> release_page();

@@ -161,15 +161,11 @@ double role_fit(std::string_view wanted, const Candidate& c) {
 
 bool verb_allows(const Clause& clause, const Candidate& c) {
   switch (clause.verb) {
-    case Verb::fill:
-      return typable(c) || choosable(c) || tickable(c);
+    case Verb::fill: return typable(c) || choosable(c) || tickable(c);
     case Verb::check:
-    case Verb::uncheck:
-      return tickable(c) || c.tag == "label";
-    case Verb::press:
-      return is_widget(c) || c.pointer;
-    default:
-      return true;
+    case Verb::uncheck: return tickable(c) || c.tag == "label";
+    case Verb::press: return is_widget(c) || c.pointer;
+    default: return true;
   }
 }
 

@@ -151,12 +151,9 @@ std::vector<std::string_view> step_kinds() {
 
 Result<json::value> fit_field(const Field& field, json::value value) {
   switch (field.type) {
-    case text:
-      return fit_text(field, std::move(value));
-    case integer:
-      return fit_number(std::move(value), true);
-    case number:
-      return fit_number(std::move(value), false);
+    case text: return fit_text(field, std::move(value));
+    case integer: return fit_number(std::move(value), true);
+    case number: return fit_number(std::move(value), false);
     case flag:
       if (value.is_bool()) return value;
       if (value == "true") return json::value(true);
@@ -173,8 +170,7 @@ Result<json::value> fit_field(const Field& field, json::value value) {
     case object:
       if (value.is_object()) return value;
       return misfit("an object", value);
-    case any:
-      return value;
+    case any: return value;
   }
   return value;
 }

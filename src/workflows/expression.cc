@@ -146,19 +146,15 @@ class Evaluator final {
         if (found == &storage) return storage;
         return *found;
       }
-      case Operator::list:
-        return list(node);
-      case Operator::map:
-        return map(node);
+      case Operator::list: return list(node);
+      case Operator::map: return map(node);
       case Operator::choice: {
         TRY(const bool condition, holds(node.children[1]));
         return value(node.children[condition ? 0 : 2]);
       }
       case Operator::filter:
-      case Operator::function:
-        return call(node);
-      default:
-        return combined(node);
+      case Operator::function: return call(node);
+      default: return combined(node);
     }
   }
   Error too_long() const {
@@ -209,12 +205,9 @@ class Evaluator final {
   static Result<json::value> two_sided(Operator op, const json::value& left,
                                        const json::value& right) {
     switch (op) {
-      case Operator::equals:
-        return json::value(equal(left, right));
-      case Operator::differs:
-        return json::value(!equal(left, right));
-      case Operator::add:
-        return add(left, right);
+      case Operator::equals: return json::value(equal(left, right));
+      case Operator::differs: return json::value(!equal(left, right));
+      case Operator::add: return add(left, right);
       case Operator::in:
       case Operator::not_in: {
         TRY(const bool found, contains(left, right));
@@ -229,8 +222,7 @@ class Evaluator final {
         if (op == Operator::less_equal) return json::value(order <= 0);
         return json::value(op == Operator::greater ? order > 0 : order >= 0);
       }
-      default:
-        return arithmetic(op, left, right);
+      default: return arithmetic(op, left, right);
     }
   }
   Result<json::value> list(const ExpressionNode& node) {
@@ -303,18 +295,12 @@ json::value number_value(double number) {
 
 bool truthy(const json::value& value) {
   switch (value.kind()) {
-    case json::kind::null:
-      return false;
-    case json::kind::bool_:
-      return value.get_bool();
-    case json::kind::string:
-      return !value.get_string().empty();
-    case json::kind::array:
-      return !value.get_array().empty();
-    case json::kind::object:
-      return !value.get_object().empty();
-    default:
-      return as_number(value).value_or(0) != 0;
+    case json::kind::null: return false;
+    case json::kind::bool_: return value.get_bool();
+    case json::kind::string: return !value.get_string().empty();
+    case json::kind::array: return !value.get_array().empty();
+    case json::kind::object: return !value.get_object().empty();
+    default: return as_number(value).value_or(0) != 0;
   }
 }
 

@@ -270,12 +270,8 @@ void Reader::read_control(const Tree& tree, const Tree& main, const ControlRow& 
       read_loop_fields(tree, step);
       read_body(tree, "do", place, step, true);
       break;
-    case StepType::retry:
-      read_body(tree, "do", place, step, false);
-      break;
-    case StepType::parallel:
-      read_parallel(tree, main, place, step);
-      break;
+    case StepType::retry: read_body(tree, "do", place, step, false); break;
+    case StepType::parallel: read_parallel(tree, main, place, step); break;
     case StepType::call:
       step.word = read_text(main, field);
       if (step.word.empty()) wrong(main, field, "names no workflow");
@@ -289,9 +285,7 @@ void Reader::read_control(const Tree& tree, const Tree& main, const ControlRow& 
       if (const Tree* message = tree.find("message"))
         step.argument = read_value(*message, step.field + ".message");
       break;
-    case StepType::assign:
-      read_set(main, step);
-      break;
+    case StepType::assign: read_set(main, step); break;
     case StepType::log:
       if (const Tree* level = tree.find("level")) {
         const auto word = read_field(row.fields[0], *level, step.field + ".level");
@@ -303,9 +297,7 @@ void Reader::read_control(const Tree& tree, const Tree& main, const ControlRow& 
       if (!place.in_loop) wrong(tree, step.field, "break_if stands in no for_each or while");
       step.condition = read_expression(main, field);
       break;
-    default:
-      step.argument = read_value(main, field);
-      break;
+    default: step.argument = read_value(main, field); break;
   }
 }
 

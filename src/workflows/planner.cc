@@ -44,8 +44,7 @@ Result<json::value> from_text(InputType type, json::value value) {
 
 Result<json::value> coerced(InputType type, json::value value) {
   switch (type) {
-    case InputType::any:
-      return value;
+    case InputType::any: return value;
     case InputType::string:
       if (value.is_string()) return value;
       if (value.is_number() || value.is_bool()) return json::value(json::serialize(value));

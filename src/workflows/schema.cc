@@ -34,26 +34,13 @@ json::object schema_of(const Field& field) {
       schema = field.choices.empty() ? json::object{{"type", {"string", "number", "boolean"}}}
                                      : or_template({{"enum", words(field.choices)}});
       break;
-    case FieldType::integer:
-      schema = or_template({{"type", "integer"}});
-      break;
-    case FieldType::number:
-      schema = or_template({{"type", "number"}});
-      break;
-    case FieldType::flag:
-      schema = or_template({{"type", "boolean"}});
-      break;
-    case FieldType::duration:
-      schema = or_template(reference("duration"));
-      break;
-    case FieldType::list:
-      schema = or_template({{"type", "array"}});
-      break;
-    case FieldType::object:
-      schema = or_template({{"type", "object"}});
-      break;
-    case FieldType::any:
-      break;
+    case FieldType::integer: schema = or_template({{"type", "integer"}}); break;
+    case FieldType::number: schema = or_template({{"type", "number"}}); break;
+    case FieldType::flag: schema = or_template({{"type", "boolean"}}); break;
+    case FieldType::duration: schema = or_template(reference("duration")); break;
+    case FieldType::list: schema = or_template({{"type", "array"}}); break;
+    case FieldType::object: schema = or_template({{"type", "object"}}); break;
+    case FieldType::any: break;
   }
   if (holds_steps(field.name)) schema = reference("steps");
   schema["description"] = field.help;
