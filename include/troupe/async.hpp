@@ -27,10 +27,12 @@ auto async_run_workflow(Orchestrator& orchestrator, RunRequest request, Completi
     auto work = boost::asio::make_work_guard(executor);
     auto shared = std::make_shared<decltype(handler)>(std::move(handler));
     auto done = [shared, executor, work](std::exception_ptr failure, RunResult result) mutable {
-      boost::asio::post(executor, [shared, failure, result = std::move(result)]() mutable {
+      // The work guard travels along: its loop must not end, and be destroyed, under this thread.
+      auto deliver = [shared, failure, result = std::move(result),
+                      work = std::move(work)]() mutable {
         std::move (*shared)(failure, std::move(result));
-      });
-      work.reset();
+      };
+      boost::asio::post(executor, std::move(deliver));
     };
     try {
       orchestrator.start_workflow(std::move(wanted), done);

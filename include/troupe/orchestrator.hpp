@@ -1,5 +1,7 @@
 // The library's front door: runs workflows on parallel browser sessions. Thread-safe: any thread
 // may call any member at any time; work happens on one engine thread that the orchestrator owns.
+// On that thread, inside a callback, members that wait throw Error (conflict): run_workflow,
+// create_session, release_session, start_api_server, close and abort.
 #pragma once
 
 #include <exception>
@@ -56,7 +58,7 @@ class Orchestrator {
   Orchestrator();
   /// `settings` as they are: neither environment nor file is read.
   explicit Orchestrator(Settings settings);
-  /// Calls close().
+  /// Calls close(). Not inside a callback.
   ~Orchestrator();
   Orchestrator(const Orchestrator&) = delete;
   Orchestrator& operator=(const Orchestrator&) = delete;
@@ -66,7 +68,9 @@ class Orchestrator {
   /// out of range) and SessionCreationError (not one session could be created).
   RunResult run_workflow(RunRequest request);
   /// The same without waiting: `done` is called once, on the engine thread, with the exception or
-  /// the result. Returns the run's id. Throws TaskCreationError.
+  /// the result, perhaps before this returns; it must not throw. An exception says
+  /// TaskExecutionError when the run did not end before close() gave up. Returns the run's id.
+  /// Throws TaskCreationError.
   std::string start_workflow(RunRequest request,
                              std::function<void(std::exception_ptr, RunResult)> done);
   /// Asks a run to stop: queued tasks end at once, running ones after their present step.

@@ -3,14 +3,34 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <system_error>
+
 namespace troupe::api {
 namespace {
 
-// Signals belong to the program's own threads; a client that hangs up must not end the process.
-void block_signals() {
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, nullptr);
+// Signals belong to the program's own threads. A thread inherits the mask of the one that starts
+// it, so none can arrive before it is set.
+class SignalsBlocked final {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
+};
+
+void run_loop(asio::io_context& io) {
+  try {
+    io.run();
+  } catch (...) {
+    die_of_bug("engine thread", std::current_exception());
+  }
 }
 
 asio::awaitable<bool> close_engine(engine::Engine& engine, bool now) {
@@ -27,10 +47,12 @@ Result<std::unique_ptr<EngineHost>> EngineHost::start(EngineFactory factory) {
   auto engine = factory(host->io_.get_executor());
   if (!engine) return engine.error();
   host->engine_ = std::move(*engine);
-  host->thread_ = std::thread([io = &host->io_] {
-    block_signals();
-    io->run();
-  });
+  try {
+    const SignalsBlocked blocked;
+    host->thread_ = std::thread([io = &host->io_] { run_loop(*io); });
+  } catch (const std::system_error& error) {
+    return fail(Errc::exhausted, std::string("engine thread: ") + error.what(), "orchestrator");
+  }
   return host;
 }
 

@@ -20,6 +20,7 @@ using EngineFactory =
 /// Threads: any, unless said otherwise.
 class EngineHost final {
  public:
+  /// Errors: the factory's; exhausted (no further thread).
   static Result<std::unique_ptr<EngineHost>> start(EngineFactory factory);
   /// Closes the engine, then ends the thread.
   ~EngineHost();
@@ -31,11 +32,12 @@ class EngineHost final {
   /// Runs `body` on the engine thread and waits for its value. Not from the engine thread.
   template <class T>
   T call(std::function<asio::awaitable<T>()> body) {
-    std::promise<T> promise;
-    auto future = promise.get_future();
-    asio::co_spawn(io_, std::move(body), [&promise](std::exception_ptr exception, T value) {
+    // Shared: the caller may have gone on before set_value() returns.
+    const auto promise = std::make_shared<std::promise<T>>();
+    auto future = promise->get_future();
+    asio::co_spawn(io_, std::move(body), [promise](std::exception_ptr exception, T value) {
       if (exception) die_of_bug("engine call", exception);
-      promise.set_value(std::move(value));
+      promise->set_value(std::move(value));
     });
     return future.get();
   }

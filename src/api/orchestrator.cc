@@ -1,6 +1,7 @@
 #include "troupe/orchestrator.hpp"
 
 #include <mutex>
+#include <optional>
 
 #include "api/host.h"
 #include "api/orchestrator_parts.h"
@@ -28,12 +29,6 @@ Result<std::unique_ptr<engine::Engine>> make_engine(asio::any_io_executor execut
   return engine::Engine::create(executor, std::move(settings), std::move(log));
 }
 
-asio::awaitable<Result<RunResult>> submit_and_wait(engine::Engine& engine, Context ctx,
-                                                   RunRequest request) {
-  CO_TRY(const std::string id, engine.submit(std::move(request)));
-  co_return co_await engine.wait(ctx, id);
-}
-
 // The exception that a finished run deserves, if any: failures of single tasks are results.
 std::exception_ptr failure_of(const RunResult& run, bool session_created) {
   if (run.state != RunState::failed || !run.error) return nullptr;
@@ -44,6 +39,50 @@ std::exception_ptr failure_of(const RunResult& run, bool session_created) {
   return nullptr;
 }
 
+struct Ending {
+  std::exception_ptr failure;
+  RunResult run;
+};
+
+asio::awaitable<Ending> ending_of(engine::Engine& engine, Context ctx, std::string id) {
+  auto run = co_await engine.wait(ctx, id);
+  Ending ending;
+  if (!run) {
+    ending.failure = std::make_exception_ptr(Orchestrator::TaskExecutionError(run.error()));
+    co_return ending;
+  }
+  ending.failure = failure_of(*run, engine.session_created(id));
+  ending.run = std::move(*run);
+  co_return ending;
+}
+
+asio::awaitable<Ending> run_to_end(engine::Engine& engine, Context ctx, RunRequest request) {
+  auto id = engine.submit(std::move(request));
+  if (id) co_return co_await ending_of(engine, ctx, *id);
+  Ending refused;
+  refused.failure = std::make_exception_ptr(Orchestrator::TaskCreationError(id.error()));
+  co_return refused;
+}
+
+using RunCallback = std::function<void(std::exception_ptr, RunResult)>;
+
+asio::awaitable<void> report_end(engine::Engine& engine, Context ctx, std::string id,
+                                 RunCallback done) {
+  Ending ending = co_await ending_of(engine, ctx, id);
+  if (done) done(ending.failure, std::move(ending.run));
+}
+
+asio::awaitable<bool> stop_server(api::ApiServer& server, Context ctx) {
+  (void)co_await server.stop(ctx);
+  co_return true;
+}
+
+asio::awaitable<bool> stop_waits(CancelSource waits, Scope& callbacks, Context ctx) {
+  waits.cancel(fail(Errc::draining, "orchestrator: closed while the run had not ended"));
+  (void)co_await callbacks.join(ctx);
+  co_return true;
+}
+
 }  // namespace
 
 struct Orchestrator::Impl {
@@ -52,23 +91,60 @@ struct Orchestrator::Impl {
     if (!started) throw ConfigurationError(started.error());
     host = std::move(*started);
     settings = host->engine().settings();
+    callbacks.emplace(host->io().get_executor());
   }
 
-  template <class T>
-  T call(std::function<asio::awaitable<T>()> body) {
+  void refuse_engine_thread() const {
     if (host->on_engine_thread())
       throw Error(fail(Errc::conflict, "orchestrator: a blocking call on its own engine thread",
                        "orchestrator", "make it from another thread, not inside a callback"));
+  }
+
+  /// For what has to wait.
+  template <class T>
+  T call(std::function<asio::awaitable<T>()> body) {
+    refuse_engine_thread();
     return host->call<T>(std::move(body));
   }
+
+  /// For what the engine answers at once; callbacks may ask too.
+  template <class T>
+  T ask(std::function<T(engine::Engine&)> question) {
+    if (host->on_engine_thread()) return question(host->engine());
+    return host->call<T>([&]() -> asio::awaitable<T> { co_return question(host->engine()); });
+  }
+
+  void shut_down(bool now);
 
   Context context() { return Context(host->engine().clock(), host->io().get_executor()); }
 
   std::unique_ptr<api::EngineHost> host;
-  std::unique_ptr<api::ApiServer> server;
-  Settings settings;
+  std::optional<Scope> callbacks;  ///< Of start_workflow. Engine thread.
+  CancelSource waits;              ///< Ends what still waits for a run after close().
   std::mutex server_mutex;
+  std::unique_ptr<api::ApiServer> server;  ///< Made, stopped and ended on the engine thread.
+  bool closed = false;                     ///< No server is started any more. Under server_mutex.
+  Settings settings;
 };
+
+// The server answers while the engine drains, so that its clients can fetch their results.
+void Orchestrator::Impl::shut_down(bool now) {
+  refuse_engine_thread();
+  {
+    const std::lock_guard lock(server_mutex);
+    closed = true;
+  }
+  host->close(now);
+  call<bool>([this] { return stop_waits(waits, *callbacks, context()); });
+  const std::lock_guard lock(server_mutex);
+  if (!server) return;
+  const Context ctx = context().with_timeout(std::chrono::seconds(5), "api server stop");
+  call<bool>([&] { return stop_server(*server, ctx); });
+  ask<bool>([this](engine::Engine&) {
+    server.reset();
+    return true;
+  });
+}
 
 Orchestrator::Orchestrator() : Orchestrator(load_settings()) {}
 
@@ -87,64 +163,39 @@ std::unique_ptr<Orchestrator> OrchestratorAccess::make(const api::EngineFactory&
 Orchestrator::~Orchestrator() { close(); }
 
 RunResult Orchestrator::run_workflow(RunRequest request) {
-  engine::Engine& engine = impl_->host->engine();
-  Context ctx = impl_->context();
-  auto result = impl_->call<Result<RunResult>>(
-      [&] { return submit_and_wait(engine, ctx, std::move(request)); });
-  if (!result) throw TaskCreationError(result.error());
-  const std::string id = result->run_id;
-  const bool created =
-      impl_->call<bool>([&]() -> asio::awaitable<bool> { co_return engine.session_created(id); });
-  if (auto failure = failure_of(*result, created)) std::rethrow_exception(failure);
-  return std::move(*result);
+  const Context ctx = impl_->context().with_cancel(impl_->waits);
+  Ending ending = impl_->call<Ending>(
+      [&] { return run_to_end(impl_->host->engine(), ctx, std::move(request)); });
+  if (ending.failure) std::rethrow_exception(ending.failure);
+  return std::move(ending.run);
 }
 
-namespace {
-
-asio::awaitable<void> report_end(engine::Engine& engine, Context ctx, std::string id,
-                                 std::function<void(std::exception_ptr, RunResult)> done) {
-  auto result = co_await engine.wait(ctx, id);
-  if (!result) {
-    done(std::make_exception_ptr(Orchestrator::TaskExecutionError(result.error())), {});
-    co_return;
-  }
-  done(failure_of(*result, engine.session_created(id)), std::move(*result));
-}
-
-}  // namespace
-
-std::string Orchestrator::start_workflow(RunRequest request,
-                                         std::function<void(std::exception_ptr, RunResult)> done) {
-  engine::Engine& engine = impl_->host->engine();
-  auto id = impl_->call<Result<std::string>>([&]() -> asio::awaitable<Result<std::string>> {
-    co_return engine.submit(std::move(request));
+std::string Orchestrator::start_workflow(RunRequest request, RunCallback done) {
+  const auto id = impl_->ask<Result<std::string>>([&](engine::Engine& engine) {
+    auto accepted = engine.submit(std::move(request));
+    const Context ctx = impl_->context().with_cancel(impl_->waits);
+    if (accepted)
+      impl_->callbacks->spawn("run callback", report_end(engine, ctx, *accepted, std::move(done)));
+    return accepted;
   });
   if (!id) throw TaskCreationError(id.error());
-  asio::co_spawn(impl_->host->io(), report_end(engine, impl_->context(), *id, std::move(done)),
-                 [](std::exception_ptr exception) {
-                   if (exception) die_of_bug("run callback", exception);
-                 });
   return *id;
 }
 
 bool Orchestrator::cancel_run(const std::string& run_id) {
-  engine::Engine& engine = impl_->host->engine();
-  return impl_->call<bool>([&]() -> asio::awaitable<bool> {
-    co_return engine.cancel(run_id, "cancelled by its caller").has_value();
+  return impl_->ask<bool>([&](engine::Engine& engine) {
+    return engine.cancel(run_id, "cancelled by its caller").has_value();
   });
 }
 
 std::optional<RunResult> Orchestrator::run_info(const std::string& run_id) {
-  engine::Engine& engine = impl_->host->engine();
-  auto run = impl_->call<Result<RunResult>>(
-      [&]() -> asio::awaitable<Result<RunResult>> { co_return engine.run(run_id); });
+  auto run =
+      impl_->ask<Result<RunResult>>([&](engine::Engine& engine) { return engine.run(run_id); });
   return run ? std::optional(std::move(*run)) : std::nullopt;
 }
 
 std::vector<RunResult> Orchestrator::list_runs() {
-  engine::Engine& engine = impl_->host->engine();
-  return impl_->call<std::vector<RunResult>>(
-      [&]() -> asio::awaitable<std::vector<RunResult>> { co_return engine.runs(); });
+  return impl_->ask<std::vector<RunResult>>([](engine::Engine& engine) { return engine.runs(); });
 }
 
 Session Orchestrator::create_session(SessionSpec spec) {
@@ -157,17 +208,15 @@ Session Orchestrator::create_session(SessionSpec spec) {
 }
 
 Session Orchestrator::session_info(const std::string& session_id) {
-  engine::Engine& engine = impl_->host->engine();
-  auto session = impl_->call<Result<Session>>(
-      [&]() -> asio::awaitable<Result<Session>> { co_return engine.session(session_id); });
+  auto session = impl_->ask<Result<Session>>(
+      [&](engine::Engine& engine) { return engine.session(session_id); });
   if (!session) throw SessionNotFoundError(session.error());
   return std::move(*session);
 }
 
 std::vector<Session> Orchestrator::list_active_sessions() {
-  engine::Engine& engine = impl_->host->engine();
-  return impl_->call<std::vector<Session>>(
-      [&]() -> asio::awaitable<std::vector<Session>> { co_return engine.sessions(true); });
+  return impl_->ask<std::vector<Session>>(
+      [](engine::Engine& engine) { return engine.sessions(true); });
 }
 
 void Orchestrator::release_session(const std::string& session_id) {
@@ -181,46 +230,24 @@ void Orchestrator::release_session(const std::string& session_id) {
 }
 
 int Orchestrator::start_api_server(const std::string& host, int port) {
+  impl_->refuse_engine_thread();  // before the lock, which close() may hold
   const std::lock_guard lock(impl_->server_mutex);
+  if (impl_->closed)
+    throw ConfigurationError(fail(Errc::draining, "api server: the orchestrator is closed"));
   if (impl_->server)
     throw ConfigurationError(fail(Errc::conflict, "api server: runs already on port " +
                                                       std::to_string(impl_->server->port())));
-  engine::Engine& engine = impl_->host->engine();
   auto executor = impl_->host->io().get_executor();
-  Result<int> bound = impl_->call<Result<int>>([&]() -> asio::awaitable<Result<int>> {
-    auto server = api::ApiServer::start(engine, executor, host, port);
-    if (!server) co_return server.error();
-    impl_->server = std::move(*server);
-    co_return impl_->server->port();
+  const auto bound = impl_->ask<Result<int>>([&](engine::Engine& engine) -> Result<int> {
+    TRY(impl_->server, api::ApiServer::start(engine, executor, host, port));
+    return impl_->server->port();
   });
   if (!bound) throw ConfigurationError(bound.error());
   return *bound;
 }
 
-namespace {
-
-asio::awaitable<bool> stop_server(std::unique_ptr<api::ApiServer> server, Context ctx) {
-  (void)co_await server->stop(ctx);
-  server.reset();
-  co_return true;
-}
-
-}  // namespace
-
-void Orchestrator::close() {
-  if (!impl_ || !impl_->host) return;
-  {
-    const std::lock_guard lock(impl_->server_mutex);
-    if (impl_->server) {
-      Context ctx = impl_->context().with_timeout(std::chrono::seconds(5), "api server stop");
-      auto server = std::make_shared<std::unique_ptr<api::ApiServer>>(std::move(impl_->server));
-      (void)impl_->call<bool>([server, ctx] { return stop_server(std::move(*server), ctx); });
-    }
-  }
-  impl_->host->close(false);
-}
-
-void Orchestrator::abort() { impl_->host->close(true); }
+void Orchestrator::close() { impl_->shut_down(false); }
+void Orchestrator::abort() { impl_->shut_down(true); }
 
 const Settings& Orchestrator::settings() const { return impl_->settings; }
 

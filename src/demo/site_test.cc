@@ -39,12 +39,13 @@ class DemoSiteTest : public testing::Test {
     socket_.connect(
         {asio::ip::make_address("127.0.0.1"), static_cast<unsigned short>(site_->port())});
     asio::write(socket_, asio::buffer("GET " + path + " HTTP/1.1\r\nHost: demo\r\n\r\n"));
-    bool came = false;
-    asio::async_read_until(socket_, buffer_, "\r\n\r\n",
-                           [&](boost::system::error_code error, std::size_t) { came = !error; });
+    const auto came = std::make_shared<bool>(false);  // the read may outlive this call
+    asio::async_read_until(
+        socket_, buffer_, "\r\n\r\n",
+        [came](boost::system::error_code error, std::size_t) { *came = !error; });
     const auto end = std::chrono::steady_clock::now() + limit;
-    while (!came && std::chrono::steady_clock::now() < end) io_.run_one_until(end);
-    if (!came) {
+    while (!*came && std::chrono::steady_clock::now() < end) io_.run_one_until(end);
+    if (!*came) {
       socket_.cancel();
       return {};
     }

@@ -93,6 +93,7 @@ struct Engine::Impl {
   std::deque<std::string> ended_order;
   Scope scope;
   bool draining = false;
+  CancelSource intake;  ///< Cancelled with `draining`: ends waits for a session outside of runs.
   bool closing = false;
   Event closed;
 };
@@ -384,7 +385,12 @@ Result<void> Engine::cancel(const std::string& run_id, std::string reason) {
 }
 
 Async<Session> Engine::create_session(Context& ctx, SessionSpec spec) {
-  co_return co_await impl_->pool.create(ctx, std::move(spec));
+  const CancelSource cancel = CancelSource::linked(ctx.cancel_source());
+  const CancelSource& intake = impl_->intake;
+  const auto on_close = intake.on_cancel([&] { cancel.cancel(intake.reason()); });
+  Context until_close = ctx.with_cancel(cancel);
+  CO_TRY_VOID(until_close.check());
+  co_return co_await impl_->pool.create(until_close, std::move(spec));
 }
 
 Result<Session> Engine::session(const std::string& session_id) const {
@@ -431,6 +437,7 @@ std::vector<Check> Engine::readiness() const {
 
 asio::awaitable<void> Engine::close(bool now) {
   impl_->draining = true;
+  impl_->intake.cancel(fail(Errc::draining, "sessions: shutting down, no new ones"));
   const Context base(*impl_->parts.clock, impl_->executor);
   const auto stop_runs = [this](const std::string& why) {
     for (const auto& [id, run] : impl_->runs)

@@ -9,8 +9,8 @@
 
 #include "base/testing.h"
 #include "engine/parts.h"
+#include "engine/testing.h"
 #include "sessions/testing.h"
-#include "workflows/definition.h"
 
 namespace troupe::engine {
 namespace {
@@ -19,78 +19,6 @@ namespace fs = std::filesystem;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using troupe::testing::run;
-
-// What the scripted interactor answers; keyed by nothing but the number of the call.
-struct Acting {
-  std::vector<std::optional<Error>> errors;  ///< By call; beyond the end: success.
-  int calls = 0;
-  int open_tabs = 0;
-  Event* hold = nullptr;
-  std::optional<Error> close_error;
-};
-
-class ScriptedTab final : public interact::Tab {
- public:
-  std::string url() const override { return "about:blank"; }
-};
-
-class ScriptedInteractor final : public interact::Interactor {
- public:
-  explicit ScriptedInteractor(Acting& acting) : acting_(acting) {}
-  std::string_view name() const override { return "native"; }
-  Async<std::unique_ptr<interact::Tab>> open(Context&, sessions::LiveSession&,
-                                             interact::InteractOptions) override {
-    ++acting_.open_tabs;
-    std::unique_ptr<interact::Tab> tab = std::make_unique<ScriptedTab>();
-    co_return tab;
-  }
-  Async<interact::ActionResult> perform(Context& ctx, interact::Tab&,
-                                        interact::Action action) override {
-    const auto call = static_cast<std::size_t>(acting_.calls++);
-    if (acting_.hold) CO_TRY_VOID(co_await acting_.hold->wait(ctx));
-    if (call < acting_.errors.size() && acting_.errors[call]) co_return *acting_.errors[call];
-    interact::ActionResult result{.output = action.args.at("expression"), .changed = "nothing"};
-    co_return result;
-  }
-  Async<std::string> screenshot(Context&, interact::Tab&) override {
-    co_return fail(Errc::unsupported, "scripted");
-  }
-  Async<void> close(Context&, std::unique_ptr<interact::Tab>, bool) override {
-    --acting_.open_tabs;
-    if (acting_.close_error) co_return *acting_.close_error;
-    co_return Result<void>{};
-  }
-
- private:
-  Acting& acting_;
-};
-
-class FailingQueue final : public tasks::Queue {
- public:
-  Async<void> enqueue(Context&, std::vector<tasks::Task>) override {
-    co_return fail(Errc::storage_failed, "queue: disk full");
-  }
-  Async<std::optional<tasks::Claim>> claim(Context&, std::string) override {
-    co_return std::optional<tasks::Claim>{};
-  }
-  Async<void> finish(Context&, tasks::Claim, tasks::Outcome) override { co_return Result<void>{}; }
-  Async<std::vector<tasks::Task>> cancel_queued(Context&, std::string) override {
-    co_return std::vector<tasks::Task>{};
-  }
-  Async<void> forget(Context&, std::string) override { co_return Result<void>{}; }
-};
-
-constexpr std::string_view kWorkflow = R"(
-workflow: echo
-inputs:
-  word: {type: string, default: hello}
-steps:
-  - evaluate: "{{ inputs.word }}"
-    save_as: said
-output:
-  said: "{{ said }}"
-  slot: "{{ session.index }}"
-)";
 
 struct Fixture {
   explicit Fixture(Context& real, bool failing_queue = false) : ctx(real) {
@@ -110,11 +38,7 @@ struct Fixture {
     engine = Engine::assemble(real.executor(), std::move(parts));
   }
 
-  RunRequest request(int sessions) {
-    auto definition = workflows::parse_definition(kWorkflow, "echo.yaml");
-    EXPECT_TRUE(definition) << definition.error().describe();
-    return {.workflow = Workflow(*definition), .sessions = sessions};
-  }
+  RunRequest request(int sessions) { return {.workflow = echo_workflow(), .sessions = sessions}; }
 
   asio::awaitable<RunResult> complete(RunRequest wanted) {
     auto id = engine->submit(std::move(wanted));

@@ -160,9 +160,13 @@ Async<std::shared_ptr<Pool::Entry>> Pool::open(Context& ctx, SessionSpec asked, 
   info.task_id = std::move(task_id);
   const auto provider = std::find_if(providers_.begin(), providers_.end(),
                                      [&](const auto& p) { return p->name() == spec.provider; });
+  const CancelSource cancel = CancelSource::linked(ctx.cancel_source());
+  const auto on_stop = stop_.on_cancel([&] { cancel.cancel(stop_.reason()); });
+  Context stoppable = limited.with_cancel(cancel);
   ++creating_;
-  auto created = co_await (*provider)->create(limited, info.id, spec);
+  auto created = co_await (*provider)->create(stoppable, info.id, spec);
   --creating_;
+  creation_ended_.pulse();  // whoever waits is resumed from the loop, after this session is known
   if (!created) {
     info.state = SessionState::ended;
     info.end_reason = EndReason::failed;
@@ -348,7 +352,8 @@ void Pool::drain() {
 
 Async<void> Pool::shutdown(Context& ctx) {
   drain();
-  stop_.cancel(fail(Errc::draining, "shutting down"));
+  stop_.cancel(fail(Errc::draining, "sessions: shutting down, no new ones"));
+  while (creating_ > 0) CO_TRY_VOID(co_await creation_ended_.wait(ctx));
   std::vector<Async<void>> endings;
   for (const auto& [id, entry] : active_)
     endings.push_back(end(ctx, entry, false, EndReason::shutdown));

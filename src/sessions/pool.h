@@ -118,6 +118,7 @@ class Pool final {
   std::deque<std::string> ended_order_;
   std::list<Waiter*> waiting_;
   int creating_ = 0;
+  Event creation_ended_;
   int places_used_ = 0;
   bool draining_ = false;
   CancelSource stop_;

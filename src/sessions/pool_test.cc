@@ -247,5 +247,70 @@ TEST(Pool, ShutdownEndsEverythingAndRefusesMore) {
   run([](Context& ctx) { return shutdown_under_load(ctx); });
 }
 
+asio::awaitable<void> create_into(Context ctx, Pool& pool, std::optional<Result<Session>>& into) {
+  into = co_await pool.create(ctx, SessionSpec{});
+}
+
+asio::awaitable<void> shutdown_during_creation(Context& ctx) {
+  Fixture f(ctx);
+  Event never;
+  f.script.hold_creation = &never;
+  std::optional<Result<Session>> created;
+  Scope scope(ctx.executor());
+  scope.spawn("creation", create_into(f.virtual_ctx, *f.pool, created));
+  co_await turn(ctx);
+  co_await f.shutdown();
+  (void)co_await scope.join(ctx);
+  EXPECT_EQ(created->error().code, Errc::draining);
+}
+
+TEST(Pool, ShutdownStopsACreationUnderWay) {
+  run([](Context& ctx) { return shutdown_during_creation(ctx); });
+}
+
+// A provider that finishes what it has begun, whatever the context says.
+class StubbornProvider final : public SessionProvider {
+ public:
+  StubbornProvider(Script& script, Context& ctx, Event& go) : inner_(script), ctx_(ctx), go_(go) {}
+  std::string_view name() const override { return "local"; }
+  Async<std::unique_ptr<ProviderSession>> create(Context& ctx, std::string id,
+                                                 SessionSpec spec) override {
+    (void)co_await go_.wait(ctx_);
+    co_return co_await inner_.create(ctx, std::move(id), std::move(spec));
+  }
+  Async<void> tend(Context& ctx) override { return inner_.tend(ctx); }
+  Async<void> shutdown(Context& ctx) override { return inner_.shutdown(ctx); }
+
+ private:
+  ScriptedProvider inner_;
+  Context& ctx_;
+  Event& go_;
+};
+
+asio::awaitable<void> shutdown_awaits_creation(Context& ctx) {
+  ManualClock clock;
+  Context virtual_ctx(clock, ctx.executor());
+  Random random(1);
+  Script script;
+  Event go;
+  std::vector<std::unique_ptr<SessionProvider>> providers;
+  providers.push_back(std::make_unique<StubbornProvider>(script, ctx, go));
+  Pool pool(clock, ctx.executor(), random, {}, std::move(providers), PoolObserver{});
+  std::optional<Result<Session>> created;
+  Scope scope(ctx.executor());
+  scope.spawn("creation", create_into(virtual_ctx, pool, created));
+  co_await turn(ctx);
+  const Timer later(ctx.clock(), ctx.clock().now(), [&] { go.set(); });
+  auto closed = co_await pool.shutdown(virtual_ctx);
+  (void)co_await scope.join(ctx);
+  EXPECT_TRUE(closed);
+  EXPECT_EQ(script.created, 1);
+  EXPECT_EQ(script.closed.size(), 1u) << "a session that came late is ended too";
+}
+
+TEST(Pool, ShutdownEndsASessionThatComesLate) {
+  run([](Context& ctx) { return shutdown_awaits_creation(ctx); });
+}
+
 }  // namespace
 }  // namespace troupe::sessions
