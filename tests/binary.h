@@ -2,6 +2,7 @@
 #pragma once
 
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -145,6 +146,25 @@ inline int processes_in(const std::set<pid_t>& groups) {
   }
   return count;
 }
+
+/// A disk that is full after `size`. Only for those who may mount.
+class TinyDisk final {
+ public:
+  TinyDisk(std::string path, const std::string& size) : path_(std::move(path)) {
+    fs::create_directories(path_);
+    mounted_ = mount("tmpfs", path_.c_str(), "tmpfs", 0, ("size=" + size).c_str()) == 0;
+  }
+  ~TinyDisk() {
+    if (mounted_) umount2(path_.c_str(), MNT_DETACH);
+  }
+  TinyDisk(const TinyDisk&) = delete;
+  TinyDisk& operator=(const TinyDisk&) = delete;
+  bool mounted() const { return mounted_; }
+
+ private:
+  std::string path_;
+  bool mounted_ = false;
+};
 
 inline int browsers_of(const std::string& data_dir) {
   return static_cast<int>(browser_groups(data_dir).size());
