@@ -137,12 +137,21 @@ inline std::set<pid_t> browser_groups(const std::string& data_dir) {
   return groups;
 }
 
+/// Ended, and only waiting for its new parent to take note of it.
+inline bool is_zombie(const fs::path& process) {
+  std::ifstream file(process / "stat");
+  const std::string line(std::istreambuf_iterator<char>(file), {});
+  const auto name_end = line.rfind(')');
+  return name_end != std::string::npos && line.compare(name_end, 3, ") Z") == 0;
+}
+
+/// Processes of the groups that still run.
 inline int processes_in(const std::set<pid_t>& groups) {
   int count = 0;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
     const pid_t pid = std::atoi(entry.path().filename().c_str());
-    count += pid > 1 && groups.contains(getpgid(pid));
+    count += pid > 1 && groups.contains(getpgid(pid)) && !is_zombie(entry.path());
   }
   return count;
 }
