@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -188,15 +189,43 @@ inline std::set<pid_t> browser_groups(const std::string& data_dir) {
   return groups;
 }
 
+/// Ended, and only waiting for its new parent to take note of it.
+inline bool is_zombie(const fs::path& process) {
+  std::ifstream file(process / "stat");
+  const std::string line(std::istreambuf_iterator<char>(file), {});
+  const auto name_end = line.rfind(')');
+  return name_end != std::string::npos && line.compare(name_end, 3, ") Z") == 0;
+}
+
+/// Processes of the groups that still run.
 inline int processes_in(const std::set<pid_t>& groups) {
   int count = 0;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
     const pid_t pid = std::atoi(entry.path().filename().c_str());
-    count += pid > 1 && groups.contains(getpgid(pid));
+    count += pid > 1 && groups.contains(getpgid(pid)) && !is_zombie(entry.path());
   }
   return count;
 }
+
+/// A disk that is full after `size`. Only for those who may mount.
+class TinyDisk final {
+ public:
+  TinyDisk(std::string path, const std::string& size) : path_(std::move(path)) {
+    fs::create_directories(path_);
+    mounted_ = mount("tmpfs", path_.c_str(), "tmpfs", 0, ("size=" + size).c_str()) == 0;
+  }
+  ~TinyDisk() {
+    if (mounted_) umount2(path_.c_str(), MNT_DETACH);
+  }
+  TinyDisk(const TinyDisk&) = delete;
+  TinyDisk& operator=(const TinyDisk&) = delete;
+  bool mounted() const { return mounted_; }
+
+ private:
+  std::string path_;
+  bool mounted_ = false;
+};
 
 inline int browsers_of(const std::string& data_dir) {
   return static_cast<int>(browser_groups(data_dir).size());
