@@ -145,7 +145,6 @@ void Pool::give_place() {
 Async<std::shared_ptr<Pool::Entry>> Pool::open(Context& ctx, SessionSpec asked, std::string run_id,
                                                std::string task_id) {
   CO_TRY(SessionSpec spec, complete(std::move(asked)));
-  Context limited = ctx.with_timeout(options_.create_timeout, "session creation");
   CO_TRY_VOID(co_await take_place(ctx));
   auto entry = std::make_shared<Entry>();
   Session& info = entry->info;
@@ -160,6 +159,8 @@ Async<std::shared_ptr<Pool::Entry>> Pool::open(Context& ctx, SessionSpec asked, 
   info.task_id = std::move(task_id);
   const auto provider = std::find_if(providers_.begin(), providers_.end(),
                                      [&](const auto& p) { return p->name() == spec.provider; });
+  // From here: the wait for a place is bounded by the caller's own deadline.
+  Context limited = ctx.with_timeout(options_.create_timeout, "session creation");
   ++creating_;
   auto created = co_await (*provider)->create(limited, info.id, spec);
   --creating_;
