@@ -226,6 +226,20 @@ TEST(Command, RunsOneTaskPerRowOfACsvFileAndWritesALineEach) {
   EXPECT_THAT(table.out, Not(HasSubstr("{")));
 }
 
+TEST(Command, RunsTheWorkflowOfTheReadme) {
+  const Scratch scratch;
+  const std::string examples = TROUPE_SOURCE_DIR "/examples";
+  const Ended ended = troupe(scratch, {"run", examples + "/films.yaml", "--site", "demo", "--items",
+                                       examples + "/channels.csv", "--sessions", "3", "--json"});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  const json::value run = parsed(ended.out);
+  ASSERT_EQ(run.at("tasks").as_array().size(), 3u);
+  const json::value& film = run.at("tasks").at(0).at("output").at("films").at(0);
+  EXPECT_EQ(film.at("title"), "Tillie's Punctured Romance");
+  EXPECT_EQ(film.at("year"), 1914);
+  EXPECT_EQ(film.at("length"), 4920);
+}
+
 // The page's picture is larger than the disk; what needs no disk goes on.
 TEST(Command, NamesAFullDiskAndLetsOtherTasksEnd) {
   const Scratch scratch;
