@@ -1,7 +1,10 @@
 // Runs the real troupe binary as a user would, each test in a data directory of its own.
 #pragma once
 
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -121,6 +124,56 @@ class Binary final {
   pid_t pid_ = -1;
 };
 
+/// Another program of the test's own, ended with this object.
+class Child final {
+ public:
+  explicit Child(std::vector<std::string> arguments) {
+    pid_ = fork();
+    if (pid_ != 0) return;
+    (void)!freopen("/dev/null", "r", stdin);
+    (void)!freopen("/dev/null", "w", stdout);
+    (void)!freopen("/dev/null", "w", stderr);
+    std::vector<char*> argv;
+    for (auto& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    execvp(argv[0], argv.data());
+    _exit(127);
+  }
+  ~Child() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+
+ private:
+  pid_t pid_ = -1;
+};
+
+/// A loopback port that was free a moment ago.
+inline int free_port() {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  bind(listener, reinterpret_cast<sockaddr*>(&address), size);
+  getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  close(listener);
+  return ntohs(address.sin_port);
+}
+
+/// Whether something listens there.
+inline bool listens(int port) {
+  const int client = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const bool connected =
+      connect(client, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  close(client);
+  return connected;
+}
+
 /// Process groups of the browsers with a profile below `data_dir`. Take them while the browsers
 /// run: a renderer cannot be told from others by its command line.
 inline std::set<pid_t> browser_groups(const std::string& data_dir) {
@@ -136,15 +189,43 @@ inline std::set<pid_t> browser_groups(const std::string& data_dir) {
   return groups;
 }
 
+/// Ended, and only waiting for its new parent to take note of it.
+inline bool is_zombie(const fs::path& process) {
+  std::ifstream file(process / "stat");
+  const std::string line(std::istreambuf_iterator<char>(file), {});
+  const auto name_end = line.rfind(')');
+  return name_end != std::string::npos && line.compare(name_end, 3, ") Z") == 0;
+}
+
+/// Processes of the groups that still run.
 inline int processes_in(const std::set<pid_t>& groups) {
   int count = 0;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
     const pid_t pid = std::atoi(entry.path().filename().c_str());
-    count += pid > 1 && groups.contains(getpgid(pid));
+    count += pid > 1 && groups.contains(getpgid(pid)) && !is_zombie(entry.path());
   }
   return count;
 }
+
+/// A disk that is full after `size`. Only for those who may mount.
+class TinyDisk final {
+ public:
+  TinyDisk(std::string path, const std::string& size) : path_(std::move(path)) {
+    fs::create_directories(path_);
+    mounted_ = mount("tmpfs", path_.c_str(), "tmpfs", 0, ("size=" + size).c_str()) == 0;
+  }
+  ~TinyDisk() {
+    if (mounted_) umount2(path_.c_str(), MNT_DETACH);
+  }
+  TinyDisk(const TinyDisk&) = delete;
+  TinyDisk& operator=(const TinyDisk&) = delete;
+  bool mounted() const { return mounted_; }
+
+ private:
+  std::string path_;
+  bool mounted_ = false;
+};
 
 inline int browsers_of(const std::string& data_dir) {
   return static_cast<int>(browser_groups(data_dir).size());

@@ -171,10 +171,9 @@ struct BadPage {
   std::string code;
 };
 
-class RunOnBadPages : public ::testing::TestWithParam<BadPage> {};
-
-TEST_P(RunOnBadPages, FailsThatTaskAndNoOther) {
-  const Scratch scratch;
+// Visits a good page and `url` side by side: only the second may fail, with `code`.
+void expect_only_that_task_fails(const Scratch& scratch, const std::string& url,
+                                 const std::string& code) {
   const std::string workflow = scratch.write("visit.yaml", R"(
 workflow: visit
 inputs:
@@ -189,7 +188,7 @@ output: "{{ page }}"
   const std::string items = scratch.write("items.jsonl", R"({"path": "/"})"
                                                          "\n"
                                                          R"({"path": ")" +
-                                                             GetParam().url + "\"}\n");
+                                                             url + "\"}\n");
   Binary troupe(scratch, {"run", workflow, "--site", "demo", "--sessions", "2", "--items", items,
                           "--attempts", "1", "--json"});
 
@@ -199,9 +198,31 @@ output: "{{ page }}"
   EXPECT_EQ(run.at("state"), "partial");
   EXPECT_EQ(run.at("tasks").at(0).at("state"), "succeeded") << run.at("tasks").at(0);
   EXPECT_EQ(run.at("tasks").at(1).at("state"), "failed");
-  EXPECT_EQ(run.at("tasks").at(1).at("error").at("code"), json::value(GetParam().code))
+  EXPECT_EQ(run.at("tasks").at(1).at("error").at("code"), json::value(code))
       << run.at("tasks").at(1);
   EXPECT_EQ(browsers_of(scratch.path()), 0);
+}
+
+class RunOnBadPages : public ::testing::TestWithParam<BadPage> {};
+
+TEST_P(RunOnBadPages, FailsThatTaskAndNoOther) {
+  const Scratch scratch;
+  expect_only_that_task_fails(scratch, GetParam().url, GetParam().code);
+}
+
+TEST(Run, SaysThatACertificateIsNotAcceptable) {
+  const Scratch scratch;
+  const std::string key = scratch.path() + "/key.pem", certificate = scratch.path() + "/cert.pem";
+  const std::string make =
+      "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -keyout " + key +
+      " -out " + certificate + " 2>/dev/null";
+  ASSERT_EQ(std::system(make.c_str()), 0);
+  const int port = free_port();
+  const Child server({"openssl", "s_server", "-accept", std::to_string(port), "-key", key, "-cert",
+                      certificate, "-www", "-quiet"});
+  ASSERT_TRUE(Binary::until(std::chrono::seconds(10), [&] { return listens(port); }));
+  expect_only_that_task_fails(scratch, "https://127.0.0.1:" + std::to_string(port) + "/",
+                              "tls_error");
 }
 
 INSTANTIATE_TEST_SUITE_P(

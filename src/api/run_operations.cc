@@ -30,6 +30,8 @@ constexpr Field kRunFields[] = {
     {"tenant", FieldType::string, "For whom; sessions are never shared between tenants."},
     {"project", FieldType::string, "Project for logs."},
     {"user_context", FieldType::object, "Free metadata, copied to every session."},
+    {"site_overrides", FieldType::object,
+     "Merged over the site profile, such as {\"base_url\": ...}."},
     {"wait_ms", FieldType::integer, "Waits so long for the end before answering.", false, 0,
      60'000},
 };
@@ -78,6 +80,7 @@ Result<RunRequest> run_request(const json::object& body, const Library& library)
   if (const auto tenant = find_string(body, "tenant")) request.tenant = std::string(*tenant);
   request.project = text_of(body, "project");
   request.user_context = object_of(body, "user_context");
+  request.site_overrides = object_of(body, "site_overrides");
   return request;
 }
 

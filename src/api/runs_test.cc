@@ -42,7 +42,8 @@ TEST_F(RunsTest, CreateTakesEveryFieldAndAnswers202WithItsPlace) {
       send("POST", "/v1/runs", R"({"workflow": "titles", "site": "demo", "sessions": 5,
       "inputs": {"a": 1}, "items": [{"b": 2}, {"b": 3}], "isolation": "process", "provider": "local",
       "interactor": "native", "task_timeout_ms": 1000, "timeout_ms": 60000, "attempts": 3,
-      "tenant": "acme", "project": "p", "user_context": {"who": "me"}})");
+      "tenant": "acme", "project": "p", "user_context": {"who": "me"},
+      "site_overrides": {"base_url": "http://127.0.0.1:9"}})");
 
   EXPECT_EQ(reply.status, 202) << reply.body;
   EXPECT_EQ(reply.header("location"), "/v1/runs/run_1");
@@ -61,6 +62,7 @@ TEST_F(RunsTest, CreateTakesEveryFieldAndAnswers202WithItsPlace) {
   EXPECT_EQ(request.tenant, "acme");
   EXPECT_EQ(request.project, "p");
   EXPECT_EQ(request.user_context.at("who"), "me");
+  EXPECT_EQ(request.site_overrides.at("base_url"), "http://127.0.0.1:9");
 }
 
 TEST_F(RunsTest, CreateTakesADefinitionInline) {

@@ -121,11 +121,12 @@ asio::awaitable<void> use_session(Context& ctx, Attempt& attempt, sessions::Leas
   }
 }
 
-bool may_retry(const Attempt& attempt) {
+// Not when the run itself is over: `ctx` is the run's.
+bool may_retry(const Attempt& attempt, const Context& ctx) {
   const RunRecord& run = attempt.run;
   return attempt.outcome.error && attempt.outcome.error->retryable() &&
-         attempt.claim.task.attempt < attempt.claim.task.attempts_max && !run.draining &&
-         !run.cancel.is_cancelled() && run.definition->restartable;
+         attempt.claim.task.attempt < attempt.claim.task.attempts_max && !run.draining && ctx.check() &&
+         run.definition->restartable;
 }
 
 // Exponential with full jitter: half a second, one, two, …
@@ -138,10 +139,10 @@ Duration retry_delay(int attempt, Random& random) {
       std::chrono::duration<double>(ceiling * random.unit()));
 }
 
-tasks::Outcome verdict(Attempt& attempt) {
+tasks::Outcome verdict(Attempt& attempt, const Context& ctx) {
   if (!attempt.outcome.error) return {.state = TaskState::succeeded};
   if (attempt.outcome.error->code == Errc::cancelled) return {.state = TaskState::cancelled};
-  if (!may_retry(attempt)) return {.state = TaskState::failed};
+  if (!may_retry(attempt, ctx)) return {.state = TaskState::failed};
   return {.state = TaskState::queued,
           .retry_after = retry_delay(attempt.claim.task.attempt, attempt.services.random)};
 }
@@ -215,7 +216,7 @@ asio::awaitable<void> attempt_task(TaskServices& services, RunRecord& run, Conte
   } else {
     attempt.outcome.error = lease.error();
   }
-  const tasks::Outcome outcome = verdict(attempt);
+  const tasks::Outcome outcome = verdict(attempt, ctx);
   Context cleanup = ctx.for_cleanup(std::chrono::seconds(15), "task bookkeeping");
   auto finished = co_await services.queue.finish(cleanup, claim, outcome);
   if (!finished)

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cctype>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 
@@ -44,14 +45,18 @@ std::string free_path(const std::string& dir, const std::string& name) {
 }
 
 Result<void> write_file(const std::string& path, std::string_view content) {
+  errno = 0;
   std::ofstream out(path, std::ios::binary);
   out.write(content.data(), static_cast<std::streamsize>(content.size()));
   out.close();
   if (out) return {};
+  const std::string reason = std::generic_category().message(errno == 0 ? EIO : errno);
   std::error_code ignored;
   fs::remove(path, ignored);
-  return fail(Errc::storage_failed, "file " + path + ": cannot be written (" +
-                                        std::to_string(content.size()) + " bytes)");
+  return fail(Errc::storage_failed,
+              "file " + path + ": " + std::to_string(content.size()) +
+                  " bytes cannot be written: " + reason,
+              {}, "make room, or set data_dir to a folder that can be written");
 }
 
 Result<std::int64_t> move_file(const std::string& from, const std::string& to) {

@@ -145,7 +145,6 @@ void Pool::give_place() {
 Async<std::shared_ptr<Pool::Entry>> Pool::open(Context& ctx, SessionSpec asked, std::string run_id,
                                                std::string task_id) {
   CO_TRY(SessionSpec spec, complete(std::move(asked)));
-  Context limited = ctx.with_timeout(options_.create_timeout, "session creation");
   CO_TRY_VOID(co_await take_place(ctx));
   auto entry = std::make_shared<Entry>();
   Session& info = entry->info;
@@ -162,9 +161,11 @@ Async<std::shared_ptr<Pool::Entry>> Pool::open(Context& ctx, SessionSpec asked, 
                                      [&](const auto& p) { return p->name() == spec.provider; });
   const CancelSource cancel = CancelSource::linked(ctx.cancel_source());
   const auto on_stop = stop_.on_cancel([&] { cancel.cancel(stop_.reason()); });
-  Context stoppable = limited.with_cancel(cancel);
+  // From here: the wait for a place is bounded by the caller's own deadline.
+  Context limited =
+      ctx.with_timeout(options_.create_timeout, "session creation").with_cancel(cancel);
   ++creating_;
-  auto created = co_await (*provider)->create(stoppable, info.id, spec);
+  auto created = co_await (*provider)->create(limited, info.id, spec);
   --creating_;
   creation_ended_.pulse();  // whoever waits is resumed from the loop, after this session is known
   if (!created) {

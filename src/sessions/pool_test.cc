@@ -167,6 +167,24 @@ TEST(Pool, ForgetsAWaiterThatWasCancelled) {
   run([](Context& ctx) { return wait_ends(ctx); });
 }
 
+asio::awaitable<void> long_wait(Context& ctx) {
+  Fixture f(ctx, {.sessions_max = 1, .create_timeout = std::chrono::seconds(5)});
+  auto first = co_await f.pool->acquire(f.virtual_ctx, SessionSpec{}, "", "");
+  std::vector<int> order;
+  Scope scope(ctx.executor());
+  scope.spawn("waiter", wait_for_lease(f.virtual_ctx, *f.pool, order, 1));
+  co_await turn(ctx);
+  f.clock.advance(std::chrono::seconds(60));
+  (void)co_await first->release(f.virtual_ctx, false, EndReason::released);
+  (void)co_await scope.join(ctx);
+  EXPECT_THAT(order, ElementsAre(1)) << "the wait for a place does not count as creation";
+  co_await f.shutdown();
+}
+
+TEST(Pool, BoundsTheCreationNotTheWaitForAPlace) {
+  run([](Context& ctx) { return long_wait(ctx); });
+}
+
 asio::awaitable<void> expiry(Context& ctx) {
   Fixture f(ctx);
   SessionSpec spec{.timeout = std::chrono::seconds(10)};
