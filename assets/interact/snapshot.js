@@ -128,7 +128,7 @@
       if (rows.length >= ELEMENTS_MAX) break;
       rows.push(row(e, 'text', cache, titles));
     }
-    return { rows, hidden, url: location.href, title: document.title, focus: T.remember(T.active() || document.body) };
+    return { rows, hidden, frames: region ? 0 : T.foreign(), url: location.href, title: document.title, focus: T.remember(T.active() || document.body) };
   };
 
   // A selector that finds the element again: test id, role and name, label, id; a css path at last.

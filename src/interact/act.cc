@@ -24,18 +24,55 @@ Async<Snapshot> look(Context& ctx, NativeTab& tab) {
   co_return read_snapshot(rows);
 }
 
+Async<std::vector<ForeignFrame*>> frames_of(Context& ctx, NativeTab& tab,
+                                            const Snapshot& snapshot) {
+  const json::value answer = json::object{{"frames", snapshot.frames}};
+  co_return co_await tab.frames_beside(ctx, answer);
+}
+
+// What the main document has not may be in one of the frames beside it; the tab then stays in that
+// one. `absent`: the error of the main document.
+Async<Resolution> resolve_in_frames(Context& ctx, NativeTab& tab, const Clause& clause,
+                                    const Snapshot& main, Error absent) {
+  CO_TRY(const auto frames, co_await frames_of(ctx, tab, main));
+  std::vector<std::pair<ForeignFrame*, Resolution>> all;
+  for (ForeignFrame* frame : frames) {
+    tab.enter(frame);
+    auto snapshot = co_await look(ctx, tab);
+    tab.enter(nullptr);
+    const bool replaced = !snapshot && snapshot.error().code == Errc::navigation_failed;
+    if (replaced) continue;
+    if (!snapshot) co_return snapshot.error();
+    auto found = resolve(clause, *snapshot);
+    if (found) all.emplace_back(frame, std::move(*found));
+    if (!found && found.error().code == Errc::target_ambiguous) co_return found;
+  }
+  if (all.empty()) co_return absent;
+  if (all.size() > 1)
+    co_return fail(Errc::target_ambiguous,
+                   std::string(to_string(clause.verb)) + ": " + std::to_string(all.size()) +
+                       " frames have such an element: " + all[0].second.what + "; " +
+                       all[1].second.what,
+                   {}, "give a selector that only one of them has");
+  tab.enter(all.front().first);
+  co_return std::move(all.front().second);
+}
+
 // Elements may still come: looks again after each change of the page, until the time is up. What is
 // ambiguous gets half a second to become clear.
 Async<Resolution> resolve_waiting(Context& ctx, NativeTab& tab, const Clause& clause,
                                   Duration patience) {
   const SteadyTime begin = ctx.clock().now();
   for (;;) {
+    tab.enter(nullptr);
     auto snapshot = co_await look(ctx, tab);
     const bool replaced = !snapshot && snapshot.error().code == Errc::navigation_failed;
     if (!snapshot && !replaced) co_return snapshot.error();
     const Duration spent = ctx.clock().now() - begin;
     if (snapshot) {
       auto found = resolve(clause, *snapshot);
+      if (!found && snapshot->frames > 0 && found.error().code == Errc::target_not_found)
+        found = co_await resolve_in_frames(ctx, tab, clause, *snapshot, found.error());
       if (found) co_return found;
       const bool ambiguous = found.error().code == Errc::target_ambiguous;
       const bool over = spent >= patience || page_wait_ms(ctx) < 50;

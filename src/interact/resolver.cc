@@ -517,6 +517,7 @@ Snapshot read_snapshot(const json::value& value) {
   const auto* whole = value.if_object();
   if (!whole) return out;
   out.hidden = static_cast<int>(find_int(*whole, "hidden").value_or(0));
+  out.frames = static_cast<int>(find_int(*whole, "frames").value_or(0));
   out.focused = static_cast<int>(find_int(*whole, "focus").value_or(-1));
   out.url = text_at(*whole, "url");
   out.title = text_at(*whole, "title");

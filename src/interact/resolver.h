@@ -28,6 +28,7 @@ struct Candidate {
 struct Snapshot {
   std::vector<Candidate> elements;
   int hidden = 0;
+  int frames = 0;  ///< Visible frames of other origins, which are not in the list.
   int focused = -1;
   std::string url, title;
 };
