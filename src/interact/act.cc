@@ -18,9 +18,10 @@ Target target_of(const Resolution& found) {
   return target;
 }
 
-Async<Snapshot> look(Context& ctx, NativeTab& tab) {
-  const json::array none;
-  CO_TRY(const auto rows, co_await tab.call(ctx, kSnapshot, "snapshot", none));
+/// `listed`: with the places of elements in the page's main list, which costs some time.
+Async<Snapshot> look(Context& ctx, NativeTab& tab, bool listed = false) {
+  json::array args{nullptr, listed};
+  CO_TRY(const auto rows, co_await tab.call(ctx, kSnapshot, "snapshot", std::move(args)));
   co_return read_snapshot(rows);
 }
 
@@ -38,7 +39,7 @@ Async<Resolution> resolve_in_frames(Context& ctx, NativeTab& tab, const Clause& 
   std::vector<std::pair<ForeignFrame*, Resolution>> all;
   for (ForeignFrame* frame : frames) {
     tab.enter(frame);
-    auto snapshot = co_await look(ctx, tab);
+    auto snapshot = co_await look(ctx, tab, clause.target.item);
     tab.enter(nullptr);
     const bool replaced = !snapshot && snapshot.error().code == Errc::navigation_failed;
     if (replaced) continue;
@@ -65,7 +66,7 @@ Async<Resolution> resolve_waiting(Context& ctx, NativeTab& tab, const Clause& cl
   const SteadyTime begin = ctx.clock().now();
   for (;;) {
     tab.enter(nullptr);
-    auto snapshot = co_await look(ctx, tab);
+    auto snapshot = co_await look(ctx, tab, clause.target.item);
     const bool replaced = !snapshot && snapshot.error().code == Errc::navigation_failed;
     if (!snapshot && !replaced) co_return snapshot.error();
     const Duration spent = ctx.clock().now() - begin;

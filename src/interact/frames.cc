@@ -5,7 +5,7 @@
 namespace troupe::interact {
 namespace {
 
-constexpr std::size_t kFramesMax = 50;  // more are advertisements, and each costs four commands
+constexpr std::size_t kFramesMax = 50;  // more are advertisements, and each costs six commands
 
 std::string text_of(const json::object& object, std::string_view key) {
   return std::string(find_string(object, key).value_or(""));

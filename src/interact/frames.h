@@ -23,7 +23,7 @@ struct ForeignFrame {
 class ForeignFrames final {
  public:
   /// Brings the list up to date: no command when nothing changed since the last time, else one, and
-  /// four for each new frame. Entries of documents that are gone end here. `main` is the script of
+  /// six for each new frame. Entries of documents that are gone end here. `main` is the script of
   /// the main document.
   Async<void> refresh(Context& ctx, cdp::Page& page, PageScript& main);
   /// A frame came, went or navigated.
