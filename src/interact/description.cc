@@ -284,7 +284,7 @@ Description describe(Phrase phrase) {
   const bool generic = out.text.empty() || std::count(kItems.begin(), kItems.end(), out.text) > 0;
   out.item = out.ordinal != 0 && out.role.empty() && out.scope.empty() && generic;
   // One bare word such as "Menu" or "Switch" is what it is called, not a kind of thing.
-  if (out.text.empty() && out.ordinal == 0 && before.size() == 1 &&
+  if ((out.text.empty() || out.role == "menu") && out.ordinal == 0 && before.size() == 1 &&
       before[0].text != before[0].lower) {
     out.text = before[0].text;
     out.role.clear();
