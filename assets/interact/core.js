@@ -23,6 +23,14 @@
     for (let i = 0; i < found.length; i++) for (const e of found[i].querySelectorAll('*')) enter(e);
     return found;
   };
+  // Frames of other origins that a person can see: their own scripts must be asked.
+  T.foreign = () => {
+    let count = 0;
+    if (!window.length) return 0;
+    for (const r of roots(document))
+      for (const e of r.querySelectorAll('iframe,frame')) if (!frameDocument(e) && visible(e)) count++;
+    return count;
+  };
   const parentOf = (n) => {
     if (n.assignedSlot) return n.assignedSlot;
     if (n.parentNode) return n.parentNode;
@@ -63,12 +71,17 @@
     const frame = frameOf(e);
     return !frame || visible(frame);
   };
+  // Where the view of a frame begins, in the coordinates of the document that its element is in.
+  const corner = (f) => {
+    const r = f.getBoundingClientRect(), style = f.ownerDocument.defaultView.getComputedStyle(f);
+    return [r.left + f.clientLeft + parseFloat(style.paddingLeft), r.top + f.clientTop + parseFloat(style.paddingTop)];
+  };
   const offset = (e) => {
     let x = 0, y = 0;
     for (let f = frameOf(e); f; f = frameOf(f)) {
-      const r = f.getBoundingClientRect();
-      x += r.left + f.clientLeft;
-      y += r.top + f.clientTop;
+      const [left, top] = corner(f);
+      x += left;
+      y += top;
     }
     return [x, y];
   };
@@ -81,9 +94,9 @@
     for (;;) {
       const root = e && e.shadowRoot, frame = e && frameDocument(e);
       if (frame) {
-        const r = e.getBoundingClientRect();
-        x -= r.left + e.clientLeft;
-        y -= r.top + e.clientTop;
+        const [left, top] = corner(e);
+        x -= left;
+        y -= top;
       }
       const inner = (root || frame) && (root || frame).elementFromPoint(x, y);
       if (!inner || inner === e) return e;
@@ -253,11 +266,20 @@
     observer.observe(document, { childList: true, subtree: true, attributes: true, characterData: true });
   });
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-  // Repeats `look` until it answers without `why`, or the time is up; then its last answer.
+  // The next call waits here although frames of other origins could hold what it looks for.
+  T.alone = () => { T.stay = true; return T; };
+  const absent = (a) => a.why === 'none' || a.why === 'region' || a.all === 0;
+  // Repeats `look` until it answers without `why`, or the time is up; then its last answer. What is
+  // not here may be in a frame of another origin: then the caller is told at once, to ask there.
   const until = async (look, ms) => {
-    const end = performance.now() + ms;
+    const end = performance.now() + ms, stay = T.stay;
+    T.stay = false;
     for (;;) {
       const answer = await look();
+      if (!stay && absent(answer)) {
+        const frames = T.foreign();
+        if (frames) return { ...answer, frames };
+      }
       const left = end - performance.now();
       if (!answer.why || answer.final || left <= 0) return answer;
       await nextChange(Math.min(left, 100));
@@ -314,12 +336,52 @@
       const state = await usable(picked.e, need, rounds++);
       return state.why ? { ...state, count: picked.count } : { ...state, e: picked.e };
     }, ms);
-    if (answer.why) return { why: answer.why, count: answer.count || 0, some: answer.some || [] };
+    if (answer.why) return { why: answer.why, count: answer.count || 0, some: answer.some || [], frames: answer.frames };
     const e = answer.e;
     if (need.mark) T.mark(e, need.guard && answer.shown);
     const out = { ref: remember(e), what: describe(e), tag: e.localName, type: e.type || '' };
     if (answer.at) [out.x, out.y] = answer.at;
     return out;
+  };
+
+  // Whether the query finds something here: 0 nothing, 1 only hidden elements, 2 visible ones.
+  T.probe = (q) => {
+    const all = T.all(q);
+    return { fit: !all.length ? 0 : all.some((e) => visible(e) || proxy(e)) ? 2 : 1, some: all.slice(0, 1).map(candidate) };
+  };
+  // A point in the view of frame `ref`, in coordinates of this world's top view, when the mouse gets
+  // into the frame there. Until the next action, presses beside the frame are stopped.
+  let dropGuard = () => {};
+  T.framePoint = async (ref, x, y) => {
+    dropGuard();
+    const e = T.refs[ref];
+    if (!e || !e.isConnected) return { why: 'gone', count: 0, some: [] };
+    if (!visible(e)) return { why: 'hidden', count: 1, some: [describe(e)] };
+    const at = () => {
+      const [left, top] = corner(e), [dx, dy] = offset(e);
+      return [left + dx + x, top + dy + y];
+    };
+    if (!inView(at())) {
+      e.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
+      const [left, top] = at();
+      if (!inView([left, top])) scrollBy({ left: left - innerWidth / 2, top: top - innerHeight / 2, behavior: 'instant' });
+      await frame();
+    }
+    const p = at();
+    if (!inView(p)) return { why: 'offscreen', count: 1, some: [describe(e)] };
+    const hit = elementAt(p[0], p[1]);
+    if (hit !== e) return { why: 'covered', count: 1, some: [describe(e), describe(hit)] };
+    const guard = (event) => {
+      if (event.isTrusted && event.composedPath()[0] !== e) { event.preventDefault(); event.stopImmediatePropagation(); }
+    };
+    const timer = setTimeout(() => dropGuard(), 1000);
+    for (const name of EVENTS) addEventListener(name, guard, true);
+    dropGuard = () => {
+      clearTimeout(timer);
+      for (const name of EVENTS) removeEventListener(name, guard, true);
+      dropGuard = () => {};
+    };
+    return { x: p[0], y: p[1] };
   };
 
   // --- What changed. mark() before an action, changes() after it. ---
@@ -344,6 +406,7 @@
   const EVENTS = ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'click', 'auxclick', 'dblclick', 'contextmenu'];
   T.mark = (e, guarded) => {
     if (marked) T.changes();
+    dropGuard();
     const m = (marked = { url: location.href, e, value: valueOf(e), focus: activeElement(), dom: 0, off: [] });
     const observer = new MutationObserver((list) => (m.dom += list.length));
     m.observer = observer;

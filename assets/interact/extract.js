@@ -281,6 +281,6 @@
       if (list ? last.length < Math.max(spec.min, 1) : !filled(last) || missing(last, spec)) return { why: 'short' };
       return {};
     }, ms);
-    return { value: last, why: answer.why || '', url: location.href };
+    return { value: last, why: answer.why || '', url: location.href, frames: answer.frames };
   };
 })();

@@ -140,7 +140,7 @@
       const picked = T.pick(q, true);
       return picked.why ? picked : { e: picked.e };
     }, ms);
-    if (r.why) return { why: r.why, count: r.count || 0, some: r.some || [] };
+    if (r.why) return { why: r.why, count: r.count || 0, some: r.some || [], frames: r.frames };
     const isFile = (e) => e && e.localName === 'input' && e.type === 'file';
     const e = isFile(r.e) ? r.e : isFile(r.e.control) ? r.e.control : T.everything(r.e).find(isFile);
     if (!e) return { why: 'unfillable', some: [T.describe(r.e)], count: 1 };

@@ -110,9 +110,38 @@
     }
     return out;
   };
-  // Lists elements of the page (or of one region), best known kinds first where there are too many.
-  T.snapshot = (region) => {
-    const cache = new Map(), titles = headings(), rows = [], texts = [];
+  // The page's main list, for "the second result": the repeated parts with a link each that take most
+  // of the page, outside navigation. When another list is about as large, none is the main one.
+  const ASIDE = 'nav,header,footer,aside,form,[role=navigation],[role=menu],[role=toolbar],[role=dialog]';
+  const mainLink = (e) => {
+    const links = [...T.everything(e), ...(e.localName === 'a' ? [e] : [])].filter((a) => a.localName === 'a' && a.href && T.visible(a));
+    const titled = links.find((a) => a.querySelector('h1,h2,h3,h4,h5,h6') || a.closest('h1,h2,h3,h4,h5,h6'));
+    const text = (a) => clean(T.textOf(a)).length;
+    return titled || links.reduce((best, a) => (!best || text(a) > text(best) ? a : best), null);
+  };
+  const mainList = () => {
+    const groups = [];
+    for (const r of T.roots(document)) for (const p of [r, ...r.querySelectorAll('*')]) {
+      if (p.children.length < 3 || (p.closest && p.closest(ASIDE))) continue;
+      const kinds = new Map();
+      for (const c of p.children) {
+        const key = c.localName + '.' + c.className;
+        if (!T.skip.test(c.localName)) kinds.set(key, [...(kinds.get(key) || []), c]);
+      }
+      for (const some of kinds.values()) {
+        if (some.length < 3) continue;
+        const items = some.filter((c) => T.visible(c)), links = items.map(mainLink);
+        if (items.length < 3 || links.some((a) => !a)) continue;
+        groups.push({ links, area: items.reduce((sum, c) => sum + T.box(c)[2] * T.box(c)[3], 0) });
+      }
+    }
+    groups.sort((a, b) => b.area - a.area);
+    const [best, next] = groups;
+    return !best || (next && next.area > best.area * 0.4) ? [] : best.links;
+  };
+  // With `listed` also what the main list is. Lists elements of the page (or of one region), best known kinds first where there are too many.
+  T.snapshot = (region, listed) => {
+    const cache = new Map(), titles = headings(), rows = [], texts = [], items = listed ? mainList() : [];
     let hidden = 0;
     const from = region ? T.all(region) : [document];
     for (const start of from) for (const e of T.everything(start)) {
@@ -128,7 +157,11 @@
       if (rows.length >= ELEMENTS_MAX) break;
       rows.push(row(e, 'text', cache, titles));
     }
-    return { rows, hidden, url: location.href, title: document.title, focus: T.remember(T.active() || document.body) };
+    items.forEach((e, i) => {
+      const known = rows.find((o) => o.r === T.remember(e));
+      if (known) known.it = i + 1;
+    });
+    return { rows, hidden, frames: region ? 0 : T.foreign(), url: location.href, title: document.title, focus: T.remember(T.active() || document.body) };
   };
 
   // A selector that finds the element again: test id, role and name, label, id; a css path at last.

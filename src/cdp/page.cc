@@ -210,18 +210,24 @@ Async<std::int64_t> Page::isolated_context(Context& ctx) {
   if (isolated_context_id_ != 0 && isolated_context_serial_ == document_serial_)
     co_return isolated_context_id_;
   const std::uint64_t serial = document_serial_;
-  json::object params{{"frameId", main_frame_id_}, {"worldName", "troupe"}};
-  CO_TRY(auto answer, co_await call(ctx, "Page.createIsolatedWorld", std::move(params)));
-  isolated_context_id_ = find_int(answer, "executionContextId").value_or(0);
+  CO_TRY(isolated_context_id_, co_await isolated_world(ctx, main_frame_id_));
   isolated_context_serial_ = serial;
   co_return isolated_context_id_;
+}
+
+Async<std::int64_t> Page::isolated_world(Context& ctx, std::string frame_id) {
+  json::object params{{"frameId", frame_id}, {"worldName", "troupe"}};
+  CO_TRY(auto answer, co_await call(ctx, "Page.createIsolatedWorld", std::move(params)));
+  co_return find_int(answer, "executionContextId").value_or(0);
 }
 
 Async<json::object> Page::evaluate_once(Context& ctx, const std::string& expression,
                                         EvaluateOptions options) {
   json::object params{{"expression", expression}, {"awaitPromise", true}, {"returnByValue", true}};
   if (options.user_gesture) params["userGesture"] = true;
-  if (options.isolated) {
+  if (options.context_id != 0) {
+    params["contextId"] = options.context_id;
+  } else if (options.isolated) {
     CO_TRY(const auto context, co_await isolated_context(ctx));
     params["contextId"] = context;
   }
@@ -235,7 +241,7 @@ Async<json::object> Page::evaluate_once(Context& ctx, const std::string& express
 Async<json::value> Page::evaluate(Context& ctx, std::string expression, EvaluateOptions options) {
   auto result = co_await evaluate_once(ctx, expression, options);
   if (!result && document_went_away(result.error())) {
-    isolated_context_id_ = 0;
+    if (options.context_id == 0) isolated_context_id_ = 0;
     co_return fail(Errc::navigation_failed, "page: the document was replaced while a script ran",
                    "page");
   }

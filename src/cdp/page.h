@@ -61,8 +61,13 @@ class Page final {
   struct EvaluateOptions {
     bool isolated = true;
     bool user_gesture = false;
+    std::int64_t context_id = 0;  ///< Not 0: this context, whatever `isolated` says.
   };
   Async<json::value> evaluate(Context& ctx, std::string expression, EvaluateOptions options);
+
+  /// The world that scripts are kept in, of the main frame or of another one in this process.
+  /// Errors: protocol_error (no such frame).
+  Async<std::int64_t> isolated_world(Context& ctx, std::string frame_id);
 
   bool crashed() const { return crashed_; }
   bool closed() const { return closed_; }

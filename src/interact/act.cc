@@ -18,10 +18,45 @@ Target target_of(const Resolution& found) {
   return target;
 }
 
-Async<Snapshot> look(Context& ctx, NativeTab& tab) {
-  const json::array none;
-  CO_TRY(const auto rows, co_await tab.call(ctx, kSnapshot, "snapshot", none));
+/// `listed`: with the places of elements in the page's main list, which costs some time.
+Async<Snapshot> look(Context& ctx, NativeTab& tab, bool listed = false) {
+  json::array args{nullptr, listed};
+  CO_TRY(const auto rows, co_await tab.call(ctx, kSnapshot, "snapshot", std::move(args)));
   co_return read_snapshot(rows);
+}
+
+Async<std::vector<ForeignFrame*>> frames_of(Context& ctx, NativeTab& tab,
+                                            const Snapshot& snapshot) {
+  const json::value answer = json::object{{"frames", snapshot.frames}};
+  co_return co_await tab.frames_beside(ctx, answer);
+}
+
+// What the main document has not may be in one of the frames beside it; the tab then stays in that
+// one. `absent`: the error of the main document.
+Async<Resolution> resolve_in_frames(Context& ctx, NativeTab& tab, const Clause& clause,
+                                    const Snapshot& main, Error absent) {
+  CO_TRY(const auto frames, co_await frames_of(ctx, tab, main));
+  std::vector<std::pair<ForeignFrame*, Resolution>> all;
+  for (ForeignFrame* frame : frames) {
+    tab.enter(frame);
+    auto snapshot = co_await look(ctx, tab, clause.target.item);
+    tab.enter(nullptr);
+    const bool replaced = !snapshot && snapshot.error().code == Errc::navigation_failed;
+    if (replaced) continue;
+    if (!snapshot) co_return snapshot.error();
+    auto found = resolve(clause, *snapshot);
+    if (found) all.emplace_back(frame, std::move(*found));
+    if (!found && found.error().code == Errc::target_ambiguous) co_return found;
+  }
+  if (all.empty()) co_return absent;
+  if (all.size() > 1)
+    co_return fail(Errc::target_ambiguous,
+                   std::string(to_string(clause.verb)) + ": " + std::to_string(all.size()) +
+                       " frames have such an element: " + all[0].second.what + "; " +
+                       all[1].second.what,
+                   {}, "give a selector that only one of them has");
+  tab.enter(all.front().first);
+  co_return std::move(all.front().second);
 }
 
 // Elements may still come: looks again after each change of the page, until the time is up. What is
@@ -30,12 +65,15 @@ Async<Resolution> resolve_waiting(Context& ctx, NativeTab& tab, const Clause& cl
                                   Duration patience) {
   const SteadyTime begin = ctx.clock().now();
   for (;;) {
-    auto snapshot = co_await look(ctx, tab);
+    tab.enter(nullptr);
+    auto snapshot = co_await look(ctx, tab, clause.target.item);
     const bool replaced = !snapshot && snapshot.error().code == Errc::navigation_failed;
     if (!snapshot && !replaced) co_return snapshot.error();
     const Duration spent = ctx.clock().now() - begin;
     if (snapshot) {
       auto found = resolve(clause, *snapshot);
+      if (!found && snapshot->frames > 0 && found.error().code == Errc::target_not_found)
+        found = co_await resolve_in_frames(ctx, tab, clause, *snapshot, found.error());
       if (found) co_return found;
       const bool ambiguous = found.error().code == Errc::target_ambiguous;
       const bool over = spent >= patience || page_wait_ms(ctx) < 50;

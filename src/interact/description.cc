@@ -83,7 +83,7 @@ constexpr std::array kRoles = std::to_array<RoleRow>({
     {"spinner", "spinbutton"},
     {"option", "option"},
     {"entry", "option"},
-    {"menu", "menu"},
+    {"menu", "menu", "menu"},
     {"section", "region"},
     {"element", ""},
     {"item", ""},
@@ -175,6 +175,14 @@ std::string scope_text(Phrase phrase) {
 
 namespace {
 
+/// `the row of Anna`, `the row for Anna`: a place, whatever stands before it.
+bool names_row(Phrase phrase) {
+  drop_articles(phrase);
+  for (const std::string_view lead : {"row of", "row with", "row for", "row containing"})
+    if (matches(phrase, 0, lead)) return true;
+  return false;
+}
+
 /// Only when the words before the preposition already describe an element: names contain
 /// prepositions too ("Terms of Service", "Log in").
 Scoped split_scope(const Phrase& phrase) {
@@ -184,9 +192,9 @@ Scoped split_scope(const Phrase& phrase) {
   for (std::size_t i = 1; i + 1 < phrase.size(); ++i)
     for (const auto words : kScopes) {
       if (!matches(phrase, i, words)) continue;
-      const bool described = phrase[i - 1].quoted || role_ending(phrase, i) != nullptr;
-      if (!described) continue;
       const Phrase rest = part(phrase, i + count_words(words));
+      const bool described = phrase[i - 1].quoted || role_ending(phrase, i) != nullptr;
+      if (!described && !names_row(rest)) continue;
       if (rest.empty()) continue;
       return {part(phrase, 0, i), scope_text(rest)};
     }
@@ -270,8 +278,13 @@ Description describe(Phrase phrase) {
     return out;
   }
   if (!phrase.empty()) out.text = join(phrase);
+  constexpr std::array kItems = std::to_array<std::string_view>(
+      {"result", "search result", "video", "item", "product", "article", "post", "story", "film",
+       "movie", "song", "book", "hit", "card", "listing"});
+  const bool generic = out.text.empty() || std::count(kItems.begin(), kItems.end(), out.text) > 0;
+  out.item = out.ordinal != 0 && out.role.empty() && out.scope.empty() && generic;
   // One bare word such as "Menu" or "Switch" is what it is called, not a kind of thing.
-  if (out.text.empty() && out.ordinal == 0 && before.size() == 1 &&
+  if ((out.text.empty() || out.role == "menu") && out.ordinal == 0 && before.size() == 1 &&
       before[0].text != before[0].lower) {
     out.text = before[0].text;
     out.role.clear();

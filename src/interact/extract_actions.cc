@@ -16,6 +16,35 @@ bool wants_certainly(const std::vector<FieldPlan>& fields) {
                      [](const FieldPlan& field) { return field.required.value_or(false); });
 }
 
+/// Appends rows about what the document has, or the frame that the tab is in; returns all that is
+/// there.
+Async<Snapshot> list_elements(Context& ctx, NativeTab& tab, const std::string& wanted,
+                              std::size_t limit, json::array& list) {
+  const json::array none;
+  CO_TRY(const auto rows, co_await tab.call(ctx, kSnapshot, "snapshot", none));
+  Snapshot snapshot = read_snapshot(rows);
+  const auto ranked = rank(wanted, snapshot, limit);
+  json::array refs;
+  for (const Candidate* c : ranked) refs.emplace_back(c->ref);
+  json::array call;
+  call.emplace_back(std::move(refs));
+  CO_TRY(const auto selectors, co_await tab.call(ctx, kSnapshot, "selectorsOf", std::move(call)));
+  for (std::size_t i = 0; i < ranked.size(); ++i) {
+    const Candidate& c = *ranked[i];
+    json::object row{{"kind", usual_action(c)},
+                     {"role", c.role},
+                     {"name", c.name.empty() ? c.label : c.name},
+                     {"description", describe(c)}};
+    if (selectors.is_array() && i < selectors.get_array().size())
+      row["selector"] = selectors.get_array()[i];
+    if (c.disabled) row["disabled"] = true;
+    if (tab.inside()) row["frame"] = tab.inside()->url;
+    if (!c.value.empty()) row["value"] = c.value;
+    list.push_back(std::move(row));
+  }
+  co_return snapshot;
+}
+
 }  // namespace
 
 Async<ActionResult> extract(Context& ctx, NativeTab& tab, const json::object& args) {
@@ -57,27 +86,16 @@ Async<ActionResult> observe(Context& ctx, NativeTab& tab, const json::object& ar
   const std::string wanted(find_string(args, "instruction").value_or(""));
   const auto limit = static_cast<std::size_t>(
       std::clamp<std::int64_t>(find_int(args, "limit").value_or(50), 1, 1000));
-  const json::array none;
-  CO_TRY(const auto rows, co_await tab.call(ctx, kSnapshot, "snapshot", none));
-  const Snapshot snapshot = read_snapshot(rows);
-  const auto ranked = rank(wanted, snapshot, limit);
-  json::array refs;
-  for (const Candidate* c : ranked) refs.emplace_back(c->ref);
-  json::array call;
-  call.emplace_back(std::move(refs));
-  CO_TRY(const auto selectors, co_await tab.call(ctx, kSnapshot, "selectorsOf", std::move(call)));
   json::array list;
-  for (std::size_t i = 0; i < ranked.size(); ++i) {
-    const Candidate& c = *ranked[i];
-    json::object row{{"kind", usual_action(c)},
-                     {"role", c.role},
-                     {"name", c.name.empty() ? c.label : c.name},
-                     {"description", describe(c)}};
-    if (selectors.is_array() && i < selectors.get_array().size())
-      row["selector"] = selectors.get_array()[i];
-    if (c.disabled) row["disabled"] = true;
-    if (!c.value.empty()) row["value"] = c.value;
-    list.push_back(std::move(row));
+  CO_TRY(const auto snapshot, co_await list_elements(ctx, tab, wanted, limit, list));
+  const json::value answer = json::object{{"frames", snapshot.frames}};
+  CO_TRY(const auto frames, co_await tab.frames_beside(ctx, answer));
+  for (ForeignFrame* frame : frames) {
+    if (list.size() >= limit) break;
+    tab.enter(frame);
+    const auto listed = co_await list_elements(ctx, tab, wanted, limit - list.size(), list);
+    const bool gone = !listed && listed.error().code == Errc::navigation_failed;
+    if (!listed && !gone) co_return listed.error();
   }
   ActionResult result;
   result.detail = "found " + std::to_string(list.size()) + " elements";

@@ -1,6 +1,7 @@
 #include "interact/extraction.h"
 
 #include <algorithm>
+#include <array>
 
 #include "interact/selector.h"
 
@@ -31,6 +32,18 @@ Result<void> set_type(Planned& planned, std::string_view type, const std::string
   planned.plan.type = type;
   return {};
 }
+
+}  // namespace
+
+// `properties`, `format`, `title` and the like are JSON Schema's: a field may be written so too.
+std::span<const std::string_view> field_keys() {
+  static constexpr std::array kKeys = std::to_array<std::string_view>(
+      {"selector", "attribute", "pattern", "label", "type", "required", "fields", "items", "limit",
+       "properties", "format", "title", "description"});
+  return kKeys;
+}
+
+namespace {
 
 /// `type` of a JSON Schema property, with its `format`, to ours.
 std::string schema_type(const json::object& property) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,5 +44,9 @@ Result<json::value> type_values(const ExtractionPlan& plan, const json::value& r
 /// One text to one value of a type. Errors: extraction_failed.
 Result<json::value> convert(std::string_view raw, std::string_view type, std::string_view page_url);
 bool is_field_type(std::string_view type);
+/// The types that is_field_type() knows.
+std::span<const std::string_view> field_types();
+/// What a field that is written as an object may say.
+std::span<const std::string_view> field_keys();
 
 }  // namespace troupe::interact

@@ -37,6 +37,10 @@ Async<json::object> clip_of(Context& ctx, NativeTab& tab, const json::object& ar
   json::object need{{"point", true}};
   json::array call{target.query, std::move(need)};
   CO_TRY(const auto found, co_await tab.locate(ctx, target, kCore, "ready", std::move(call)));
+  if (tab.inside())
+    co_return fail(Errc::unsupported,
+                   "screenshot: " + found.what + " is in a frame of another origin", {},
+                   "take a picture of the whole page");
   json::array ref{found.ref};
   CO_TRY(const auto box, co_await tab.call(ctx, kCore, "pageBox", std::move(ref)));
   if (!box.is_object()) co_return fail(Errc::target_not_found, target.text + ": it went away");
@@ -114,11 +118,10 @@ Result<std::vector<std::string>> upload_files(const json::object& args) {
 /// DevTools' handle of an element that the script knows by `ref`.
 Async<std::string> object_of(Context& ctx, NativeTab& tab, std::int64_t ref) {
   // The same frame and name give the same world that the scripts run in.
-  json::object where{{"frameId", tab.page().target_id()}, {"worldName", "troupe"}};
-  CO_TRY(const auto world,
-         co_await tab.page().call(ctx, "Page.createIsolatedWorld", std::move(where)));
+  std::string frame_id = tab.inside() ? tab.inside()->id : tab.page().target_id();
+  CO_TRY(const auto world, co_await tab.page().isolated_world(ctx, std::move(frame_id)));
   json::object params{{"expression", "__troupe.refs[" + std::to_string(ref) + "]"},
-                      {"contextId", find_int(world, "executionContextId").value_or(0)}};
+                      {"contextId", world}};
   CO_TRY(const auto answer, co_await tab.page().call(ctx, "Runtime.evaluate", std::move(params)));
   const auto* result = find(answer, "result");
   const auto* id = result ? find(*result, "objectId") : nullptr;

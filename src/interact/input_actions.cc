@@ -55,13 +55,15 @@ Async<ActionResult> click_target(Context& ctx, NativeTab& tab, const Target& tar
     CO_TRY(const auto found, co_await tab.locate(ctx, target, kCore, "ready", std::move(args)));
     CO_TRY_VOID(co_await tab.mouse_click(ctx, found.x, found.y, options.button, options.count));
     CO_TRY(auto change, co_await tab.changes(ctx));
-    if (!change.missed) {
+    // A frame hears nothing of a press that something over it took.
+    const bool unheard = tab.inside() && !change.answer.empty() && !change.answer.contains("hit");
+    if (!change.missed && !unheard) {
       ActionResult result;
       result.changed = std::move(change.kind);
       result.detail = "clicked " + found.what;
       co_return result;
     }
-    covered = std::move(change.hit_instead);
+    covered = unheard ? "something over its frame" : std::move(change.hit_instead);
     CO_TRY_VOID(co_await sleep_for(ctx, std::chrono::milliseconds(50)));
   }
   co_return fail(Errc::not_actionable, target.text + ": every press hit " + covered + " instead",

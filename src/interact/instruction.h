@@ -38,6 +38,7 @@ struct Description {
   std::string whole;  ///< The phrase with scope and role words, for names that contain such words.
   std::string role;   ///< button, link, textbox, …; empty: not said.
   int ordinal = 0;    ///< 1 is the first, -1 the last; 0: not said.
+  bool item = false;  ///< `the 2nd result`: known only by its place in the page's main list.
   std::string scope;  ///< Text of the row, card, section or dialog it is in.
 
   bool empty() const { return text.empty() && role.empty() && ordinal == 0; }

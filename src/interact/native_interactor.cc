@@ -66,6 +66,7 @@ class NativeInteractor final : public Interactor {
       if (!ready) co_return ready.error();
     }
     ++own.session().counters().actions;
+    own.enter(nullptr);
     if (own.has_page()) (void)own.page().take_dialogs();
     auto result = co_await row->handler(ctx, own, action.args);
     if (!result) {

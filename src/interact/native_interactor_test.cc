@@ -25,7 +25,7 @@ TEST_F(NativeInput, WaitsForALateButton) {
 TEST_F(NativeInput, SaysWhatCoversAButton) {
   page("<button id=b>Go</button><div id=cover style='position:fixed;inset:0'></div>");
 
-  const auto result = act("click", R"({"selector": "#b"})", std::chrono::milliseconds(700));
+  const auto result = act("click", R"({"selector": "#b"})", std::chrono::milliseconds(2000));
 
   EXPECT_EQ(outcome(result), "not_actionable");
   EXPECT_NE(result.error().message.find("covered by <div#cover>"), std::string::npos)
@@ -53,7 +53,7 @@ TEST_F(NativeInput, WaitsUntilAButtonIsEnabled) {
 
 TEST_F(NativeInput, RefusesDisabledHiddenAndMissingElements) {
   page("<button id=a disabled>A</button><button id=b style='display:none'>B</button>");
-  const auto limit = std::chrono::milliseconds(500);
+  const auto limit = std::chrono::milliseconds(1500);
 
   const auto disabled = act("click", R"({"selector": "#a"})", limit);
   const auto hidden = act("click", R"({"selector": "#b"})", limit);
@@ -200,10 +200,10 @@ TEST_F(NativeInput, ActsOnPlainSentences) {
 TEST_F(NativeInput, ActNeverClicksWhenItIsNotSure) {
   page("<button onclick='window.c=1'>Reply</button><button onclick='window.c=2'>Reply</button>");
 
-  const auto unsure = say("click Reply", std::chrono::milliseconds(1200));
-  const auto absent = say("click the Delete button", std::chrono::milliseconds(600));
+  const auto unsure = say("click Reply", std::chrono::milliseconds(3000));
+  const auto absent = say("click the Delete button", std::chrono::milliseconds(1500));
   const auto half = say("click the Forward button and then click the 2nd Reply button",
-                        std::chrono::milliseconds(600));
+                        std::chrono::milliseconds(1500));
 
   EXPECT_EQ(outcome(unsure), "target_ambiguous");
   EXPECT_EQ(outcome(absent), "target_not_found");

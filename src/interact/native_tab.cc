@@ -18,8 +18,6 @@ std::int64_t ms_of(Duration duration) {
   return std::chrono::duration_cast<milliseconds>(duration).count();
 }
 
-bool document_replaced(const Error& error) { return error.code == Errc::navigation_failed; }
-
 /// Mistakes in selectors and patterns show only when the browser reads them.
 Error blame_caller(Error error) {
   const bool selector = error.message.find("is not a valid selector") != std::string::npos ||
@@ -68,6 +66,7 @@ Async<bool> NativeTab::need_page(Context& ctx, std::string url) {
 
 std::unique_ptr<cdp::Page> NativeTab::release_page() {
   events_.reset();
+  inside_ = nullptr;
   return std::move(page_);
 }
 
@@ -78,8 +77,10 @@ void NativeTab::watch() {
 }
 
 void NativeTab::on_event(std::string_view method, const json::object& params) {
+  if (method == "Page.frameNavigated" || method == "Page.frameDetached") frames_.mark_stale();
   if (method == "Page.frameStoppedLoading") {
-    if (text_of(params, "frameId") == page_->target_id()) ++stops_;
+    const std::string frame_id = text_of(params, "frameId");
+    if (frame_id == page_->target_id() || (inside_ && frame_id == inside_->id)) ++stops_;
   } else if (method == "Page.downloadWillBegin") {
     downloads_.push_back({.guid = text_of(params, "guid"),
                           .url = text_of(params, "url"),
@@ -100,50 +101,10 @@ void NativeTab::on_event(std::string_view method, const json::object& params) {
 
 Async<json::value> NativeTab::call(Context& ctx, unsigned scripts, std::string function,
                                    json::array args) {
-  auto answer = co_await script_.call(ctx, *page_, scripts, std::move(function), std::move(args));
+  PageScript& script = inside_ ? inside_->script : script_;
+  auto answer = co_await script.call(ctx, *page_, scripts, std::move(function), std::move(args));
   if (!answer) co_return blame_caller(answer.error());
   co_return answer;
-}
-
-Async<json::value> NativeTab::call_waiting(Context& ctx, unsigned scripts, std::string function,
-                                           json::array args, Duration limit) {
-  const SteadyTime end = ctx.clock().now() + std::min<Duration>(limit, std::chrono::hours(24));
-  for (;;) {
-    json::array all = args;
-    const std::int64_t left = ms_of(end - ctx.clock().now());
-    all.emplace_back(std::clamp<std::int64_t>(left, 0, page_wait_ms(ctx)));
-    auto answer = co_await call(ctx, scripts, function, std::move(all));
-    if (answer || !document_replaced(answer.error())) co_return answer;
-    auto next = co_await page_->wait_loaded(ctx, cdp::WaitUntil::commit);
-    if (!next) co_return next.error();
-  }
-}
-
-Async<Located> NativeTab::locate(Context& ctx, const Target& target, unsigned scripts,
-                                 std::string function, json::array args) {
-  const SteadyTime begin = ctx.clock().now();
-  if (target.by_name) scripts |= kNames;
-  CO_TRY(auto answer, co_await call_waiting(ctx, scripts, std::move(function), std::move(args)));
-  if (!answer.is_object()) co_return fail(Errc::internal, "interact: the script gave no object");
-  Located found;
-  found.answer = std::move(answer.get_object());
-  const std::string why = text_of(found.answer, "why");
-  if (!why.empty()) {
-    Error error = target_error(target, found.answer, ctx.clock().now() - begin);
-    if (error.code != Errc::target_not_found || why == "gone") co_return error;
-    const json::array none;
-    auto rows = co_await call(ctx, kSnapshot, "snapshot", none);
-    const std::string near = rows ? similar(target.wanted, read_snapshot(*rows)) : "";
-    if (!near.empty()) error.message += "; nearest: " + near;
-    co_return error;
-  }
-  found.ref = find_int(found.answer, "ref").value_or(-1);
-  found.what = text_of(found.answer, "what");
-  found.tag = text_of(found.answer, "tag");
-  found.type = text_of(found.answer, "type");
-  found.x = find_number(found.answer, "x").value_or(0);
-  found.y = find_number(found.answer, "y").value_or(0);
-  co_return found;
 }
 
 Error NativeTab::target_error(const Target& target, const json::object& answer, Duration waited) {
@@ -244,7 +205,7 @@ Async<Change> NativeTab::finish(Context& ctx, Result<json::value> answer) {
   const std::uint64_t serial = page_->document_serial();
   bool replaced = false;
   if (!answer) {
-    if (!document_replaced(answer.error())) co_return answer.error();
+    if (answer.error().code != Errc::navigation_failed) co_return answer.error();
     replaced = true;
   } else if (answer->is_object()) {
     change.answer = std::move(answer->get_object());
@@ -256,7 +217,7 @@ Async<Change> NativeTab::finish(Context& ctx, Result<json::value> answer) {
   change.hit_instead = text_of(change.answer, "instead");
   if (change.answer.contains("leaving") && !change.missed) {
     CO_TRY_VOID(co_await wait_leaving(ctx, serial, stops_at_action_));
-    replaced = page_->document_serial() != serial;
+    replaced = page_->document_serial() != serial || (inside_ && !told("download"));
   }
   if (replaced) {
     Context limited = ctx.with_timeout(std::chrono::seconds(10), "page after an action");

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "interact/frames.h"
 #include "interact/interactor.h"
 #include "interact/page_script.h"
 #include "interact/selector.h"
@@ -59,9 +60,18 @@ class NativeTab final : public Tab {
   /// invalid_argument.
   Async<json::value> call(Context& ctx, unsigned scripts, std::string function, json::array args);
   /// The same for calls that wait in the page: milliseconds to wait (at most `limit`) are appended
-  /// to `args`, and when the document is replaced meanwhile the next one is asked.
+  /// to `args`, and when the document is replaced meanwhile the next one is asked. The first of
+  /// `args` is the query: where it finds nothing, frames of other origins are asked too.
   Async<json::value> call_waiting(Context& ctx, unsigned scripts, std::string function,
                                   json::array args, Duration limit = std::chrono::hours(1));
+
+  /// The frame of another origin that calls go to; null: the main document. An action enters it
+  /// when it finds its target there, and stays until its end.
+  ForeignFrame* inside() const { return inside_; }
+  void enter(ForeignFrame* frame) { inside_ = frame; }
+  /// The frames to ask when the main document, which `answer` comes from, has not what is looked
+  /// for. Calls go to the main document again.
+  Async<std::vector<ForeignFrame*>> frames_beside(Context& ctx, const json::value& answer);
 
   /// Waits until the target is what `need` says (see core.js, ready()).
   /// Errors: target_not_found, target_ambiguous, not_actionable, each with the reason seen last.
@@ -84,6 +94,13 @@ class NativeTab final : public Tab {
   Event& moved() { return moved_; }
 
  private:
+  Async<json::value> call_waiting_here(Context& ctx, unsigned scripts, std::string function,
+                                       json::array args, SteadyTime end);
+  Async<json::value> probe_frames(Context& ctx, std::vector<ForeignFrame*> frames, unsigned scripts,
+                                  const json::array& args);
+  Async<Located> locate_here(Context& ctx, const Target& target, unsigned scripts,
+                             std::string function, json::array args);
+  Async<json::object> point_outside(Context& ctx, double x, double y);
   void on_event(std::string_view method, const json::object& params);
   void watch();
   Async<void> wait_leaving(Context& ctx, std::uint64_t serial, std::uint64_t stops);
@@ -93,6 +110,8 @@ class NativeTab final : public Tab {
   InteractOptions options_;
   std::unique_ptr<cdp::Page> page_;
   PageScript script_;
+  ForeignFrames frames_;
+  ForeignFrame* inside_ = nullptr;
   cdp::Connection::Subscription events_;
   Event moved_;
   std::uint64_t stops_ = 0;  ///< Loads that ended, also without a new document (downloads, 204).

@@ -71,11 +71,15 @@ struct World {
       (fs::temp_directory_path() / ("troupe-native-" + std::to_string(getpid()))).string();
   Pages pages;
   std::unique_ptr<net::HttpServer> server;
+  std::unique_ptr<net::HttpServer> other;  ///< Same pages, another origin.
   std::unique_ptr<sessions::Chromium> chromium;
   std::unique_ptr<Interactor> interactor = make_native_interactor();
 
   std::string url(const std::string& path) {
     return "http://127.0.0.1:" + std::to_string(server->port()) + path;
+  }
+  std::string other_url(const std::string& path) {
+    return "http://127.0.0.1:" + std::to_string(other->port()) + path;
   }
   template <class Body>
   void run(Body body) {
@@ -104,6 +108,7 @@ inline asio::awaitable<void> start_world(Context& ctx, World& world) {
 inline asio::awaitable<void> end_world(Context& ctx, World& world) {
   if (world.chromium) (void)co_await world.chromium->close(ctx);
   if (world.server) (void)co_await world.server->stop(ctx);
+  if (world.other) (void)co_await world.other->stop(ctx);
 }
 
 class NativeInteractorFixture : public ::testing::Test {
@@ -118,6 +123,9 @@ class NativeInteractorFixture : public ::testing::Test {
     auto server = net::HttpServer::start(world_->io.get_executor(), *world_->clock, {}, handler);
     ASSERT_TRUE(server) << server.error().describe();
     world_->server = std::move(*server);
+    auto other = net::HttpServer::start(world_->io.get_executor(), *world_->clock, {}, handler);
+    ASSERT_TRUE(other) << other.error().describe();
+    world_->other = std::move(*other);
     world_->run([](Context& ctx) { return start_world(ctx, *world_); });
   }
   static void TearDownTestSuite() {

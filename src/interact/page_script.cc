@@ -62,7 +62,7 @@ Async<json::value> PageScript::call(Context& ctx, cdp::Page& page, unsigned scri
   for (std::size_t i = 0; i < args.size(); ++i) invoke += (i ? "," : "") + json::serialize(args[i]);
   invoke += ")";
   const unsigned wanted = scripts | kCore;
-  cdp::Page::EvaluateOptions options{.isolated = true};
+  cdp::Page::EvaluateOptions options{.isolated = true, .context_id = context_id_};
   for (int round = 0;; ++round) {
     const unsigned missing = wanted & ~loaded_;
     std::string expression = sources_of(missing) + invoke;
@@ -90,7 +90,7 @@ Async<json::value> PageScript::call(Context& ctx, cdp::Page& page, unsigned scri
 std::int64_t page_wait_ms(const Context& ctx) {
   using std::chrono::milliseconds;
   const auto left = std::chrono::duration_cast<milliseconds>(ctx.remaining()).count();
-  const std::int64_t margin = std::clamp<std::int64_t>(left / 10, 50, 400);
+  const std::int64_t margin = std::min<std::int64_t>(left * 3 / 10, 400);
   return std::clamp<std::int64_t>(left - margin, 0, 30'000);
 }
 

@@ -19,9 +19,11 @@ enum Script : unsigned {
   kInput = 16,
 };
 
-/// Threads: engine. One per page.
+/// Threads: engine. One per page, and one per frame of another origin.
 class PageScript final {
  public:
+  /// `context_id`: the frame's context; 0 is the page's own isolated world.
+  explicit PageScript(std::int64_t context_id = 0) : context_id_(context_id) {}
   /// Calls `__troupe.<function>(args…)` in the page's isolated world.
   /// Errors: navigation_failed (the document went away meanwhile; see call_settled), script_error,
   /// timeout (says that the page's main thread does not answer).
@@ -29,12 +31,13 @@ class PageScript final {
                           json::array args);
 
  private:
+  std::int64_t context_id_;
   std::uint64_t serial_ = 0;
   unsigned loaded_ = 0;
 };
 
 /// Milliseconds that a wait inside the page may take, so that its reason comes back before the
-/// context's deadline; at most 30 s when there is none.
+/// context's deadline also on a busy machine; at most 30 s when there is none.
 std::int64_t page_wait_ms(const Context& ctx);
 
 /// Source of a script without comments and indentation.

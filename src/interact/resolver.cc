@@ -351,6 +351,22 @@ Result<Resolution> pick_ordinal(const Clause& clause, const Snapshot& snapshot,
   return chosen(equals[static_cast<std::size_t>(index)]);
 }
 
+/// "the second result": by its place in the page's main list.
+Result<Resolution> pick_item(const Clause& clause, const Snapshot& snapshot) {
+  std::vector<Scored> items;
+  for (const Candidate& c : snapshot.elements)
+    if (c.item > 0) items.push_back({&c, 1});
+  std::sort(items.begin(), items.end(),
+            [](const Scored& a, const Scored& b) { return a.element->item < b.element->item; });
+  const int count = static_cast<int>(items.size());
+  const int place = clause.target.ordinal;
+  const int index = place > 0 ? place - 1 : count + place;
+  if (index >= 0 && index < count) return chosen(items[static_cast<std::size_t>(index)]);
+  return not_found(
+      clause, snapshot, items,
+      count > 0 ? "the main list has " + std::to_string(count) : "it has no main list of links");
+}
+
 /// For "type jazz" and the like: the only field, or the one with the focus.
 Result<Resolution> pick_field(const Clause& clause, const Snapshot& snapshot) {
   std::vector<Scored> fields;
@@ -415,6 +431,10 @@ Result<Resolution> resolve(const Clause& clause, const Snapshot& snapshot) {
   if (clause.verb == Verb::select && target.text.empty() && target.role.empty())
     return pick_option(clause, snapshot);
   auto scored = score_all(clause, snapshot);
+  const bool clicks = clause.verb == Verb::click || clause.verb == Verb::double_click ||
+                      clause.verb == Verb::right_click || clause.verb == Verb::hover;
+  const bool named = !target.text.empty() && !scored.empty() && scored.front().score >= kEnough;
+  if (target.item && clicks && !named) return pick_item(clause, snapshot);
   if (clause.verb == Verb::select) {
     Clause list_clause = clause;
     TRY(auto found, pick_list(list_clause, snapshot, scored));
@@ -517,6 +537,7 @@ Snapshot read_snapshot(const json::value& value) {
   const auto* whole = value.if_object();
   if (!whole) return out;
   out.hidden = static_cast<int>(find_int(*whole, "hidden").value_or(0));
+  out.frames = static_cast<int>(find_int(*whole, "frames").value_or(0));
   out.focused = static_cast<int>(find_int(*whole, "focus").value_or(-1));
   out.url = text_at(*whole, "url");
   out.title = text_at(*whole, "title");
@@ -539,6 +560,7 @@ Snapshot read_snapshot(const json::value& value) {
     c.context = texts_at(*row, "s");
     c.options = texts_at(*row, "o");
     c.pointer = text_at(*row, "f") == "p";
+    c.item = static_cast<int>(find_int(*row, "it").value_or(0));
     c.disabled = row->contains("d");
     c.readonly = row->contains("ro");
     c.checked = row->contains("c");

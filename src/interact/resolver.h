@@ -22,12 +22,14 @@ struct Candidate {
   std::vector<std::string> options;  ///< Of a select.
   bool pointer = false;              ///< Plain element with a hand cursor.
   bool disabled = false, readonly = false, checked = false, in_view = false, in_dialog = false;
+  int item = 0;  ///< The link of which item of the page's main list, from 1; 0: of none.
   std::array<int, 4> box{};
 };
 
 struct Snapshot {
   std::vector<Candidate> elements;
   int hidden = 0;
+  int frames = 0;  ///< Visible frames of other origins, which are not in the list.
   int focused = -1;
   std::string url, title;
 };

@@ -1,4 +1,5 @@
 // Texts as pages show them to typed values: counts, durations, numbers, URLs.
+#include <algorithm>
 #include <array>
 #include <boost/url/parse.hpp>
 #include <boost/url/url.hpp>
@@ -239,11 +240,15 @@ Result<json::value> to_url(std::string_view raw, std::string_view page_url) {
 
 }  // namespace
 
+std::span<const std::string_view> field_types() {
+  static constexpr std::array kTypes = std::to_array<std::string_view>(
+      {"string", "integer", "number", "boolean", "count", "duration", "price", "url", "date"});
+  return kTypes;
+}
+
 bool is_field_type(std::string_view type) {
-  for (const std::string_view known :
-       {"string", "integer", "number", "boolean", "count", "duration", "price", "url", "date"})
-    if (type == known) return true;
-  return false;
+  const auto types = field_types();
+  return std::find(types.begin(), types.end(), type) != types.end();
 }
 
 Result<json::value> convert(std::string_view raw, std::string_view type,

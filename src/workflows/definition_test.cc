@@ -169,6 +169,15 @@ TEST(Definition, ChecksTargets) {
   EXPECT_EQ(steps_mistakes("  - screenshot:\n  - press: Enter\n"), "ok");
 }
 
+TEST(Definition, ChecksTheKeysOfExtractFields) {
+  EXPECT_EQ(
+      steps_mistakes(
+          "  - extract: {fields: {n: {selektor: a}, o: {items: li, fields: {p: datte}}}}\n"),
+      "w.yaml:3:28 steps[0].extract.fields.n.selektor: unknown key (did you mean 'selector'?)\n"
+      "w.yaml:3:69 steps[0].extract.fields.o.fields.p: unknown type 'datte' (did you mean "
+      "'date'?)");
+}
+
 TEST(Definition, ChecksChoicesDurationsAndExtractTypes) {
   EXPECT_EQ(steps_mistakes("  - wait_for: {selector: a, state: gone}\n"),
             "w.yaml:3:36 steps[0].wait_for.state: must be one of attached, visible, hidden, "

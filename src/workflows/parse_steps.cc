@@ -1,3 +1,4 @@
+#include "interact/extraction.h"
 #include "workflows/reader.h"
 #include "workflows/suggest.h"
 
@@ -7,8 +8,6 @@ namespace {
 constexpr std::size_t kStepsMax = 10'000;
 constexpr int kNestingMax = 16;
 constexpr std::int64_t kRoundsMax = 100'000;
-constexpr std::string_view kExtractTypes[] = {"string",   "integer", "number", "boolean", "count",
-                                              "duration", "price",   "url",    "date",    "list"};
 
 std::vector<std::string_view> names_of(std::span<const interact::Field> fields) {
   std::vector<std::string_view> names;
@@ -225,21 +224,34 @@ void Reader::check_action(const Tree& fields, const Step& step) {
 }
 
 void Reader::check_extract_types(const Tree& fields, const std::string& field) {
-  const std::vector<std::string_view> known(std::begin(kExtractTypes), std::end(kExtractTypes));
-  for (std::size_t i = 0; i < fields.keys.size(); ++i) {
-    const Tree* type = &fields.children[i];
-    std::string path = field + "." + fields.keys[i].name;
-    if (type->kind == Tree::Kind::map) {
-      type = type->find("type");
-      path += ".type";
-    }
-    if (!type || !type->is_text()) continue;
-    std::string_view word = type->scalar.get_string();
-    if (Template::has_braces(word)) continue;
-    if (word.ends_with("[]")) word.remove_suffix(2);  // a list of them
-    if (std::find(known.begin(), known.end(), word) == known.end())
-      wrong(*type, path, "unknown type '" + std::string(word) + "'" + did_you_mean(word, known));
+  for (std::size_t i = 0; i < fields.keys.size(); ++i)
+    check_extract_field(fields.children[i], field + "." + fields.keys[i].name);
+}
+
+void Reader::check_extract_field(const Tree& tree, const std::string& field) {
+  const auto types = interact::field_types();
+  const auto keys = interact::field_keys();
+  const bool one_of_a_list = tree.kind == Tree::Kind::list && tree.children.size() == 1;
+  if (one_of_a_list) return check_extract_field(tree.children[0], field);
+  const Tree* type = &tree;
+  std::string path = field;
+  if (tree.kind == Tree::Kind::map) {
+    check_keys(tree, field, {keys.begin(), keys.end()});
+    for (const std::string_view inner : {"fields", "properties"})
+      if (const Tree* nested = tree.find(inner); nested && nested->kind == Tree::Kind::map)
+        return check_extract_types(*nested, field + "." + std::string(inner));
+    if (const Tree* items = tree.find("items"); items && items->kind == Tree::Kind::map) return;
+    type = tree.find("type");
+    path += ".type";
   }
+  if (!type || !type->is_text()) return;
+  std::string_view word = type->scalar.get_string();
+  if (Template::has_braces(word)) return;
+  if (word.ends_with("[]")) word.remove_suffix(2);  // a list of them
+  if (!interact::is_field_type(word))
+    wrong(*type, path,
+          "unknown type '" + std::string(word) + "'" +
+              did_you_mean(word, {types.begin(), types.end()}));
 }
 
 void Reader::read_control(const Tree& tree, const Tree& main, const ControlRow& row,

@@ -71,6 +71,7 @@ class Reader final {
   void read_action(const Tree& tree, Step& step);
   void check_action(const Tree& fields, const Step& step);
   void check_extract_types(const Tree& fields, const std::string& field);
+  void check_extract_field(const Tree& tree, const std::string& field);
   void read_control(const Tree& tree, const Tree& main, const ControlRow& row, const Place& place,
                     Step& step);
   void check_saved_value(const Tree& tree, const Step& step);

@@ -1,0 +1,150 @@
+// Frames of another origin, in a real browser: the main document's script cannot enter them.
+#include "interact/native_testing.h"
+
+namespace troupe::interact {
+namespace {
+
+class NativeFrames : public NativeInteractorFixture {
+ protected:
+  /// A page of one origin with a frame of another, which tells its events by postMessage.
+  void framed(const std::string& inner, const std::string& outer = "",
+              const std::string& attributes = "style='margin:60px;border:7px solid;padding:5px'") {
+    world_->pages.html["/inner"] =
+        "<script>const tell=(w)=>parent.postMessage(w,'*')</script>" + inner;
+    page("<script>window.got=[];onmessage=e=>got.push(e.data)</script>" + outer + "<iframe src='" +
+         world_->other_url("/inner") + "' " + attributes + "></iframe>");
+  }
+};
+
+TEST_F(NativeFrames, ClicksFillsAndSelectsInside) {
+  framed(
+      "<button onclick='tell(event.isTrusted)'>Pay</button><input placeholder=Card "
+      "oninput='tell(value)'>"
+      "<select onchange='tell(value)'><option>Red<option>Blue</select>",
+      "<button>Other</button>");
+
+  EXPECT_EQ(act("click", R"({"role": "button", "name": "Pay"})")->detail, "clicked button \"Pay\"");
+  EXPECT_EQ(outcome(act("fill", R"({"placeholder": "Card", "value": "4111"})")), "ok: value");
+  EXPECT_EQ(outcome(act("select", R"({"selector": "select", "value": "Blue"})")), "ok: value");
+  EXPECT_EQ(value("got"), R"([true,"4111","Blue"])");
+}
+
+TEST_F(NativeFrames, PrefersTheMainDocument) {
+  framed("<button onclick='tell(1)'>Go</button>", "<button onclick='got.push(2)'>Go</button>");
+
+  EXPECT_EQ(outcome(act("click", R"({"role": "button", "name": "Go"})")), "ok: focus");
+  EXPECT_EQ(value("got"), "[2]");
+}
+
+TEST_F(NativeFrames, ScrollsTheFrameAndItsContentIntoView) {
+  framed("<p style='height:3000px'></p><button onclick='tell(9)'>Deep</button>",
+         "<p style='height:4000px'></p>");
+
+  const auto result = act("click", R"({"text": "Deep"})");
+
+  EXPECT_TRUE(result) << result.error().describe();
+  EXPECT_EQ(value("got"), "[9]");
+}
+
+TEST_F(NativeFrames, RefusesWhatIsCoveredInTheMainDocument) {
+  framed("<button onclick='tell(1)'>Pay</button>",
+         "<div id=cover style='position:fixed;inset:0;z-index:9'></div>");
+
+  const auto result =
+      act("click", R"({"role": "button", "name": "Pay"})", std::chrono::milliseconds(1500));
+
+  EXPECT_EQ(outcome(result), "not_actionable");
+  EXPECT_NE(result.error().message.find("covered by <div#cover>"), std::string::npos)
+      << result.error().message;
+  EXPECT_EQ(value("got"), "[]");
+}
+
+TEST_F(NativeFrames, WaitsForAFrameAndItsContent) {
+  world_->pages.html["/late"] =
+      "<script>setTimeout(()=>document.body.innerHTML='<button "
+      "onclick=parent.postMessage(7,\"*\")>Late</button>',300)</script>";
+  page(
+      "<script>window.got=[];onmessage=e=>got.push(e.data);setTimeout(()=>{const "
+      "f=document.createElement('iframe');f.src='" +
+      world_->other_url("/late") + "';document.body.append(f)},300)</script>");
+
+  const auto result = act("click", R"({"role": "button", "name": "Late"})");
+
+  EXPECT_TRUE(result) << result.error().describe();
+  EXPECT_EQ(value("got"), "[7]");
+}
+
+TEST_F(NativeFrames, ReachesAFrameInsideAFrame) {
+  world_->pages.html["/deep"] =
+      "<p>Deep</p><button onclick=\"top.postMessage('deep','*')\">Buy</button>";
+  framed("<p>Middle</p><iframe src='" + world_->url("/deep") + "' style='margin:20px'></iframe>",
+         "", "style='width:500px;height:300px'");
+
+  const auto result = act("click", R"({"role": "button", "name": "Buy"})");
+
+  EXPECT_TRUE(result) << result.error().describe();
+  EXPECT_EQ(value("got"), R"(["deep"])");
+}
+
+TEST_F(NativeFrames, ActsOnSentencesAndNeverGuesses) {
+  framed(
+      "<label>Card number <input oninput='tell(value)'></label><button onclick='tell(1)'>Pay "
+      "now</button>");
+
+  const auto done = say("type 4111 into the card number field and click Pay now");
+  const auto absent = say("click the Delete button", std::chrono::milliseconds(1500));
+
+  EXPECT_TRUE(done) << done.error().describe();
+  EXPECT_EQ(outcome(absent), "target_not_found");
+  EXPECT_EQ(value("got"), R"(["4111",1])");
+}
+
+TEST_F(NativeFrames, RefusesTwoFramesThatHaveTheTarget) {
+  world_->pages.html["/pay"] = "<button onclick=\"top.postMessage(1,'*')\">Pay</button>";
+  const std::string frame = "<iframe src='" + world_->other_url("/pay") + "'></iframe>";
+  page("<script>window.got=[];onmessage=e=>got.push(e.data)</script>" + frame + frame);
+  const auto limit = std::chrono::milliseconds(2500);
+
+  const auto clicked = act("click", R"({"role": "button", "name": "Pay"})", limit);
+  const auto said = say("click Pay", limit);
+
+  EXPECT_EQ(outcome(clicked), "target_ambiguous");
+  EXPECT_EQ(outcome(said), "target_ambiguous");
+  EXPECT_EQ(value("got"), "[]");
+}
+
+TEST_F(NativeFrames, ExtractsWaitsAndObservesInside) {
+  framed(
+      "<ul id=list><li>One<li>Two</ul><i id=busy>…</i><script>setTimeout(()=>busy.remove(),400)"
+      "</script><button>Pay</button>");
+
+  const auto waited = act("wait_for", R"({"selector": "#busy", "state": "detached"})");
+  const auto shown = act("wait_for", R"({"selector": "#list", "state": "visible"})");
+  const auto items =
+      act("extract",
+          R"({"within": "#list", "fields": {"item": {"selector": "li", "type": "string[]"}}})");
+  const auto seen = act("observe", R"({"instruction": "Pay"})");
+
+  EXPECT_TRUE(waited) << waited.error().describe();
+  EXPECT_TRUE(shown) << shown.error().describe();
+  ASSERT_TRUE(items) << items.error().describe();
+  EXPECT_EQ(json::serialize(items->output), R"({"item":["One","Two"]})");
+  ASSERT_TRUE(seen) << seen.error().describe();
+  EXPECT_NE(json::serialize(seen->output).find("button \\\"Pay\\\""), std::string::npos)
+      << json::serialize(seen->output);
+}
+
+TEST_F(NativeFrames, FollowsAFrameThatNavigates) {
+  world_->pages.html["/next"] = "<button onclick=\"top.postMessage('next','*')\">End</button>";
+  framed("<a href=/next>Next</a>");
+
+  const auto first = act("click", R"({"role": "link", "name": "Next"})");
+  const auto second = act("click", R"({"role": "button", "name": "End"})");
+
+  EXPECT_EQ(outcome(first), "ok: url");
+  EXPECT_TRUE(second) << second.error().describe();
+  EXPECT_EQ(value("got"), R"(["next"])");
+}
+
+}  // namespace
+}  // namespace troupe::interact
