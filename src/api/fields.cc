@@ -1,35 +1,21 @@
 #include "api/fields.h"
 
 #include <algorithm>
-#include <numeric>
 #include <vector>
+
+#include "base/suggest.h"
 
 namespace troupe::api {
 namespace {
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row.back();
-}
-
 Error unknown_field(std::string_view name, std::span<const Field> fields) {
   const std::string_view shown = name.substr(0, 64);
-  const auto distance = [&](const Field& field) { return edit_distance(shown, field.name); };
-  const auto nearest =
-      std::min_element(fields.begin(), fields.end(),
-                       [&](const Field& a, const Field& b) { return distance(a) < distance(b); });
+  std::vector<std::string_view> names;
+  for (const Field& field : fields) names.push_back(field.name);
+  const std::string_view best = nearest(name, names);
   std::string hint;
-  if (nearest != fields.end() && distance(*nearest) <= std::max<std::size_t>(2, shown.size() / 3)) {
-    hint = "did you mean '" + std::string(nearest->name) + "'?";
+  if (!best.empty()) {
+    hint = "did you mean '" + std::string(best) + "'?";
   } else {
     for (const Field& field : fields)
       hint += (hint.empty() ? "known: " : ", ") + std::string(field.name);

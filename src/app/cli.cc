@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "app/invocation.h"
+#include "base/suggest.h"
 #include "config/fields.h"
 
 namespace troupe::app {
@@ -224,8 +225,9 @@ int refuse(const Grammar& grammar, const CLI::ParseError& error) {
     std::cerr << "troupe: " << error.what() << "\n";
   std::vector<std::string> names;
   collect_names(where, names);
+  const std::vector<std::string_view> known(names.begin(), names.end());
   for (const auto& unknown : unknown_words) {
-    const auto best = config::closest(unknown.substr(0, unknown.find('=')), names);
+    const auto best = nearest(unknown.substr(0, unknown.find('=')), known);
     if (!best.empty()) std::cerr << "did you mean " << best << "?\n";
   }
   std::cerr << "see `" << full_name(where) << " --help`\n";

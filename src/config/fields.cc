@@ -302,30 +302,4 @@ std::string format_duration(std::chrono::milliseconds duration) {
   return std::to_string(ms) + "ms";
 }
 
-std::string closest(std::string_view name, const std::vector<std::string>& names) {
-  // Edits from one name to the other; two letters exchanged are one edit.
-  const auto distance = [&](std::string_view other) {
-    std::vector<std::vector<std::size_t>> d(name.size() + 1,
-                                            std::vector<std::size_t>(other.size() + 1));
-    for (std::size_t i = 0; i <= name.size(); ++i) {
-      for (std::size_t j = 0; j <= other.size(); ++j) {
-        d[i][j] = i + j;
-        if (i == 0 || j == 0) continue;
-        const bool same = name[i - 1] == other[j - 1];
-        d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + !same});
-        if (i > 1 && j > 1 && name[i - 1] == other[j - 2] && name[i - 2] == other[j - 1])
-          d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
-      }
-    }
-    return d[name.size()][other.size()];
-  };
-  std::string best;
-  std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
-  for (const auto& candidate : names) {
-    const std::size_t d = distance(candidate);
-    if (d < best_distance) best = candidate, best_distance = d;
-  }
-  return best;
-}
-
 }  // namespace troupe::config

@@ -62,7 +62,4 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text);
 /// The shortest exact form: `90s`, `5m`, `1500ms`.
 std::string format_duration(std::chrono::milliseconds duration);
 
-/// The most similar of `names` when it is close enough to be meant; empty otherwise.
-std::string closest(std::string_view name, const std::vector<std::string>& names);
-
 }  // namespace troupe::config

@@ -115,11 +115,5 @@ TEST(Duration, IsWrittenInTheLargestExactUnit) {
   EXPECT_EQ(format_duration(milliseconds(7'200'000)), "2h");
 }
 
-TEST(Closest, FindsATypingErrorOnly) {
-  EXPECT_EQ(closest("sesions_max", {"sessions_max", "session_timeout"}), "sessions_max");
-  EXPECT_EQ(closest("colour", {"sessions_max", "port"}), "");
-  EXPECT_EQ(closest("prt", {"sessions_max", "port"}), "port");
-}
-
 }  // namespace
 }  // namespace troupe::config

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/suggest.h"
 #include "config/fields.h"
 #include "config/toml.h"
 
@@ -22,8 +23,9 @@ std::string value_or_empty(const std::map<std::string, std::string>& map, const 
   return row == map.end() ? std::string() : row->second;
 }
 
-std::string did_you_mean(const std::string& best) {
-  return best.empty() ? "see `troupe config show` for all settings" : "did you mean " + best + "?";
+std::string hint_of(std::string_view best) {
+  return best.empty() ? "see `troupe config show` for all settings"
+                      : "did you mean " + std::string(best) + "?";
 }
 
 // Collects every mistake, so that a file is mended in one go.
@@ -103,9 +105,9 @@ class Loader {
     const bool known_table = entry.table.empty() || entry.table.starts_with("env.");
     if ((!field || !known_table) && table.empty()) {
       const std::string name = known_table ? entry.key : entry.table;
-      const std::string best = known_table ? closest(name, names_) : "";
-      mistakes_.push_back(fail(Errc::invalid_argument, name + ": there is no such setting", place,
-                               did_you_mean(best)));
+      const auto best = known_table ? nearest(name, names_) : std::string_view{};
+      mistakes_.push_back(
+          fail(Errc::invalid_argument, name + ": there is no such setting", place, hint_of(best)));
     }
     if (field && entry.table == table)
       keep(set_value(loaded_.settings, *field, entry.value, place), *field, place);
@@ -125,8 +127,9 @@ class Loader {
       const auto* end = std::end(kOtherNames);
       if (std::find(std::begin(kOtherNames), end, name) != end) continue;
       // Not an error: container platforms define variables by the names of services.
-      loaded_.warnings.push_back(
-          name + ": there is no such setting: " + did_you_mean(closest(name, names)));
+      const std::vector<std::string_view> known(names.begin(), names.end());
+      loaded_.warnings.push_back(name +
+                                 ": there is no such setting: " + hint_of(nearest(name, known)));
     }
   }
 
@@ -134,7 +137,7 @@ class Loader {
     const Field* field = find_field(name);
     if (!field) {
       mistakes_.push_back(fail(Errc::invalid_argument, name + ": there is no such setting", "--set",
-                               did_you_mean(closest(name, names_))));
+                               hint_of(nearest(name, names_))));
       return;
     }
     const std::string origin = flag_name(*field);
@@ -150,7 +153,7 @@ class Loader {
 
   const Sources& sources_;
   Loaded loaded_;
-  std::vector<std::string> names_;
+  std::vector<std::string_view> names_;
   std::vector<Error> mistakes_;
 };
 

@@ -6,9 +6,9 @@
 #include <map>
 
 #include "base/assets.h"
+#include "base/suggest.h"
 #include "workflows/definition.h"
 #include "workflows/items.h"
-#include "workflows/suggest.h"
 #include "workflows/tree.h"
 
 namespace troupe::workflows {

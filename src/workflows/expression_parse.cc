@@ -1,8 +1,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/suggest.h"
 #include "workflows/expression_node.h"
-#include "workflows/suggest.h"
 
 namespace troupe::workflows {
 namespace {

@@ -1,7 +1,7 @@
+#include "base/suggest.h"
 #include "workflows/output_schema.h"
 #include "workflows/planner.h"
 #include "workflows/reader.h"
-#include "workflows/suggest.h"
 
 namespace troupe::workflows {
 namespace {

@@ -1,6 +1,6 @@
+#include "base/suggest.h"
 #include "interact/extraction.h"
 #include "workflows/reader.h"
-#include "workflows/suggest.h"
 
 namespace troupe::workflows {
 namespace {

@@ -1,5 +1,5 @@
+#include "base/suggest.h"
 #include "workflows/reader.h"
-#include "workflows/suggest.h"
 
 namespace troupe::workflows {
 

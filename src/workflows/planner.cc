@@ -3,7 +3,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "workflows/suggest.h"
+#include "base/suggest.h"
 
 namespace troupe::workflows {
 namespace {

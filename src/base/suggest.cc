@@ -1,8 +1,8 @@
-#include "workflows/suggest.h"
+#include "base/suggest.h"
 
 #include <algorithm>
 
-namespace troupe::workflows {
+namespace troupe {
 namespace {
 
 // Optimal string alignment: insert, delete, replace, swap of neighbours.
@@ -42,4 +42,4 @@ std::string did_you_mean(std::string_view name, const std::vector<std::string_vi
   return best.empty() ? std::string() : " (did you mean '" + std::string(best) + "'?)";
 }
 
-}  // namespace troupe::workflows
+}  // namespace troupe
