@@ -43,7 +43,13 @@ class Server {
   Server(const Scratch& scratch, std::vector<std::string> arguments, const std::string& announces,
          std::map<std::string, std::string> environment)
       : binary_(scratch, std::move(arguments), std::move(environment)) {
-    if (!binary_.says(announces)) ADD_FAILURE() << "no server: " << binary_.err();
+    // The line is written in pieces.
+    const bool told = Binary::until(std::chrono::seconds(30), [&] {
+      const std::string log = binary_.err();
+      const auto at = log.find(announces);
+      return at != std::string::npos && log.find('\n', at) != std::string::npos;
+    });
+    if (!told) ADD_FAILURE() << "no server: " << binary_.err();
     const std::string log = binary_.err();
     const auto at = log.find(announces) + announces.size();
     url_ = log.substr(at, log.find(' ', at) - at);

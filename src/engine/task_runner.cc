@@ -125,8 +125,8 @@ asio::awaitable<void> use_session(Context& ctx, Attempt& attempt, sessions::Leas
 bool may_retry(const Attempt& attempt, const Context& ctx) {
   const RunRecord& run = attempt.run;
   return attempt.outcome.error && attempt.outcome.error->retryable() &&
-         attempt.claim.task.attempt < attempt.claim.task.attempts_max && !run.draining && ctx.check() &&
-         run.definition->restartable;
+         attempt.claim.task.attempt < attempt.claim.task.attempts_max && !run.draining &&
+         ctx.check() && run.definition->restartable;
 }
 
 // Exponential with full jitter: half a second, one, two, …
