@@ -36,6 +36,23 @@ TEST_F(NativeFrames, PrefersTheMainDocument) {
   EXPECT_EQ(value("got"), "[2]");
 }
 
+TEST_F(NativeFrames, CostCommandsOnlyWhereTheTargetIsInsideOne) {
+  framed("<button onclick='tell(1)'>Pay</button>", "<button>Go</button>");
+  const auto commands = [&](const char* text) {
+    const auto before = world_->chromium->connection().counters().commands;
+    EXPECT_TRUE(act("click", json::object{{"text", text}}));
+    return world_->chromium->connection().counters().commands - before;
+  };
+  (void)commands("Go");
+  const auto plain = commands("Go");
+  const auto first = commands("Pay");
+  const auto second = commands("Pay");
+
+  EXPECT_EQ(plain, 5u);
+  EXPECT_LE(first, 16u);
+  EXPECT_EQ(second, 8u);
+}
+
 TEST_F(NativeFrames, ScrollsTheFrameAndItsContentIntoView) {
   framed("<p style='height:3000px'></p><button onclick='tell(9)'>Deep</button>",
          "<p style='height:4000px'></p>");
