@@ -63,7 +63,7 @@ TEST_F(NativeData, ExtractionNamesWhatIsMissing) {
   page("<p>nothing</p>");
 
   const auto few = act("extract", R"({"items": ".x", "min": 2, "fields": {"a": "string"}})",
-                       std::chrono::milliseconds(500));
+                       std::chrono::milliseconds(1500));
   const auto wrong = act("extract", R"({"fields": {"a": {"selector": "p", "type": "integer"}}})");
   const auto selector = act("extract", R"({"items": "li[", "fields": {"a": "string"}})");
 

@@ -150,7 +150,7 @@ TEST_F(NativeInput, SelectsOptions) {
   EXPECT_EQ(outcome(act("select", R"({"selector": "#m", "value": ["1", "3"]})")), "ok: value");
   EXPECT_EQ(value("[s.value,[...m.selectedOptions].map(o=>o.text)]"), R"(["b",["1","3"]])");
   const auto missing =
-      act("select", R"({"selector": "#s", "value": "Green"})", std::chrono::milliseconds(500));
+      act("select", R"({"selector": "#s", "value": "Green"})", std::chrono::milliseconds(1500));
   EXPECT_EQ(outcome(missing), "target_not_found");
   EXPECT_NE(missing.error().message.find("there are: Red; Blue"), std::string::npos);
 }
