@@ -26,6 +26,14 @@ void expect_all_released(const std::string& log) {
   EXPECT_EQ(created, released) << log;
 }
 
+// A page that is there at once, and a minute of nothing.
+constexpr const char* kSlowWorkflow = R"(
+workflow: slow
+steps:
+  - goto: "data:text/html,<p>here</p>"
+  - wait_for: {duration: 60s}
+)";
+
 const std::map<std::string, std::string> kLogged = {{"TROUPE_LOG_LEVEL", "info"}};
 
 TEST(Run, DiscoversVideosOnFiveParallelSessions) {
@@ -58,12 +66,7 @@ TEST(Run, DiscoversVideosOnFiveParallelSessions) {
 
 TEST(Run, LeavesNoBrowserAfterKill9) {
   const Scratch scratch;
-  const std::string slow = scratch.write("slow.yaml", R"(
-workflow: slow
-steps:
-  - goto: "data:text/html,<p>here</p>"
-  - wait_for: {duration: 60s}
-)");
+  const std::string slow = scratch.write("slow.yaml", kSlowWorkflow);
   Binary troupe(scratch, {"run", slow, "--sessions", "5"}, {{"TROUPE_LOG_LEVEL", "debug"}});
   ASSERT_TRUE(Binary::until(std::chrono::seconds(20), [&] {
     std::size_t at = 0, count = 0;
@@ -90,12 +93,7 @@ steps:
 
 TEST(Run, DrainsOnTheFirstInterruptAndAbortsOnTheSecond) {
   const Scratch scratch;
-  const std::string slow = scratch.write("slow.yaml", R"(
-workflow: slow
-steps:
-  - goto: "data:text/html,<p>here</p>"
-  - wait_for: {duration: 60s}
-)");
+  const std::string slow = scratch.write("slow.yaml", kSlowWorkflow);
   Binary troupe(scratch, {"run", slow, "--sessions", "2"}, {{"TROUPE_LOG_LEVEL", "debug"}});
   ASSERT_TRUE(troupe.says("Action: step.goto, Status: ok"));
   troupe.signal(SIGINT);
