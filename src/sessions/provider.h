@@ -20,6 +20,16 @@ class ProviderSession : public LiveSession {
   /// Set when the session died by itself; `lost_reason()` says why.
   virtual Event& lost() = 0;
   virtual Error lost_reason() const = 0;
+
+  /// `ws://…` or `wss://…` of the browser itself, for a CDP client that drives it: secret, and only
+  /// Troupe's own gateway dials it. May be read anew at the provider (such addresses age).
+  /// Errors: unsupported (a shared browser has none), session_lost, and the provider's.
+  virtual Async<std::string> endpoint(Context& ctx);
+  /// What only the provider knows of it, put into what users see (region, ids, proxy bytes,
+  /// memory).
+  virtual void describe(Session& session) const { (void)session; }
+  /// Set by the pool before the session is used: why close() will be called, if it is known.
+  virtual void set_end_reason(EndReason reason) { (void)reason; }
 };
 
 /// Threads: engine.
@@ -33,6 +43,9 @@ class SessionProvider {
                                                          SessionSpec spec) = 0;
   /// Looks after spares, dead and used-up browsers; the pool calls it every few seconds.
   virtual Async<void> tend(Context& ctx) = 0;
+  /// Sessions that it could still make now, as far as it knows (limits learnt, pressure of memory).
+  /// The pool lets callers wait instead of asking for more.
+  virtual int room() const { return 1'000'000; }
   /// Ends everything; afterwards create() answers `draining`.
   virtual Async<void> shutdown(Context& ctx) = 0;
 };

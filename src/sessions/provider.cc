@@ -1,0 +1,10 @@
+#include "sessions/provider.h"
+
+namespace troupe::sessions {
+
+Async<std::string> ProviderSession::endpoint(Context&) {
+  co_return fail(Errc::unsupported, "session " + id() + ": no DevTools endpoint of its own",
+                 "session", "ask for isolation process");
+}
+
+}  // namespace troupe::sessions
