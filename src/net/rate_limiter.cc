@@ -44,8 +44,9 @@ void RateLimiter::arm() {
 
 void RateLimiter::pump() {
   while (!waiting_.empty() && take()) {
-    waiting_.front()->granted.set();
-    waiting_.pop_front();
+    Waiter& next = *waiting_.front();
+    next.leave();
+    next.granted.set();
   }
   arm();
 }
@@ -60,8 +61,7 @@ Async<void> RateLimiter::acquire(Context& ctx, bool wait) {
                    "request rate: none left for the next " + std::to_string(ms) + " ms", {},
                    "send fewer requests, or allow more time");
   }
-  Waiter waiter;
-  waiting_.push_back(&waiter);
+  Waiter waiter(waiting_);
   arm();
   const auto granted = co_await waiter.granted.wait(ctx);
   if (waiter.granted.is_set()) {
@@ -69,7 +69,7 @@ Async<void> RateLimiter::acquire(Context& ctx, bool wait) {
     if (!granted && state_.remaining) ++*state_.remaining;
     if (!granted) pump();
   } else {
-    waiting_.remove(&waiter);
+    waiter.leave();
     arm();
   }
   co_return granted;
@@ -85,11 +85,11 @@ void RateLimiter::learn(const HttpReply& reply) {
   const auto resets_at = now + std::chrono::seconds(std::min(*reset, kWindowSecondsMax));
   // Within one window requests are under way whose answers are not in yet: the smaller counts.
   // Answers round to seconds, so a window is the same when its end moved by less than two.
-  const auto moved = resets_at > state_.resets_at ? resets_at - state_.resets_at
-                                                  : state_.resets_at - resets_at;
+  const auto moved =
+      resets_at > state_.resets_at ? resets_at - state_.resets_at : state_.resets_at - resets_at;
   const bool same_window = now < state_.resets_at && moved < std::chrono::seconds(2);
-  state_.remaining = same_window && state_.remaining ? std::min(*remaining, *state_.remaining)
-                                                     : *remaining;
+  state_.remaining =
+      same_window && state_.remaining ? std::min(*remaining, *state_.remaining) : *remaining;
   state_.resets_at = resets_at;
   pump();
 }
