@@ -10,6 +10,10 @@ namespace {
 using std::chrono::seconds;
 using testing::ElementsAre;
 
+void rethrow(std::exception_ptr exception) {
+  if (exception) std::rethrow_exception(exception);
+}
+
 HttpReply answer(std::string limit, std::string remaining, std::string reset) {
   HttpReply reply;
   reply.headers = {{"x-ratelimit-limit", std::move(limit)},
@@ -22,7 +26,7 @@ class RateLimiterTest : public testing::Test {
  protected:
   /// Starts an acquire(); its outcome is appended to done_ as `name` or `name: code`.
   void ask(std::string name, Context ctx, bool wait = true) {
-    asio::co_spawn(io_, ask_for(limiter_, done_, std::move(name), ctx, wait), asio::detached);
+    asio::co_spawn(io_, ask_for(limiter_, done_, std::move(name), ctx, wait), rethrow);
     settle();
   }
   void ask(std::string name) { ask(std::move(name), context()); }
