@@ -8,7 +8,7 @@ namespace troupe::net {
 namespace {
 
 using std::chrono::seconds;
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 void rethrow(std::exception_ptr exception) {
   if (exception) std::rethrow_exception(exception);
@@ -22,7 +22,7 @@ HttpReply answer(std::string limit, std::string remaining, std::string reset) {
   return reply;
 }
 
-class RateLimiterTest : public testing::Test {
+class RateLimiterTest : public ::testing::Test {
  protected:
   /// Starts an acquire(); its outcome is appended to done_ as `name` or `name: code`.
   void ask(std::string name, Context ctx, bool wait = true) {
