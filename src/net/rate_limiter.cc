@@ -22,14 +22,17 @@ constexpr std::int64_t kWindowSecondsMax = 3'600;
 
 RateLimiter::State RateLimiter::state() const {
   State now = state_;
-  if (clock_->now() >= now.resets_at && now.remaining) now.remaining = now.limit;
+  if (clock_->now() < now.resets_at || !now.remaining) return now;
+  // Nothing was heard of the next window yet: it is taken to be as long as the longest seen.
+  now.remaining = now.limit;
+  now.resets_at = clock_->now() + window_;
   return now;
 }
 
 bool RateLimiter::take() {
   state_ = state();
   if (!state_.remaining) return true;
-  if (*state_.remaining == 0) return clock_->now() >= state_.resets_at;
+  if (*state_.remaining == 0) return false;
   --*state_.remaining;
   return true;
 }
@@ -79,9 +82,10 @@ void RateLimiter::learn(const HttpReply& reply) {
   const auto limit = count_in(reply, "x-ratelimit-limit");
   const auto remaining = count_in(reply, "x-ratelimit-remaining");
   const auto reset = count_in(reply, "x-ratelimit-reset");
-  if (limit) state_.limit = limit;
+  if (limit && *limit > 0) state_.limit = limit;
   if (!remaining || !reset) return;
   const SteadyTime now = clock_->now();
+  window_ = std::max<Duration>(window_, std::chrono::seconds(std::min(*reset, kWindowSecondsMax)));
   const auto resets_at = now + std::chrono::seconds(std::min(*reset, kWindowSecondsMax));
   // Within one window requests are under way whose answers are not in yet: the smaller counts.
   // Answers round to seconds, so a window is the same when its end moved by less than two.

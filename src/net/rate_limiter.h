@@ -52,6 +52,7 @@ class RateLimiter final {
 
   Clock* clock_;
   State state_;
+  Duration window_{};
   std::list<Waiter*> waiting_;
   Timer timer_;
 };

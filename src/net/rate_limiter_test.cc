@@ -105,6 +105,7 @@ TEST_F(RateLimiterTest, CountsRequestsUnderWay) {
 
 TEST_F(RateLimiterTest, HoldsEverybodyAfterARefusalWithoutHeaders) {
   limiter_.hold(seconds(5));
+  EXPECT_EQ(limiter_.state().remaining, 0);
   ask("a");
   ask("b");
   EXPECT_THAT(done_, ElementsAre());

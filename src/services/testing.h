@@ -78,6 +78,7 @@ class FakeBrowserbase final {
     std::string archive;  ///< Answer of /downloads; empty: the empty zip archive.
   };
 
+  FakeBrowserbase(Clock& clock, FakeOptions options);  ///< For start().
   static Result<std::unique_ptr<FakeBrowserbase>> start(asio::any_io_executor executor,
                                                         Clock& clock, FakeOptions options = {});
   ~FakeBrowserbase();
