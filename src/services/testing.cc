@@ -9,18 +9,6 @@
 namespace troupe::services {
 namespace {
 
-net::HttpResponse json_answer(int status, const json::value& body) {
-  net::HttpResponse response;
-  response.status = status;
-  response.body = json::serialize(body);
-  return response;
-}
-
-net::HttpResponse refusal(int status, std::string_view message) {
-  return json_answer(
-      status, json::object{{"statusCode", status}, {"error", "Refused"}, {"message", message}});
-}
-
 std::vector<std::string> segments_of(std::string_view target) {
   std::vector<std::string> parts;
   target = target.substr(0, target.find('?'));
@@ -33,67 +21,32 @@ std::vector<std::string> segments_of(std::string_view target) {
   return parts;
 }
 
-// Checks `user_metadata['a']['b']:'v'` against the metadata; nothing when it is not of that form.
-std::optional<bool> matches(const json::object& metadata, std::string_view q) {
-  constexpr std::string_view start = "user_metadata";
-  if (!q.starts_with(start)) return {};
-  q.remove_prefix(start.size());
-  const auto quoted = [&q]() -> std::optional<std::string> {
-    std::string text;
-    if (!q.starts_with('\'')) return {};
-    for (std::size_t i = 1; i < q.size(); ++i) {
-      if (q[i] == '\'') {
-        q.remove_prefix(i + 1);
-        return text;
-      }
-      if (q[i] == '\\' && i + 1 < q.size()) ++i;
-      text += q[i];
-    }
-    return {};
-  };
-  const json::value whole(metadata);
-  const json::value* place = &whole;
-  bool any = false;
-  while (q.starts_with('[')) {
-    q.remove_prefix(1);
-    const auto key = quoted();
-    if (!key || !q.starts_with(']')) return {};
-    q.remove_prefix(1);
-    any = true;
-    place = place ? find(*place, *key) : nullptr;
-  }
-  if (!any || !q.starts_with(':')) return {};
-  q.remove_prefix(1);
-  const auto value = quoted();
-  if (!value || !q.empty()) return {};
-  return place && place->is_string() && place->get_string() == *value;
-}
-
 }  // namespace
 
-// A request's path, taken apart.
-struct FakeBrowserbase::Place {
-  std::string route;   // `GET /v1/sessions/{id}/debug`
-  std::string method;
-  std::string kind;    // `sessions`
-  std::string id;
-  std::string suffix;  // `/debug`
-};
+net::HttpResponse FakeBrowserbase::json_answer(int status, const json::value& body) {
+  net::HttpResponse response;
+  response.status = status;
+  response.body = json::serialize(body);
+  return response;
+}
 
+net::HttpResponse FakeBrowserbase::refusal(int status, std::string_view message) {
+  return json_answer(
+      status, json::object{{"statusCode", status}, {"error", "Refused"}, {"message", message}});
+}
 
 FakeBrowserbase::~FakeBrowserbase() = default;
 
 Result<std::unique_ptr<FakeBrowserbase>> FakeBrowserbase::start(asio::any_io_executor executor,
-                                                                Clock& clock,
-                                                                FakeOptions options) {
+                                                                Clock& clock, FakeOptions options) {
   auto fake = std::make_unique<FakeBrowserbase>(clock, std::move(options));
   net::HttpServerOptions server;
   server.body_bytes_max = 256 << 20;
-  TRY(fake->server_, net::HttpServer::start(executor, clock, server,
-                                            [self = fake.get()](Context& ctx,
-                                                                net::HttpRequest request) {
-                                              return self->handle(ctx, std::move(request));
-                                            }));
+  TRY(fake->server_,
+      net::HttpServer::start(executor, clock, server,
+                             [self = fake.get()](Context& ctx, net::HttpRequest request) {
+                               return self->handle(ctx, std::move(request));
+                             }));
   return fake;
 }
 
@@ -163,6 +116,14 @@ asio::awaitable<void> FakeBrowserbase::settle(Context& ctx) {
   for (const auto& id : ended) co_await options_.close(ctx, id);
 }
 
+asio::awaitable<void> FakeBrowserbase::vanish(Context& ctx, std::string id) {
+  const auto place = sessions_.find(id);
+  if (place == sessions_.end()) co_return;
+  const bool closed = place->second.closed;
+  sessions_.erase(place);
+  if (!closed && options_.close) co_await options_.close(ctx, id);
+}
+
 std::optional<FakeFault> FakeBrowserbase::take_fault(const std::string& route) {
   for (auto fault = faults_.begin(); fault != faults_.end(); ++fault) {
     if (fault->route != route && fault->route != "*") continue;
@@ -174,23 +135,22 @@ std::optional<FakeFault> FakeBrowserbase::take_fault(const std::string& route) {
   return {};
 }
 
-asio::awaitable<net::HttpResponse> FakeBrowserbase::handle(Context& ctx,
-                                                           net::HttpRequest request) {
+asio::awaitable<net::HttpResponse> FakeBrowserbase::handle(Context& ctx, net::HttpRequest request) {
   Place place;
   place.method = request.method;
   auto parts = segments_of(request.target);
   if (parts.size() >= 2 && parts[0] == "v1") place.kind = parts[1];
   if (parts.size() >= 3) place.id = parts[2];
   for (std::size_t i = 3; i < parts.size(); ++i) place.suffix += "/" + parts[i];
-  place.route = request.method + " /v1/" + place.kind + (place.id.empty() ? "" : "/{id}") +
-                place.suffix;
+  place.route =
+      request.method + " /v1/" + place.kind + (place.id.empty() ? "" : "/{id}") + place.suffix;
   requests_.push_back({place.route, request.target, request.headers, request.body});
   const auto fault = take_fault(place.route);
   if (fault && fault->delay > Duration::zero()) {
     const auto slept = co_await sleep_for(ctx, fault->delay);
     if (!slept) co_return refusal(503, "stopped");
   }
-  if (fault && fault->answer == FakeFault::Answer::vanished) sessions_.erase(place.id);
+  if (fault && fault->answer == FakeFault::Answer::vanished) co_await vanish(ctx, place.id);
   const bool does = !fault || fault->apply || fault->answer == FakeFault::Answer::normal ||
                     fault->answer == FakeFault::Answer::vanished;
   net::HttpResponse response;
@@ -204,8 +164,7 @@ asio::awaitable<net::HttpResponse> FakeBrowserbase::misbehave(Context& ctx, Fake
   net::HttpResponse response;
   switch (fault.answer) {
     case FakeFault::Answer::normal:
-    case FakeFault::Answer::vanished:
-      co_return applied;
+    case FakeFault::Answer::vanished: co_return applied;
     case FakeFault::Answer::status:
       response = refusal(fault.status, fault.message);
       response.headers = std::move(fault.headers);
@@ -221,9 +180,7 @@ asio::awaitable<net::HttpResponse> FakeBrowserbase::misbehave(Context& ctx, Fake
       (void)co_await never.wait(ctx);
       co_return refusal(503, "stopped");
     }
-    case FakeFault::Answer::garbage:
-      response.body = R"({"id": "half of a)";
-      co_return response;
+    case FakeFault::Answer::garbage: response.body = R"({"id": "half of a)"; co_return response;
     case FakeFault::Answer::web_page:
       response.content_type = "text/html";
       response.body = "<html><body>Please sign in to the network</body></html>";
@@ -235,8 +192,7 @@ asio::awaitable<net::HttpResponse> FakeBrowserbase::misbehave(Context& ctx, Fake
 asio::awaitable<net::HttpResponse> FakeBrowserbase::answer(Context& ctx, Place place,
                                                            net::HttpRequest request) {
   co_await settle(ctx);
-  if (request.header("x-bb-api-key") != options_.api_key)
-    co_return refusal(401, "Unauthorized");
+  if (request.header("x-bb-api-key") != options_.api_key) co_return refusal(401, "Unauthorized");
   if (place.kind == "sessions" && place.id.empty() && place.method == "POST")
     co_return co_await create_session(ctx, request);
   if (place.kind == "sessions" && place.id.empty() && place.method == "GET")

@@ -102,13 +102,24 @@ class FakeBrowserbase final {
   std::string add_download(Download download, std::string bytes);
 
  private:
-  struct Place;
+  // A request's path, taken apart.
+  struct Place {
+    std::string route;  // `GET /v1/sessions/{id}/debug`
+    std::string method;
+    std::string kind;  // `sessions`
+    std::string id;
+    std::string suffix;  // `/debug`
+  };
+  static net::HttpResponse json_answer(int status, const json::value& body);
+  static std::optional<Upload> uploaded_file(const net::HttpRequest& request);
+  static net::HttpResponse refusal(int status, std::string_view message);
   asio::awaitable<net::HttpResponse> handle(Context& ctx, net::HttpRequest request);
   asio::awaitable<net::HttpResponse> answer(Context& ctx, Place place, net::HttpRequest request);
   asio::awaitable<net::HttpResponse> misbehave(Context& ctx, FakeFault fault,
                                                net::HttpResponse applied);
   std::optional<FakeFault> take_fault(const std::string& route);
   asio::awaitable<void> settle(Context& ctx);
+  asio::awaitable<void> vanish(Context& ctx, std::string id);
 
   asio::awaitable<net::HttpResponse> create_session(Context& ctx, const net::HttpRequest& request);
   std::optional<net::HttpResponse> refuse_creation(const json::object& body, net::Headers& rate);
@@ -117,6 +128,7 @@ class FakeBrowserbase final {
   net::HttpResponse recording_downloads(const Place& place, const Session& session) const;
   net::HttpResponse live_urls(const Session& session) const;
   json::object session_json(const Session& session, bool with_connection) const;
+  std::string connect_url(const Session& session) const;
 
   net::HttpResponse contexts(const Place& place, const net::HttpRequest& request);
   net::HttpResponse files(const Place& place, const net::HttpRequest& request);
