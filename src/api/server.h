@@ -6,6 +6,7 @@
 
 #include "api/access_rules.h"
 #include "api/service.h"
+#include "api/upstream.h"
 #include "base/random.h"
 #include "net/http_server.h"
 
@@ -38,6 +39,7 @@ class ApiServer final {
   struct Exchange;
   Async<net::HttpResponse> perform(Context& ctx, Exchange& exchange);
   Async<net::HttpResponse> call(Context& ctx, Exchange& exchange);
+  std::optional<UpstreamRoute> way_upstream(const net::HttpRequest& request) const;
   net::HttpResponse finish(Exchange& exchange, Result<net::HttpResponse> result) const;
   void write_log(const Exchange& exchange, int status, const Error* error) const;
 
@@ -45,6 +47,7 @@ class ApiServer final {
   std::shared_ptr<void> adapters_;
   Services services_;
   AccessRules access_;
+  std::unique_ptr<Upstream> upstream_;  ///< Null: no key for the real Browserbase.
   Random random_ = Random::from_system();
   CancelSource stopping_;
   std::unique_ptr<net::HttpServer> server_;

@@ -86,6 +86,24 @@ TEST_F(UpstreamTest, AnswersAsTheUpstreamAnswersWithOurId) {
   EXPECT_TRUE(run((*server)->stop(ctx)));
 }
 
+TEST_F(UpstreamTest, TheServiceSendsOnWhatItDoesNotAnswerItself) {
+  auto far = net::HttpServer::start(io_.get_executor(), *clock_, {}, echo);
+  ASSERT_TRUE(far);
+  settings_.provider = "browserbase";
+  settings_.browserbase_api_key = "far-key";
+  settings_.browserbase_base_url = "http://127.0.0.1:" + std::to_string((*far)->port());
+  settings_.api_keys = {"near-key"};
+  start();
+
+  const auto reply = get("/v1/agents?limit=2", {{"X-BB-API-Key", "near-key"}});
+  const auto refused = get("/v1/agents", {{"X-BB-API-Key", "far-key"}});
+
+  EXPECT_EQ(json::parse(reply.body), "GET /v1/agents?limit=2 far-key  ");
+  EXPECT_EQ(refused.status, 401);
+  Context ctx = Context(*clock_, io_.get_executor()).with_timeout(std::chrono::seconds(5), "stop");
+  EXPECT_TRUE(run((*far)->stop(ctx)));
+}
+
 TEST_F(UpstreamTest, SaysWhenTheUpstreamIsNotThere) {
   Upstream upstream({.base_url = "http://127.0.0.1:1", .api_key = "key"},
                     net::HttpClient::create());
