@@ -356,6 +356,7 @@ asio::awaitable<bool> Connection::answer() {
       co_return false;
     }
     response = error_response(checked.error(), 400);
+    co_return co_await send_whole(std::move(response), false);
   }
   const bool keep = parser_.keep_alive() && !shared_->stopping;
   if (response.stream && !has_no_body(response.status))

@@ -36,6 +36,8 @@ struct WebSocket::State final : std::enable_shared_from_this<State> {
   void shut(Error reason);
   void begin_frame(Opcode opcode, bool fin, std::uint64_t length);
   void append(std::string_view payload);
+  void end_frame();
+  void whole_frame(std::string& where, Opcode opcode, std::string_view payload);
   void control(Opcode opcode, std::string_view payload);
   void send_queued();
   void on_closed_by_peer(std::string_view payload);
@@ -56,7 +58,10 @@ struct WebSocket::State final : std::enable_shared_from_this<State> {
   std::string out;      // queued
   std::string sending;  // being written by write_rest()
   std::size_t sent = 0;
-  std::string controls;          // control frames that wait for the end of a data frame
+  std::string controls;     // control frames that wait for the end of a data frame
+  std::string deferred;     // messages that wait for the end of another one
+  bool in_message = false;  // between begin_frame() and the end of the message
+  bool frame_fin = true;
   std::uint64_t frame_left = 0;  // payload bytes of the frame that append() is filling
   std::array<unsigned char, 4> mask{};
   std::uint64_t mask_offset = 0;
@@ -86,6 +91,15 @@ void WebSocket::State::begin_frame(Opcode opcode, bool fin, std::uint64_t length
   append_frame_header(out, opcode, fin, length, masked ? &mask : nullptr);
   mask_offset = 0;
   frame_left = length;
+  frame_fin = fin;
+  in_message = true;
+  if (length == 0) end_frame();
+}
+
+void WebSocket::State::end_frame() {
+  if (!controls.empty()) out += std::exchange(controls, {});
+  in_message = !frame_fin;
+  if (!in_message && !deferred.empty()) out += std::exchange(deferred, {});
 }
 
 void WebSocket::State::append(std::string_view payload) {
@@ -94,12 +108,11 @@ void WebSocket::State::append(std::string_view payload) {
   if (role == WebSocketRole::client) apply_mask(std::span(out).subspan(begin), mask, mask_offset);
   mask_offset += payload.size();
   frame_left -= payload.size();
-  if (frame_left == 0 && !controls.empty()) out += std::exchange(controls, {});
+  if (frame_left == 0 && !payload.empty()) end_frame();
 }
 
-// A control frame may stand between frames, not inside one.
-void WebSocket::State::control(Opcode opcode, std::string_view payload) {
-  std::string& where = frame_left > 0 ? controls : out;
+// A whole frame: a control frame may stand between frames, a message only between messages.
+void WebSocket::State::whole_frame(std::string& where, Opcode opcode, std::string_view payload) {
   std::array<unsigned char, 4> key{};
   const bool masked = role == WebSocketRole::client;
   if (masked) RAND_bytes(key.data(), static_cast<int>(key.size()));
@@ -107,6 +120,10 @@ void WebSocket::State::control(Opcode opcode, std::string_view payload) {
   const std::size_t begin = where.size();
   where.append(payload);
   if (masked) apply_mask(std::span(where).subspan(begin), key, 0);
+}
+
+void WebSocket::State::control(Opcode opcode, std::string_view payload) {
+  whole_frame(frame_left > 0 ? controls : out, opcode, payload);
 }
 
 void WebSocket::State::send_queued() {
@@ -278,8 +295,8 @@ void WebSocket::append(std::string_view payload) {
 }
 
 void WebSocket::queue(Opcode opcode, std::string_view payload) {
-  begin_frame(opcode, true, payload.size());
-  append(payload);
+  if (is_open())
+    state_->whole_frame(state_->in_message ? state_->deferred : state_->out, opcode, payload);
 }
 
 void WebSocket::send_queued() { state_->send_queued(); }

@@ -45,7 +45,7 @@ class WebSocket final {
   /// Queues a frame's header; its payload must follow by append(), in pieces of any size.
   void begin_frame(Opcode opcode, bool fin, std::uint64_t length);
   void append(std::string_view payload);
-  /// Queues a message of one frame.
+  /// Queues a message of one frame; behind the message that is being written, if there is one.
   void queue(Opcode opcode, std::string_view payload);
   /// Sends as much as goes at once; what stays behind goes when it can.
   void send_queued();

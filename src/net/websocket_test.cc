@@ -227,6 +227,7 @@ TEST_F(WebSocketTest, RefusesAMessageOverTheLimitBeforeItIsRead) {
   ASSERT_TRUE(socket);
   go_.set();
   (*socket)->begin_frame(Opcode::text, true, std::uint64_t{1} << 40);
+  (*socket)->append("x");
   (*socket)->send_queued();
 
   const auto message = read(**socket);
