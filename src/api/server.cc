@@ -45,13 +45,19 @@ net::HttpServerOptions server_options(const Settings& settings, std::string host
   return options;
 }
 
+GatewayOptions gateway_options(const Settings& settings) {
+  GatewayOptions options;
+  if (!settings.data_dir.empty()) options.recordings_dir = settings.data_dir + "/recordings";
+  return options;
+}
+
 }  // namespace
 
 ApiServer::ApiServer(Services services, AccessRules access, asio::any_io_executor executor)
     : services_(std::move(services)),
       access_(std::move(access)),
       gateway_(services_.sessions, services_.clock, std::move(executor), services_.log, access_,
-               {}) {
+               gateway_options(services_.settings)) {
   services_.gateway = &gateway_;
 }
 
