@@ -113,6 +113,7 @@ class GatewayTest : public ApiTest {
     net::WebSocketConnectOptions options{.headers = std::move(headers)};
     return run(net::connect_websocket(ctx, url() + target, std::move(options)));
   }
+  using ApiTest::send;
   std::unique_ptr<net::WebSocket> client() {
     auto socket = dial("/?signingKey=" + key());
     EXPECT_TRUE(socket) << socket.error().describe();

@@ -39,6 +39,7 @@ class LiveTest : public GatewayTest {
 };
 
 TEST_F(LiveTest, DebugGivesAddressesThatWork) {
+  session_.keep_alive = true;
   const auto reply = get(path("/debug"));
   ASSERT_EQ(reply.status, 200) << reply.body;
   const auto body = body_of(reply);
