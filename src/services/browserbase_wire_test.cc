@@ -54,16 +54,17 @@ TEST(BrowserbaseWire, AMemberOfAnotherTypeIsNamed) {
     const auto session = wire::session_from(value);
     return session ? "ok" : session.error().message;
   };
-  EXPECT_EQ(message("id", 1), "session: 'id' is a integer, not a string");
-  EXPECT_EQ(message("keepAlive", "yes"), "session: 'keepAlive' is a string, not a boolean");
-  EXPECT_EQ(message("proxyBytes", "7"), "session: 'proxyBytes' is a string, not a integer");
+  EXPECT_EQ(message("id", 1), "session: 'id' is of type integer, not string");
+  EXPECT_EQ(message("keepAlive", "yes"), "session: 'keepAlive' is of type string, not boolean");
+  EXPECT_EQ(message("proxyBytes", "7"), "session: 'proxyBytes' is of type string, not integer");
   EXPECT_EQ(message("createdAt", "today"),
             "session: 'createdAt' is \"today\", not an RFC 3339 time");
-  EXPECT_EQ(message("userMetadata", 3), "session: 'userMetadata' is a integer, not a object");
+  EXPECT_EQ(message("userMetadata", 3), "session: 'userMetadata' is of type integer, not object");
   EXPECT_EQ(message("status", "SLEEPING"), "ok");
   EXPECT_EQ(wire::sessions_from(parse("{}")).error().message,
-            "sessions: is a object, not an array");
-  EXPECT_EQ(wire::session_from(parse("[]")).error().message, "session: is a array, not an object");
+            "sessions: is of type object, not array");
+  EXPECT_EQ(wire::session_from(parse("[]")).error().message,
+            "session: is of type array, not object");
 }
 
 TEST(BrowserbaseWire, AWrongEntryOfAListFailsIt) {
@@ -72,7 +73,7 @@ TEST(BrowserbaseWire, AWrongEntryOfAListFailsIt) {
   ASSERT_FALSE(urls);
   EXPECT_EQ(urls.error().message, "live urls: pages: live page: 'url' is missing");
   const auto search = wire::search_from(parse(R"({"requestId": "r", "query": "q", "results": 1})"));
-  EXPECT_THAT(search.error().message, HasSubstr("results: search results: is a integer"));
+  EXPECT_THAT(search.error().message, HasSubstr("results: search results: is of type integer"));
 }
 
 TEST(BrowserbaseWire, LogsKeepTheirPayloads) {
