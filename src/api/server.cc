@@ -59,6 +59,11 @@ ApiServer::ApiServer(Services services, AccessRules access, asio::any_io_executo
       gateway_(services_.sessions, services_.clock, std::move(executor), services_.log, access_,
                gateway_options(services_.settings)) {
   services_.gateway = &gateway_;
+  const Settings& settings = services_.settings;
+  if (settings.browserbase_api_key.empty()) return;
+  Upstream::Options options{.base_url = settings.browserbase_base_url,
+                            .api_key = settings.browserbase_api_key};
+  upstream_ = std::make_unique<Upstream>(std::move(options), net::HttpClient::create());
 }
 
 ApiServer::~ApiServer() = default;
@@ -138,6 +143,8 @@ Async<net::HttpResponse> ApiServer::perform(Context& ctx, Exchange& exchange) {
   if (!operation || operation->access == Access::key) {
     CO_TRY(exchange.key_name, access_.check(request));
   }
+  if (auto route = way_upstream(request))
+    co_return co_await upstream_->forward(ctx, request, std::move(*route));
   if (operation) {
     std::string bug;
     try {
@@ -154,6 +161,12 @@ Async<net::HttpResponse> ApiServer::perform(Context& ctx, Exchange& exchange) {
   exchange.status = 405;
   co_return fail(Errc::invalid_argument,
                  "method: " + request.method + " is not one of " + exchange.route.allow);
+}
+
+std::optional<UpstreamRoute> ApiServer::way_upstream(const net::HttpRequest& request) const {
+  if (!upstream_) return std::nullopt;
+  const bool gateway = services_.settings.provider == "browserbase";
+  return upstream_route(request.target, gateway, services_.sessions);
 }
 
 Async<net::HttpResponse> ApiServer::call(Context& ctx, Exchange& exchange) {
