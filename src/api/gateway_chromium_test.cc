@@ -171,6 +171,28 @@ TEST_F(GatewayChromiumTest, TheLiveViewShowsAPageAndForwardsClicks) {
   EXPECT_TRUE(wait_until([&] { return evaluate(*socket, flat, "window.key || ''") == "q"; }));
 }
 
+// Chromium's own DevTools, loaded through the service and connected through the gateway.
+TEST_F(GatewayChromiumTest, ItsOwnDevtoolsWorkThroughTheService) {
+  const auto socket = client();
+  (void)open(*socket, "data:text/html,<title>looked at</title>");
+  const std::string target = target_;
+  const auto debug = body_of(get("/v1/sessions/" + std::string(kId) + "/debug"));
+  std::string address;
+  for (const auto& page : debug.at("pages").as_array())
+    if (page.at("id").as_string() == target) address = page.at("devtoolsUrl").as_string();
+  ASSERT_FALSE(address.empty());
+  const std::size_t before = server_->gateway().client_count();
+
+  const std::string devtools = open(*socket, address);
+
+  EXPECT_TRUE(wait_until([&] {
+    (void)evaluate(*socket, devtools, "1");
+    return server_->gateway().client_count() > before;
+  }));
+  EXPECT_EQ(get("/live/devtools/" + std::string(kId) + "/none.js").status, 404);
+  EXPECT_EQ(get("/live/devtools/" + std::string(kId) + "/..%2fjson%2flist").status, 404);
+}
+
 TEST_F(GatewayChromiumTest, RecordsPictures) {
   spec_.record = true;
   const auto socket = client();
