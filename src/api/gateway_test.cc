@@ -258,6 +258,42 @@ TEST_F(GatewayTest, CountsTrafficAsUse) {
   EXPECT_TRUE(wait_until([&] { return commands_ == 2; }));
 }
 
+// A gateway of its own with short limits, behind a server that only upgrades.
+TEST_F(GatewayTest, ClientsThatDoNotAnswerArePingedAndThenGone) {
+  session_.keep_alive = true;
+  const auto access = AccessRules::create({}, "127.0.0.1");
+  Gateway gateway(
+      sessions_, *clock_, io_.get_executor(), log_, *access,
+      {.ping_every = std::chrono::milliseconds(20), .silence_max = std::chrono::milliseconds(100)});
+  auto handler = [&gateway](Context& ctx, net::HttpRequest request) {
+    return upgrade(gateway, ctx, std::move(request));
+  };
+  auto server = net::HttpServer::start(io_.get_executor(), *clock_, {}, handler);
+  ASSERT_TRUE(server);
+  const std::string address = "ws://127.0.0.1:" + std::to_string((*server)->port()) +
+                              "/?signingKey=" + gateway.signing_key(session_);
+  Context ctx = base().with_timeout(std::chrono::seconds(10), "dial");
+  // Nobody reads from this one, so nobody answers its pings.
+  const auto silent = run(net::connect_websocket(ctx, address, {}));
+  const auto lively = run(net::connect_websocket(ctx, address, {}));
+  ASSERT_TRUE(silent && lively);
+  std::optional<Result<net::WebSocketMessage>> heard;
+  asio::co_spawn(io_, (*lively)->read(ctx, 1'000),
+                 [&](std::exception_ptr, Result<net::WebSocketMessage> message) {
+                   heard = std::move(message);
+                 });
+
+  EXPECT_TRUE(wait_until([&] { return gateway.client_count() == 1; }));
+  turn(std::chrono::milliseconds(150));
+  EXPECT_EQ(gateway.client_count(), 1u) << "the one that answers stays";
+  EXPECT_FALSE(heard);
+
+  (*lively)->abort();
+  gateway.stop();
+  EXPECT_TRUE(run((*server)->stop(ctx)));
+  EXPECT_TRUE(run(gateway.join(ctx)));
+}
+
 TEST_F(GatewayTest, StoppingTheServiceTellsItsClients) {
   const auto socket = client();
   Context ctx = base().with_timeout(std::chrono::seconds(3), "stop");

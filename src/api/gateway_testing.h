@@ -101,6 +101,12 @@ class GatewayTest : public ApiTest {
     co_return Result<void>{};
   }
 
+  static asio::awaitable<net::HttpResponse> upgrade(Gateway& gateway, Context& ctx,
+                                                    net::HttpRequest request) {
+    auto response = co_await gateway.connect(ctx, request);
+    if (response) co_return std::move(*response);
+    co_return net::HttpResponse{.status = traits(response.error().code).http_status};
+  }
   Context base() { return Context(*clock_, io_.get_executor()); }
   std::string url() const { return "ws://127.0.0.1:" + std::to_string(server_->port()); }
   std::string key() { return server_->gateway().signing_key(session_); }
