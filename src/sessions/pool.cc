@@ -1,6 +1,7 @@
 #include "sessions/pool.h"
 
 #include "base/json.h"
+#include "sessions/session_shape.h"
 
 namespace troupe::sessions {
 namespace {
@@ -86,6 +87,7 @@ Pool::~Pool() = default;
 Result<SessionSpec> Pool::complete(SessionSpec spec) const {
   if (!spec.timeout) spec.timeout = options_.session_timeout;
   if (!spec.isolation) spec.isolation = options_.isolation;
+  if (spec.provider == "local" && needs_own_process(spec)) spec.isolation = Isolation::process;
   if (*spec.timeout < kTimeoutMin || *spec.timeout > kTimeoutMax)
     return fail(Errc::invalid_argument, "session timeout: " + milliseconds_text(*spec.timeout) +
                                             " is not in " + milliseconds_text(kTimeoutMin) + ".." +
