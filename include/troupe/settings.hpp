@@ -25,6 +25,7 @@ struct Settings {
   int session_queue_max = 10'000;   ///< Callers that may wait for a session.
   int contexts_per_browser = 16;    ///< A further browser process is started beyond that.
   int warm_sessions = 1;            ///< Spare sessions kept ready while the service runs.
+  int warm_processes = 4;           ///< Most spare browser processes for connectable sessions.
   int browser_recycle_after = 500;  ///< Sessions after which a browser process is replaced.
   int renderer_heap_mb = 1024;      ///< V8 heap limit of a renderer.
   int browser_memory_mb = 4096;     ///< Resident memory at which a browser is recycled.

@@ -3,6 +3,7 @@
 #include "api/operations.h"
 #include "api/request_ids.h"
 #include "api/router.h"
+#include "net/websocket_handshake.h"
 
 namespace troupe::api {
 
@@ -46,8 +47,13 @@ net::HttpServerOptions server_options(const Settings& settings, std::string host
 
 }  // namespace
 
-ApiServer::ApiServer(Services services, AccessRules access)
-    : services_(std::move(services)), access_(std::move(access)) {}
+ApiServer::ApiServer(Services services, AccessRules access, asio::any_io_executor executor)
+    : services_(std::move(services)),
+      access_(std::move(access)),
+      gateway_(services_.sessions, services_.clock, std::move(executor), services_.log, access_,
+               {}) {
+  services_.gateway = &gateway_;
+}
 
 ApiServer::~ApiServer() = default;
 
@@ -55,7 +61,8 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Services services,
                                                     asio::any_io_executor executor,
                                                     std::string host, int port) {
   TRY(auto access, AccessRules::create(services.settings.api_keys, host));
-  std::unique_ptr<ApiServer> server(new ApiServer(std::move(services), std::move(access)));
+  std::unique_ptr<ApiServer> server(
+      new ApiServer(std::move(services), std::move(access), executor));
   TRY_VOID(server->listen(std::move(executor), std::move(host), port));
   return server;
 }
@@ -80,7 +87,11 @@ Result<void> ApiServer::listen(asio::any_io_executor executor, std::string host,
 
 Async<void> ApiServer::stop(Context& ctx) {
   stopping_.cancel(fail(Errc::draining, "service: is shutting down"));
-  co_return co_await server_->stop(ctx);
+  gateway_.stop();
+  auto stopped = co_await server_->stop(ctx);
+  Context last = ctx.for_cleanup(std::chrono::seconds(2), "gateway: its last clients");
+  CO_TRY_VOID(co_await gateway_.join(last));
+  co_return stopped;
 }
 
 asio::awaitable<net::HttpResponse> ApiServer::handle(ApiServer& server, Context& ctx,
@@ -116,6 +127,8 @@ Async<net::HttpResponse> ApiServer::perform(Context& ctx, Exchange& exchange) {
   const net::HttpRequest& request = exchange.request;
   exchange.route = find_route(request.method, request.target);
   const Operation* operation = exchange.route.operation;
+  if (!operation && net::wants_websocket(request))
+    co_return co_await gateway_.connect(ctx, exchange.request);
   if (!operation || operation->access == Access::key) {
     CO_TRY(exchange.key_name, access_.check(request));
   }

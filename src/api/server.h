@@ -5,6 +5,7 @@
 #include <string>
 
 #include "api/access_rules.h"
+#include "api/gateway.h"
 #include "api/service.h"
 #include "base/random.h"
 #include "net/http_server.h"
@@ -27,11 +28,12 @@ class ApiServer final {
   ~ApiServer();
 
   int port() const { return server_->port(); }
+  Gateway& gateway() { return gateway_; }
   /// Ends event streams, lets running requests end until the context's deadline, then cancels them.
   Async<void> stop(Context& ctx);
 
  private:
-  explicit ApiServer(Services services, AccessRules access);
+  ApiServer(Services services, AccessRules access, asio::any_io_executor executor);
   Result<void> listen(asio::any_io_executor executor, std::string host, int port);
   static asio::awaitable<net::HttpResponse> handle(ApiServer& server, Context& ctx,
                                                    net::HttpRequest request);
@@ -47,6 +49,7 @@ class ApiServer final {
   AccessRules access_;
   Random random_ = Random::from_system();
   CancelSource stopping_;
+  Gateway gateway_;
   std::unique_ptr<net::HttpServer> server_;
 };
 

@@ -54,6 +54,7 @@ Result<std::unique_ptr<Engine>> Engine::create(asio::any_io_executor executor, S
                                .data_dir = settings.data_dir,
                                .contexts_per_browser = settings.contexts_per_browser,
                                .warm_sessions = settings.warm_sessions,
+                               .warm_processes = settings.warm_processes,
                                .browser_recycle_after = settings.browser_recycle_after,
                                .renderer_heap_mb = settings.renderer_heap_mb,
                                .browser_memory_mb = settings.browser_memory_mb};

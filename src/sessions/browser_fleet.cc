@@ -53,18 +53,16 @@ asio::awaitable<void> BrowserFleet::launch(std::shared_ptr<FleetBrowser> browser
   browser->ready.set();
 }
 
-Async<std::shared_ptr<FleetBrowser>> BrowserFleet::take(Context& ctx, bool own) {
+Async<std::shared_ptr<FleetBrowser>> BrowserFleet::take(Context& ctx) {
   if (closed_) co_return fail(Errc::draining, "browsers: shutting down");
   drop_dead();
   std::shared_ptr<FleetBrowser> best;
-  if (!own)
-    for (const auto& browser : browsers_)
-      if (has_room(*browser) && (!best || browser->active < best->active)) best = browser;
+  for (const auto& browser : browsers_)
+    if (has_room(*browser) && (!best || browser->active < best->active)) best = browser;
   const bool fresh = !best;
   if (fresh) {
     best = std::make_shared<FleetBrowser>();
-    best->retiring = own;
-    if (!own) browsers_.push_back(best);
+    browsers_.push_back(best);
   }
   ++best->active;
   ++best->total;
@@ -97,7 +95,7 @@ Async<void> BrowserFleet::warm_up(Context& ctx) {
   drop_dead();
   for (const auto& browser : browsers_)
     if (has_room(*browser)) co_return Result<void>{};
-  CO_TRY(const auto browser, co_await take(ctx, false));
+  CO_TRY(const auto browser, co_await take(ctx));
   --browser->total;
   give_back(browser);
   co_return Result<void>{};

@@ -17,6 +17,7 @@ struct LocalOptions {
       data_dir;  ///< Profiles in `<data_dir>/browsers`, downloads in `<data_dir>/downloads`.
   int contexts_per_browser = 16;
   int warm_sessions = 1;
+  int warm_processes = 4;  ///< Most spare processes for connectable sessions.
   int browser_recycle_after = 500;
   int renderer_heap_mb = 1024;
   int browser_memory_mb = 4096;
