@@ -20,6 +20,11 @@ namespace {
 constexpr std::size_t kBytesMax = 256 << 10;
 constexpr std::size_t kCertificatesMax = 1'000;
 
+constexpr std::string_view kBegin = "-----BEGIN ";
+
+// OpenSSL's own would ask at the terminal.
+int no_passphrase(char*, int, int, void*) { return 0; }
+
 struct Free {
   void operator()(BIO* bio) const { BIO_free(bio); }
   void operator()(X509* certificate) const { X509_free(certificate); }
@@ -146,11 +151,15 @@ Result<std::vector<std::string>> spki_hashes_of(const std::string& pem) {
   std::vector<std::string> hashes;
   while (true) {
     const std::unique_ptr<X509, Free> certificate(
-        PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+        PEM_read_bio_X509(bio.get(), nullptr, no_passphrase, nullptr));
     if (!certificate) break;
     TRY(auto hash, spki_hash(certificate.get()));
     hashes.push_back(std::move(hash));
   }
+  std::size_t begun = 0;
+  for (auto at = pem.find(kBegin); at != std::string::npos; at = pem.find(kBegin, at + 1)) ++begun;
+  if (!hashes.empty() && begun != hashes.size())
+    return refuse("part " + std::to_string(hashes.size() + 1) + " is no certificate");
   if (hashes.empty()) return refuse("no certificate in PEM form in it");
   return hashes;
 }
