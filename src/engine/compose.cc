@@ -38,6 +38,18 @@ Result<void> prepare_data_dir(const std::string& dir) {
   return {};
 }
 
+Result<void> open_stores(Parts& parts, const Settings& settings) {
+  const std::string& dir = settings.data_dir;
+  TRY(parts.contexts, sessions::make_context_store(*parts.clock, dir + "/contexts"));
+  TRY(parts.extensions, sessions::make_extension_store(*parts.clock, dir + "/extensions"));
+  TRY(parts.certificates, sessions::make_certificate_store(*parts.clock, dir + "/certificates"));
+  sessions::SessionFilesOptions files{.data_dir = dir, .downloads_kept = settings.downloads_kept};
+  parts.files = std::make_unique<sessions::SessionFiles>(*parts.clock, std::move(files));
+  parts.usage = std::make_unique<sessions::UsageLedger>(*parts.clock, dir + "/usage.json");
+  parts.usage->know(settings.project);
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::create(asio::any_io_executor executor, Settings settings,
@@ -50,6 +62,7 @@ Result<std::unique_ptr<Engine>> Engine::create(asio::any_io_executor executor, S
   parts.clock = make_real_clock(executor);
   parts.log = std::move(log);
   parts.queue = tasks::make_memory_queue(*parts.clock, {});
+  TRY_VOID(open_stores(parts, settings));
   sessions::LocalOptions local{.browser = settings.browser,
                                .data_dir = settings.data_dir,
                                .contexts_per_browser = settings.contexts_per_browser,

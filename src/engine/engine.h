@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "observe/events.h"
 #include "observe/log.h"
+#include "sessions/stores.h"
 #include "troupe/run.hpp"
 #include "troupe/session.hpp"
 #include "troupe/settings.hpp"
@@ -60,6 +61,7 @@ class Engine final {
   /// For the CDP gateway: addresses, clients and traffic of sessions.
   sessions::Pool& pool();
 
+  sessions::Stores stores() const;
   observe::EventBus& events();
   observe::Log& log();
   Clock& clock();

@@ -52,7 +52,7 @@ Error unknown(const std::string& id) {
 }
 
 std::optional<StoredCertificate> read_row(const fs::path& file) {
-  const auto text = read_text_file(file.string(), 2 * kBytesMax);
+  const auto text = read_text_file(file.string(), kBytesMax);
   if (!text) return std::nullopt;
   const auto row = parse_json(*text, file.string());
   if (!row || !row->is_object()) return std::nullopt;
@@ -60,10 +60,12 @@ std::optional<StoredCertificate> read_row(const fs::path& file) {
   StoredCertificate certificate;
   certificate.id = std::string(find_string(object, "id").value_or(""));
   certificate.project = std::string(find_string(object, "project").value_or(""));
-  certificate.pem = std::string(find_string(object, "pem").value_or(""));
+  certificate.file = fs::path(file).replace_extension(".pem").string();
+  auto pem = read_text_file(certificate.file, kBytesMax);
+  if (!pem) return std::nullopt;
   certificate.created_at =
       WallTime(std::chrono::milliseconds(find_int(object, "created_at").value_or(0)));
-  auto hashes = spki_hashes_of(certificate.pem);
+  auto hashes = spki_hashes_of(*pem);
   if (!hashes || certificate.id != file.stem().string()) return std::nullopt;
   certificate.spki_hashes = std::move(*hashes);
   return certificate;
@@ -88,15 +90,16 @@ class FileCertificateStore final : public CertificateStore {
     CO_TRY(certificate.spki_hashes, spki_hashes_of(pem));
     certificate.id = random_.uuid();
     certificate.project = std::move(project);
-    certificate.pem = std::move(pem);
+    certificate.file = dir_ + "/" + certificate.id + ".pem";
     certificate.created_at = clock_.wall();
     const json::object row{{"id", certificate.id},
                            {"project", certificate.project},
-                           {"pem", certificate.pem},
                            {"created_at", to_unix_ms(certificate.created_at)}};
-    std::function<Result<void>()> work = [file = file_of(certificate.id),
-                                          text = json::serialize(row) + "\n"] {
-      return replace_text_file(file, text);
+    std::function<Result<void>()> work = [file = certificate.file, pem = std::move(pem),
+                                          row_file = row_of(certificate.id),
+                                          text = json::serialize(row) + "\n"]() -> Result<void> {
+      TRY_VOID(replace_text_file(file, pem));
+      return replace_text_file(row_file, text);
     };
     CO_TRY_VOID(co_await run_blocking<void>(ctx, files_, std::move(work)));
     certificates_.emplace(certificate.id, certificate);
@@ -119,7 +122,8 @@ class FileCertificateStore final : public CertificateStore {
   Async<void> remove(Context&, std::string id) override {
     if (!certificates_.contains(id)) co_return unknown(id);
     std::error_code error;
-    fs::remove(file_of(id), error);
+    fs::remove(row_of(id), error);
+    if (!error) fs::remove(certificates_.at(id).file, error);
     if (error)
       co_return fail(Errc::storage_failed, "certificate " + id + ": " + error.message(),
                      "data_dir");
@@ -128,7 +132,7 @@ class FileCertificateStore final : public CertificateStore {
   }
 
  private:
-  std::string file_of(const std::string& id) const { return dir_ + "/" + id + ".json"; }
+  std::string row_of(const std::string& id) const { return dir_ + "/" + id + ".json"; }
 
   Clock& clock_;
   std::string dir_;

@@ -13,7 +13,7 @@ namespace troupe::sessions {
 struct StoredCertificate {
   std::string id;  ///< UUID.
   std::string project;
-  std::string pem;                     ///< One certificate or several.
+  std::string file;                      ///< PEM: one certificate or several.
   std::vector<std::string> spki_hashes;  ///< Of each one's public key: SHA-256, base64.
   WallTime created_at{};
 };

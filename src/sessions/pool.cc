@@ -162,6 +162,8 @@ Async<std::shared_ptr<Pool::Entry>> Pool::open(Context& ctx, SessionSpec asked, 
   info.run_id = std::move(run_id);
   info.task_id = std::move(task_id);
   info.keep_alive = spec.keep_alive;
+  info.region = spec.region;
+  info.context_id = spec.context_id;
   info.tenant = spec.tenant;
   entry->spec = spec;
   const auto provider = std::find_if(providers_.begin(), providers_.end(),

@@ -70,7 +70,8 @@ class ProcessSession final : public ProviderSession {
     ended_ = true;
     page_.reset();
     auto killed = co_await chromium_->kill(ctx);
-    if (has_downloads_) {
+    // What a client of the API downloaded it fetches later (SessionFiles).
+    if (has_downloads_ && !spec_.connectable) {
       std::error_code ignored;
       fs::remove_all(owner_.options().data_dir + "/downloads/" + id_, ignored);
     }

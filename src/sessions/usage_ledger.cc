@@ -79,6 +79,11 @@ UsageLedger::UsageLedger(Clock& clock, std::string file)
 
 UsageLedger::~UsageLedger() { files_.join(); }
 
+void UsageLedger::know(const std::string& project) {
+  const WallTime now = clock_.wall();
+  if (projects_.try_emplace(project, Usage{.first_at = now, .last_at = now}).second) save();
+}
+
 void UsageLedger::add(const Session& session) {
   if (!session.started_at || !session.ended_at) return;  // never ran
   const WallTime now = clock_.wall();

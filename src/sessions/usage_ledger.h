@@ -27,6 +27,8 @@ class UsageLedger final {
   /// Waits for the last write.
   ~UsageLedger();
 
+  /// Lists it from now on, used or not.
+  void know(const std::string& project);
   /// Counts a session that has ended, once.
   void add(const Session& session);
   const std::map<std::string, Usage>& projects() const { return projects_; }
