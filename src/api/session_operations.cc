@@ -7,6 +7,9 @@
 #include "api/operations.h"
 #include "api/session_body.h"
 #include "api/session_query.h"
+#include "sessions/certificate_store.h"
+#include "sessions/context_store.h"
+#include "sessions/extension_store.h"
 #include "sessions/session_shape.h"
 
 namespace troupe::api {
