@@ -90,8 +90,7 @@ Async<Page> get_page(Context& ctx, net::HttpClient& client, std::string url, boo
       co_return fail(Errc::http_error,
                      "fetch: more than " + std::to_string(kRedirectsMax) + " redirects", "url");
     std::string next = next_address(url, location);
-    if (next.empty())
-      co_return fail(Errc::http_error, "fetch: redirected to no address", "url");
+    if (next.empty()) co_return fail(Errc::http_error, "fetch: redirected to no address", "url");
     url = std::move(next);
   }
 }
@@ -182,8 +181,7 @@ std::span<const Field> search_fields() { return kSearchFields; }
 
 Async<net::HttpResponse> fetch_page(Context& ctx, const Call& call) {
   const bool insecure = find_bool(call.body, "allowInsecureSsl").value_or(false);
-  net::HttpClient* client =
-      insecure ? call.services.unverified_fetcher : call.services.fetcher;
+  net::HttpClient* client = insecure ? call.services.unverified_fetcher : call.services.fetcher;
   if (!client) co_return refused("fetch", {});
   CO_TRY_VOID(check_offered(call.body));
   std::string url(find_string(call.body, "url").value_or(""));

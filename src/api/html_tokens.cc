@@ -8,15 +8,15 @@
 namespace troupe::api {
 namespace {
 
-constexpr std::array<std::string_view, 7> kRawText = {"script",   "style", "noscript", "template",
+constexpr std::array<std::string_view, 7> kRawText = {"script",   "style",  "noscript", "template",
                                                       "textarea", "iframe", "svg"};
 constexpr std::array kReferences = std::to_array<std::pair<std::string_view, std::string_view>>(
-    {{"amp", "&"},        {"apos", "'"},        {"bull", "\u2022"},   {"copy", "\u00A9"},
-     {"euro", "\u20AC"},  {"gt", ">"},          {"hellip", "\u2026"}, {"laquo", "\u00AB"},
-     {"ldquo", "\u201C"}, {"lsquo", "\u2018"},  {"lt", "<"},          {"mdash", "\u2014"},
+    {{"amp", "&"},         {"apos", "'"},       {"bull", "\u2022"},   {"copy", "\u00A9"},
+     {"euro", "\u20AC"},   {"gt", ">"},         {"hellip", "\u2026"}, {"laquo", "\u00AB"},
+     {"ldquo", "\u201C"},  {"lsquo", "\u2018"}, {"lt", "<"},          {"mdash", "\u2014"},
      {"middot", "\u00B7"}, {"nbsp", " "},       {"ndash", "\u2013"},  {"pound", "\u00A3"},
-     {"quot", "\""},      {"raquo", "\u00BB"},  {"rdquo", "\u201D"},  {"reg", "\u00AE"},
-     {"rsquo", "\u2019"}, {"times", "\u00D7"},  {"trade", "\u2122"}});
+     {"quot", "\""},       {"raquo", "\u00BB"}, {"rdquo", "\u201D"},  {"reg", "\u00AE"},
+     {"rsquo", "\u2019"},  {"times", "\u00D7"}, {"trade", "\u2122"}});
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -60,8 +60,8 @@ bool append_reference(std::string& out, std::string_view name) {
     append_utf8(out, error == std::errc() ? code : 0);
     return true;
   }
-  const auto row = std::ranges::find(kReferences, name,
-                                     &std::pair<std::string_view, std::string_view>::first);
+  const auto row =
+      std::ranges::find(kReferences, name, &std::pair<std::string_view, std::string_view>::first);
   if (row == kReferences.end()) return false;
   out += row->second;
   return true;

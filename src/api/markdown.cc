@@ -11,9 +11,9 @@ namespace troupe::api {
 namespace {
 
 constexpr std::array<std::string_view, 22> kBlocks = {
-    "p",      "div",  "section", "article", "header", "footer",     "main",    "nav",
-    "aside",  "ul",   "ol",      "table",   "form",   "figure",     "dl",      "dt",
-    "dd",     "address", "figcaption", "details", "summary", "fieldset"};
+    "p",     "div",     "section",    "article", "header",  "footer",  "main", "nav",
+    "aside", "ul",      "ol",         "table",   "form",    "figure",  "dl",   "dt",
+    "dd",    "address", "figcaption", "details", "summary", "fieldset"};
 constexpr std::size_t kListDepthMax = 16;
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
@@ -96,8 +96,7 @@ class Writer {
     const bool begins = breaks_ > 0 || out_.empty();
     if (begins) {
       for (int i = 0; i < quotes_; ++i) out_ += "> ";
-      if (marker_.empty() && !lists_.empty() && !in_cell_)
-        out_.append(2 * lists_.size(), ' ');
+      if (marker_.empty() && !lists_.empty() && !in_cell_) out_.append(2 * lists_.size(), ' ');
     } else if (space_ && out_.back() != ' ' && out_.back() != '\n') {
       out_ += ' ';
     }

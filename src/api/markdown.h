@@ -1,5 +1,5 @@
-// HTML pages as Markdown: headings, paragraphs, lists, links, images, code, quotes, tables, emphasis.
-// Scripts, styles and forms' controls are left out. Pure.
+// HTML pages as Markdown: headings, paragraphs, lists, links, images, code, quotes, tables,
+// emphasis. Scripts, styles and forms' controls are left out. Pure.
 #pragma once
 
 #include <string>

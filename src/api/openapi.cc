@@ -53,8 +53,8 @@ json::object operation_object(const Operation& operation) {
     object["requestBody"] = {
         {"content", content("application/json", schema_of(operation.body, operation.unknown))}};
   if (operation.upload)
-    object["requestBody"] = {
-        {"required", true}, {"content", content("multipart/form-data", reference("UploadForm"))}};
+    object["requestBody"] = {{"required", true},
+                             {"content", content("multipart/form-data", reference("UploadForm"))}};
   if (operation.access == Access::open) object["security"] = json::array();
   return object;
 }

@@ -94,8 +94,9 @@ std::vector<Operation> make_operations() {
 
       {"POST", "/v1/sessions", "createSession",
        "Creates a session. Without provider and isolation it is one that a DevTools client drives; "
-       "it ends when its last client leaves, unless keepAlive.", Access::key, 201, "Session",
-       "application/json", create_session, session_fields(), Unknown::ignored},
+       "it ends when its last client leaves, unless keepAlive.",
+       Access::key, 201, "Session", "application/json", create_session, session_fields(),
+       Unknown::ignored},
       {"GET",
        "/v1/sessions",
        "listSessions",
@@ -156,7 +157,8 @@ net::HttpResponse problem_response(const Error& error, std::string_view path,
                                    std::string_view trace_id, int status) {
   net::HttpResponse response = json_response(net::problem(error, path, trace_id, status));
   response.status = status == 0 ? traits(error.code).http_status : status;
-  response.content_type = is_browserbase_path(path) ? "application/json" : "application/problem+json";
+  response.content_type =
+      is_browserbase_path(path) ? "application/json" : "application/problem+json";
   if (response.status == 429 || response.status == 503)
     response.headers.emplace_back("Retry-After", "1");
   return response;

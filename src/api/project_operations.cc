@@ -12,8 +12,7 @@ constexpr std::int64_t kTimeoutMin = 60;
 constexpr std::int64_t kTimeoutMax = 21'600;
 constexpr std::int64_t kMinute = 60'000;
 
-json::object project_object(const Call& call, const std::string& id,
-                            const sessions::Usage& usage) {
+json::object project_object(const Call& call, const std::string& id, const sessions::Usage& usage) {
   const Settings& settings = call.services.settings;
   const auto seconds =
       std::chrono::duration_cast<std::chrono::seconds>(settings.session_timeout).count();
