@@ -32,6 +32,9 @@ struct Settings {
   std::chrono::milliseconds session_timeout{std::chrono::minutes(30)};
   std::chrono::milliseconds session_create_timeout{std::chrono::seconds(30)};
   std::chrono::milliseconds session_idle_timeout{std::chrono::minutes(10)};
+  std::string browserbase_api_key;  ///< Secret.
+  std::string browserbase_base_url = "https://api.browserbase.com";
+  std::string browserbase_project_id;  ///< Empty: the key's own.
 
   // Runs and tasks.
   std::chrono::milliseconds task_timeout{std::chrono::minutes(10)};

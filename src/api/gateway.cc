@@ -52,6 +52,7 @@ struct Gateway::Client {
   net::WebSocket* socket = nullptr;
   bool leaving = false;
   bool logged = true;
+  bool recorded = false;
   Event browser_done;
 
   MethodScanner scanner;
@@ -80,8 +81,10 @@ Gateway::Gateway(SessionService& sessions, Clock& clock, asio::any_io_executor e
       executor_(executor),
       log_(log),
       access_(access),
-      options_(options),
+      options_(std::move(options)),
       keys_(secure_token(kSecretBytes)),
+      recorder_(clock, executor, log, options_.recordings_dir,
+                [this](Context& ctx, std::string id) { return dial(ctx, std::move(id), ""); }),
       scope_(executor) {
   ended_handle_ = sessions_.on_ended([this](const std::string& id) { on_ended(id); });
 }
@@ -101,6 +104,16 @@ std::string Gateway::signing_key(const Session& session) const {
 
 std::string Gateway::connect_url(const net::HttpRequest& request, const Session& session) const {
   return base_url(request, "ws") + "/?signingKey=" + signing_key(session);
+}
+
+void Gateway::add_connection(json::object& object, const net::HttpRequest& request,
+                             const Session& session) const {
+  if (is_over(session)) return;
+  const auto spec = sessions_.spec(session.id);
+  if (!spec || (!spec->connectable && session.provider == "local")) return;
+  object["connectUrl"] = connect_url(request, session);
+  object["seleniumRemoteUrl"] = base_url(request, "http") + "/webdriver";
+  object["signingKey"] = signing_key(session);
 }
 
 // Programs and extensions send no origin of the web; a page of another site must not get in, even
@@ -195,6 +208,7 @@ Async<net::HttpResponse> Gateway::connect(Context& ctx, const net::HttpRequest& 
   client->keep_alive = session.keep_alive || !session.run_id.empty();
   const auto spec = sessions_.spec(session.id);
   client->logged = !client->of_page && (!spec || spec->log.value_or(true));
+  client->recorded = !client->of_page && spec && spec->record.value_or(false);
   Context limited = ctx.with_timeout(options_.dial_timeout, "connecting to the browser");
   std::string page = std::move(target.page);
   CO_TRY(client->upstream, co_await dial(limited, session.id, std::move(page)));
@@ -404,6 +418,7 @@ void Gateway::admit(Client& client) {
   room->clients.push_back(&client);
   ++client_count_;
   if (!client.of_page) sessions_.count(client.session_id, 1, {});
+  if (client.recorded && !options_.recordings_dir.empty()) recorder_.start(client.session_id);
   arm_sweep();
   log_.write({.session = client.session_id},
              {.action = "gateway.connect",
@@ -455,6 +470,10 @@ asio::awaitable<void> Gateway::end_session(std::string session_id, EndReason rea
 }
 
 void Gateway::on_ended(const std::string& session_id) {
+  if (recorder_.is_recording(session_id)) {
+    const SessionTrace* log = trace(session_id);
+    recorder_.stop(session_id, log ? log->entries(session_id) : json::array());
+  }
   const auto found = rooms_.find(session_id);
   if (found == rooms_.end()) return;
   const auto room = found->second;
@@ -538,6 +557,9 @@ void Gateway::stop() {
     }
 }
 
-Async<void> Gateway::join(Context& ctx) { co_return co_await scope_.join(ctx); }
+Async<void> Gateway::join(Context& ctx) {
+  CO_TRY_VOID(co_await recorder_.join(ctx));
+  co_return co_await scope_.join(ctx);
+}
 
 }  // namespace troupe::api

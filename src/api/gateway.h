@@ -10,6 +10,7 @@
 #include "api/access_rules.h"
 #include "api/cdp_message.h"
 #include "api/connect_key.h"
+#include "api/recorder.h"
 #include "api/service.h"
 #include "api/session_trace.h"
 #include "net/websocket.h"
@@ -23,6 +24,7 @@ struct GatewayOptions {
   Duration ping_every = std::chrono::seconds(20);
   Duration silence_max = std::chrono::seconds(60);  ///< Then a client counts as gone.
   Duration dial_timeout = std::chrono::seconds(10);
+  std::string recordings_dir;  ///< Empty: nothing is recorded.
 };
 
 /// A tab of a session.
@@ -52,11 +54,16 @@ class Gateway final {
   std::string signing_key(const Session& session) const;
   std::string connect_url(const net::HttpRequest& request, const Session& session) const;
   const ConnectKeys& keys() const { return keys_; }
+  /// Adds `connectUrl`, `seleniumRemoteUrl` and `signingKey` to what is told of a session, if CDP
+  /// clients can drive it.
+  void add_connection(json::object& object, const net::HttpRequest& request,
+                      const Session& session) const;
 
   /// The tabs that the session has now, in the browser's order.
   Async<std::vector<LivePage>> pages(Context& ctx, std::string session_id);
   /// What was logged of the session; null when nothing was.
   const SessionTrace* trace(const std::string& session_id) const;
+  Recorder& recorder() { return recorder_; }
   std::size_t client_count() const { return client_count_; }
 
   /// Closes all clients, and ends the sessions that nobody else keeps.
@@ -107,6 +114,7 @@ class Gateway final {
   Timer sweep_timer_;
   bool sweep_armed_ = false;
   std::shared_ptr<void> ended_handle_;
+  Recorder recorder_;
   Scope scope_;
 };
 

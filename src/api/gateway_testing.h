@@ -74,7 +74,13 @@ class GatewayTest : public ApiTest {
       if (!message) break;
       test.received_.push_back(message->data);
       test.changed_.pulse();
-      if (!test.answers_) continue;
+      if (test.script_) {
+        const auto parsed = parse_json(message->data, "message");
+        const std::string answer = parsed ? test.script_(parsed->as_object()) : "";
+        if (!answer.empty()) socket.queue(net::Opcode::text, answer);
+        socket.send_queued();
+        continue;
+      }
       socket.queue(message->text ? net::Opcode::text : net::Opcode::binary, message->data);
       const auto flushed = co_await socket.flush(ctx);
       if (!flushed) break;
@@ -107,6 +113,7 @@ class GatewayTest : public ApiTest {
     net::WebSocketConnectOptions options{.headers = std::move(headers)};
     return run(net::connect_websocket(ctx, url() + target, std::move(options)));
   }
+  using ApiTest::send;
   std::unique_ptr<net::WebSocket> client() {
     auto socket = dial("/?signingKey=" + key());
     EXPECT_TRUE(socket) << socket.error().describe();
@@ -148,7 +155,8 @@ class GatewayTest : public ApiTest {
   int connected_ = 0;
   int clients_ = 0;
   std::uint64_t commands_ = 0;
-  bool answers_ = true;
+  /// What the browser answers instead of the message itself; nothing: silence.
+  std::function<std::string(const json::object&)> script_;
   bool deaf_ = false;
   Event changed_;
   Event never_;

@@ -49,14 +49,26 @@ net::HttpServerOptions server_options(const Settings& settings, std::string host
   return options;
 }
 
+GatewayOptions gateway_options(const Settings& settings) {
+  GatewayOptions options;
+  if (!settings.data_dir.empty()) options.recordings_dir = settings.data_dir + "/recordings";
+  return options;
+}
+
 }  // namespace
 
 ApiServer::ApiServer(Services services, AccessRules access, asio::any_io_executor executor)
     : services_(std::move(services)),
       access_(std::move(access)),
       gateway_(services_.sessions, services_.clock, std::move(executor), services_.log, access_,
-               {}) {
+               gateway_options(services_.settings)),
+      devtools_(services_.sessions) {
   services_.gateway = &gateway_;
+  const Settings& settings = services_.settings;
+  if (settings.browserbase_api_key.empty()) return;
+  Upstream::Options options{.base_url = settings.browserbase_base_url,
+                            .api_key = settings.browserbase_api_key};
+  upstream_ = std::make_unique<Upstream>(std::move(options), net::HttpClient::create());
 }
 
 ApiServer::~ApiServer() = default;
@@ -141,9 +153,13 @@ Async<net::HttpResponse> ApiServer::perform(Context& ctx, Exchange& exchange) {
   const Operation* operation = exchange.route.operation;
   if (!operation && net::wants_websocket(request))
     co_return co_await gateway_.connect(ctx, exchange.request);
+  if (!operation && request.path.starts_with(DevtoolsFrontend::kPrefix) && !access_.is_locked())
+    co_return co_await devtools_.file(ctx, request);
   if (!operation || operation->access == Access::key) {
     CO_TRY(exchange.key_name, access_.check(request));
   }
+  if (auto route = way_upstream(request))
+    co_return co_await upstream_->forward(ctx, request, std::move(*route));
   if (operation) {
     std::string bug;
     try {
@@ -160,6 +176,12 @@ Async<net::HttpResponse> ApiServer::perform(Context& ctx, Exchange& exchange) {
   exchange.status = 405;
   co_return fail(Errc::invalid_argument,
                  "method: " + request.method + " is not one of " + exchange.route.allow);
+}
+
+std::optional<UpstreamRoute> ApiServer::way_upstream(const net::HttpRequest& request) const {
+  if (!upstream_) return std::nullopt;
+  const bool gateway = services_.settings.provider == "browserbase";
+  return upstream_route(request.target, gateway, services_.sessions);
 }
 
 Async<net::HttpResponse> ApiServer::call(Context& ctx, Exchange& exchange) {

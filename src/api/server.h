@@ -5,8 +5,10 @@
 #include <string>
 
 #include "api/access_rules.h"
+#include "api/devtools_frontend.h"
 #include "api/gateway.h"
 #include "api/service.h"
+#include "api/upstream.h"
 #include "base/random.h"
 #include "net/http_server.h"
 
@@ -40,6 +42,7 @@ class ApiServer final {
   struct Exchange;
   Async<net::HttpResponse> perform(Context& ctx, Exchange& exchange);
   Async<net::HttpResponse> call(Context& ctx, Exchange& exchange);
+  std::optional<UpstreamRoute> way_upstream(const net::HttpRequest& request) const;
   net::HttpResponse finish(Exchange& exchange, Result<net::HttpResponse> result) const;
   void write_log(const Exchange& exchange, int status, const Error* error) const;
 
@@ -47,9 +50,11 @@ class ApiServer final {
   std::shared_ptr<void> adapters_;
   Services services_;
   AccessRules access_;
+  std::unique_ptr<Upstream> upstream_;  ///< Null: no key for the real Browserbase.
   Random random_ = Random::from_system();
   CancelSource stopping_;
   Gateway gateway_;
+  DevtoolsFrontend devtools_;
   std::unique_ptr<net::HttpServer> server_;
 };
 

@@ -435,7 +435,12 @@ asio::awaitable<void> Connection::upgrade(HttpResponse response, std::string hea
     broken = true;
   }
   if (websocket.is_open()) websocket.close(broken ? 1011 : 1000, {});
+  // The peer's close frame is still to come; the wait for it is limited.
   Context unbounded(*shared_->clock, shared_->executor);
+  while (websocket.next()) {
+    const auto received = co_await websocket.receive(unbounded);
+    if (!received) break;
+  }
   (void)co_await websocket.ended(unbounded);
   websocket_ = nullptr;
 }
