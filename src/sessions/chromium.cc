@@ -88,7 +88,8 @@ std::vector<std::string> flags_for(const ChromiumOptions& options, const Browser
       "--password-store=basic",
       "--force-color-profile=srgb",
       "--disable-features=Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,"
-      "InterestFeedContentSuggestions,CertificateTransparencyComponentUpdater",
+      "InterestFeedContentSuggestions,CertificateTransparencyComponentUpdater,"
+      "DisableLoadExtensionCommandLineSwitch",
       "--window-size=" + std::to_string(options.width) + "," + std::to_string(options.height),
       "--js-flags=--max-old-space-size=" + std::to_string(options.renderer_heap_mb),
   };

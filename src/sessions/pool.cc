@@ -219,11 +219,13 @@ asio::awaitable<void> Pool::watch(std::shared_ptr<Entry> entry) {
   Context ctx = base.with_cancel(entry->watch_stop);
   const auto died = co_await entry->session->lost().wait(ctx);
   if (!died) co_return;
-  entry->info.end_reason = EndReason::crashed;
-  entry->lose(entry->session->lost_reason(), true);
+  Error why = entry->session->lost_reason();
+  const auto reason = why.code == Errc::exhausted ? EndReason::quota : EndReason::crashed;
+  entry->info.end_reason = reason;
+  entry->lose(std::move(why), true);
   if (entry->leased) co_return;  // its holder notices and gives it back
   Context cleanup = base.with_timeout(kReleaseTimeout, "session release");
-  (void)co_await end(cleanup, entry, false, EndReason::crashed);
+  (void)co_await end(cleanup, entry, false, reason);
 }
 
 asio::awaitable<void> Pool::give_back(std::shared_ptr<Entry> entry) {
