@@ -139,6 +139,7 @@ asio::awaitable<void> identity(Context& ctx, std::string dir) {
   if (!session) co_return;
   auto client = co_await open_page(ctx, **session);
   EXPECT_TRUE(client) << client.error().describe();
+  if (!client) co_return;
   cdp::Page& page = *client->page;
   std::string inside = f.url("/inside");
   auto went = co_await page.navigate(ctx, std::move(inside), cdp::WaitUntil::load);
@@ -176,6 +177,8 @@ asio::awaitable<void> persist(Context& ctx, std::string dir) {
     auto second = co_await f.provider->create(ctx, "two", spec);
     EXPECT_EQ(second.error().code, Errc::conflict);
     auto client = co_await open_page(ctx, **session);
+  EXPECT_TRUE(client) << client.error().describe();
+  if (!client) co_return;
     std::string url = f.url("/");
     (void)co_await client->page->navigate(ctx, std::move(url), cdp::WaitUntil::load);
     const auto value = co_await evaluate(ctx, *client->page, script);
@@ -225,6 +228,8 @@ asio::awaitable<void> extension(Context& ctx, std::string dir) {
   EXPECT_TRUE(session) << session.error().describe();
   if (!session) co_return;
   auto client = co_await open_page(ctx, **session);
+  EXPECT_TRUE(client) << client.error().describe();
+  if (!client) co_return;
   std::string url = f.url("/");
   (void)co_await client->page->navigate(ctx, std::move(url), cdp::WaitUntil::load);
   const auto mark = co_await evaluate(ctx, *client->page, "document.documentElement.dataset.mark");
@@ -254,6 +259,8 @@ asio::awaitable<void> proxy(Context& ctx, std::string dir) {
   EXPECT_TRUE(session) << session.error().describe();
   if (!session) co_return;
   auto client = co_await open_page(ctx, **session);
+  EXPECT_TRUE(client) << client.error().describe();
+  if (!client) co_return;
   std::string direct = f.url("/direct");
   auto went = co_await client->page->navigate(ctx, std::move(direct), cdp::WaitUntil::load);
   EXPECT_TRUE(went) << went.error().describe();
@@ -281,6 +288,8 @@ asio::awaitable<void> storm(Context& ctx, std::string dir) {
   SessionSpec spec{.connectable = true};
   auto session = co_await f.provider->create(ctx, "one", spec);
   auto client = co_await open_page(ctx, **session);
+  EXPECT_TRUE(client) << client.error().describe();
+  if (!client) co_return;
   for (int i = 0; i < 20; ++i)
     client->connection->post("", "Target.createTarget", {{"url", "about:blank"}});
   std::size_t pages = 99;
