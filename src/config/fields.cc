@@ -57,6 +57,12 @@ constexpr std::array kFields = std::to_array<Field>({
      "Longest time to create a session", kSecond, 10 * kMinute},
     {kSessions, "session_idle_timeout", &S::session_idle_timeout,
      "A session that nobody uses for that long ends", kSecond, 6 * kHour},
+    {kSessions, "tenant_sessions_max", &S::tenant_sessions_max,
+     "Sessions at once of one tenant (project); further ones wait; 0: no limit", 0, 1'000},
+    {kSessions, "tenant_creations_per_minute", &S::tenant_creations_per_minute,
+     "Sessions that one tenant may create per minute; further ones wait; 0: no limit", 0, 100'000},
+    {kSessions, "tenant_minutes_per_day", &S::tenant_minutes_per_day,
+     "Session minutes of one tenant in the last 24 hours; 0: no limit", 0, 10'000'000},
 
     {kRuns, "task_timeout", &S::task_timeout, "Longest time of one attempt of a task", 100,
      24 * kHour},

@@ -50,6 +50,7 @@ Result<std::unique_ptr<Engine>> Engine::create(asio::any_io_executor executor, S
   parts.clock = make_real_clock(executor);
   parts.log = std::move(log);
   parts.queue = tasks::make_memory_queue(*parts.clock, {});
+  parts.contexts = sessions::make_context_store(*parts.clock, settings.data_dir + "/contexts");
   sessions::LocalOptions local{.browser = settings.browser,
                                .data_dir = settings.data_dir,
                                .contexts_per_browser = settings.contexts_per_browser,
@@ -57,7 +58,9 @@ Result<std::unique_ptr<Engine>> Engine::create(asio::any_io_executor executor, S
                                .warm_processes = settings.warm_processes,
                                .browser_recycle_after = settings.browser_recycle_after,
                                .renderer_heap_mb = settings.renderer_heap_mb,
-                               .browser_memory_mb = settings.browser_memory_mb};
+                               .browser_memory_mb = settings.browser_memory_mb,
+                               .contexts = parts.contexts.get(),
+                               .machine_load = [] { return sessions::read_machine_load(); }};
   parts.providers.push_back(
       sessions::make_local_provider(*parts.clock, executor, *parts.log, std::move(local)));
   parts.interactors.push_back(interact::make_native_interactor());

@@ -33,6 +33,9 @@ void merge(json::object& into, const json::object& from) {
 sessions::PoolOptions pool_options(const Settings& settings) {
   return {.sessions_max = settings.sessions_max,
           .queue_max = settings.session_queue_max,
+          .tenant_sessions_max = settings.tenant_sessions_max,
+          .tenant_creations_per_minute = settings.tenant_creations_per_minute,
+          .tenant_minutes_per_day = settings.tenant_minutes_per_day,
           .session_timeout = settings.session_timeout,
           .create_timeout = settings.session_create_timeout,
           .idle_timeout = settings.session_idle_timeout,
@@ -404,6 +407,8 @@ std::vector<Session> Engine::sessions(bool active_only) const {
 Async<void> Engine::release_session(Context& ctx, std::string session_id) {
   co_return co_await impl_->pool.release(ctx, std::move(session_id), EndReason::released);
 }
+
+sessions::ContextStore* Engine::contexts() { return impl_->parts.contexts.get(); }
 
 observe::EventBus& Engine::events() { return impl_->events; }
 observe::Log& Engine::log() { return *impl_->parts.log; }

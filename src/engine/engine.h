@@ -15,6 +15,10 @@
 #include "troupe/settings.hpp"
 #include "workflows/catalogue.h"
 
+namespace troupe::sessions {
+class ContextStore;
+}
+
 namespace troupe::engine {
 
 struct Parts;
@@ -52,6 +56,9 @@ class Engine final {
   Result<Session> session(const std::string& session_id) const;
   std::vector<Session> sessions(bool active_only) const;
   Async<void> release_session(Context& ctx, std::string session_id);
+
+  /// Persisted profiles; null when this engine keeps none.
+  sessions::ContextStore* contexts();
 
   observe::EventBus& events();
   observe::Log& log();

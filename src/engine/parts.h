@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "interact/interactor.h"
 #include "observe/log.h"
+#include "sessions/context_store.h"
 #include "sessions/provider.h"
 #include "tasks/queue.h"
 #include "troupe/settings.hpp"
@@ -22,6 +23,7 @@ struct Parts {
   std::unique_ptr<Clock> clock;
   std::unique_ptr<observe::Log> log;
   std::unique_ptr<tasks::Queue> queue;
+  std::unique_ptr<sessions::ContextStore> contexts;  ///< Null: no persisted profiles.
   std::vector<std::unique_ptr<sessions::SessionProvider>> providers;
   std::vector<std::unique_ptr<interact::Interactor>> interactors;
   std::uint64_t seed = 0;

@@ -10,6 +10,7 @@
 #include "observe/log.h"
 #include "sessions/context_store.h"
 #include "sessions/extension_store.h"
+#include "sessions/machine_load.h"
 #include "sessions/provider.h"
 
 namespace troupe::sessions {
@@ -33,6 +34,8 @@ struct LocalOptions {
   ExtensionStore* extensions = nullptr;
   /// PEM file of an uploaded certificate. Errors: not_found.
   std::function<Result<std::string>(const std::string& id)> certificate_file;
+  /// Pressure that stops admission; empty: none is looked at.
+  std::function<MachineLoad()> machine_load;
 };
 
 /// Threads: engine.

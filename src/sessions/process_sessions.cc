@@ -271,8 +271,8 @@ Result<std::vector<std::string>> ProcessSessions::certificate_files(const Sessio
   return files;
 }
 
-void ProcessSessions::tend() {
-  spares_.tend(false);
+void ProcessSessions::tend(bool short_of_memory) {
+  spares_.tend(short_of_memory);
   drop_old_downloads();
   if (running_.empty()) return;
   const auto usage = usage_of_groups();

@@ -25,8 +25,10 @@ class ProcessSessions final {
 
   /// Errors: as SessionProvider::create, and those of the stores.
   Async<std::unique_ptr<ProviderSession>> create(Context& ctx, std::string id, SessionSpec spec);
-  /// Spares, and the usage of each session: one that takes too much is ended.
-  void tend();
+  /// Spares (none while memory is short), and the usage of each session: one that takes too much
+  /// is ended.
+  void tend(bool short_of_memory);
+  std::size_t running() const { return running_.size(); }
   Async<void> shutdown(Context& ctx);
 
  private:

@@ -48,7 +48,7 @@ struct Fixture {
       return answer(*this, std::move(request));
     };
     site = *net::HttpServer::start(ctx.executor(), ctx.clock(), {}, handler);
-    contexts = *make_context_store(ctx.clock(), dir + "/contexts");
+    contexts = make_context_store(ctx.clock(), dir + "/contexts");
     extensions = std::make_unique<OneExtension>(dir + "/extension");
     LocalOptions options{.data_dir = dir,
                          .warm_sessions = 0,
@@ -177,8 +177,8 @@ asio::awaitable<void> persist(Context& ctx, std::string dir) {
     auto second = co_await f.provider->create(ctx, "two", spec);
     EXPECT_EQ(second.error().code, Errc::conflict);
     auto client = co_await open_page(ctx, **session);
-  EXPECT_TRUE(client) << client.error().describe();
-  if (!client) co_return;
+    EXPECT_TRUE(client) << client.error().describe();
+    if (!client) co_return;
     std::string url = f.url("/");
     (void)co_await client->page->navigate(ctx, std::move(url), cdp::WaitUntil::load);
     const auto value = co_await evaluate(ctx, *client->page, script);
