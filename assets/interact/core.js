@@ -295,6 +295,11 @@
     return false;
   };
   const same = (a, b) => a.every((v, i) => Math.abs(v - b[i]) < 0.5);
+  const moves = (e) => {
+    for (let n = e; n && n.nodeType !== 9; n = parentOf(n))
+      if (n.getAnimations && n.getAnimations().length) return true;
+    return false;
+  };
   const BLOCKS = ['center', 'end', 'start', 'nearest'];
   // One look at whether the element can be used now: visible, enabled, still, in view, not covered.
   const usable = async (e, need, round) => {
@@ -304,9 +309,13 @@
     if (need.editable && (e.readOnly || e.getAttribute('aria-readonly') === 'true'))
       return { why: 'readonly', some: [describe(e)] };
     if (!need.point) return { shown };
-    const before = box(shown);
-    await frame();
-    if (!same(before, box(shown))) return { why: 'moving', some: [describe(e)] };
+    // A guarded press that misses because its target moves is stopped and tried again: only what is
+    // seen to move is waited for.
+    if (!need.guard || moves(shown)) {
+      const before = box(shown);
+      await frame();
+      if (!same(before, box(shown))) return { why: 'moving', some: [describe(e)] };
+    }
     let hit = hitPoint(shown);
     if (!hit.at) {
       shown.scrollIntoView({ block: BLOCKS[round % 4], inline: 'center', behavior: 'instant' });
@@ -422,6 +431,10 @@
       navigation.addEventListener('navigate', started);
       m.off.push(() => navigation.removeEventListener('navigate', started));
     }
+    // Sent synchronously when a form is about to be submitted, which itself happens in a later task.
+    const submits = () => (m.submits = true);
+    addEventListener('formdata', submits, true);
+    m.off.push(() => removeEventListener('formdata', submits, true));
     if (!guarded) return;
     // Watches where the mouse really lands: a press on anything else than the target is stopped.
     const guard = (event) => {
@@ -470,7 +483,9 @@
   };
   // After an event: lets tasks that it queued (a form's submission) start, then tells.
   T.settled = async () => {
-    await pause(0);
+    const m = marked;
+    if (m) m.dom += m.observer.takeRecords().length;
+    if (!m || m.submits || !m.dom) await pause(0);
     return T.changes();
   };
   Object.assign(T, { roots, parentOf, holds, clean, fold, fits, visible, box, describe, candidate, clip, textOf,

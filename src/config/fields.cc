@@ -63,6 +63,36 @@ constexpr std::array kFields = std::to_array<Field>({
      "Sessions that one tenant may create per minute; further ones wait; 0: no limit", 0, 100'000},
     {kSessions, "tenant_minutes_per_day", &S::tenant_minutes_per_day,
      "Session minutes of one tenant in the last 24 hours; 0: no limit", 0, 10'000'000},
+    {kSessions,
+     "browserbase_api_key",
+     &S::browserbase_api_key,
+     "Key of the Browserbase account",
+     0,
+     0,
+     {},
+     true,
+     true,
+     "BROWSERBASE_API_KEY"},
+    {kSessions,
+     "browserbase_base_url",
+     &S::browserbase_base_url,
+     "Where the Browserbase API is",
+     0,
+     0,
+     {},
+     false,
+     true,
+     "BROWSERBASE_BASE_URL"},
+    {kSessions,
+     "browserbase_project_id",
+     &S::browserbase_project_id,
+     "Browserbase project of new sessions; empty: the key's own",
+     0,
+     0,
+     {},
+     false,
+     true,
+     "BROWSERBASE_PROJECT_ID"},
 
     {kRuns, "task_timeout", &S::task_timeout, "Longest time of one attempt of a task", 100,
      24 * kHour},
@@ -258,19 +288,21 @@ Result<void> check_field(const Settings& settings, const Field& field, const std
 
 json::value value_of(const Settings& settings, const Field& field) {
   return std::visit(
-      Overloaded{
-          [&](std::string S::* member) -> json::value { return json::string(settings.*member); },
-          [&](std::vector<std::string> S::* member) -> json::value {
-            json::array items;
-            for (const auto& item : settings.*member)
-              items.emplace_back(field.secret ? "[secret]" : item);
-            return items;
-          },
-          [&](int S::* member) -> json::value { return settings.*member; },
-          [&](std::int64_t S::* member) -> json::value { return settings.*member; },
-          [&](std::chrono::milliseconds S::* member) -> json::value {
-            return json::string(format_duration(settings.*member));
-          }},
+      Overloaded{[&](std::string S::* member) -> json::value {
+                   const bool hidden = field.secret && !(settings.*member).empty();
+                   return json::string(hidden ? "[secret]" : settings.*member);
+                 },
+                 [&](std::vector<std::string> S::* member) -> json::value {
+                   json::array items;
+                   for (const auto& item : settings.*member)
+                     items.emplace_back(field.secret ? "[secret]" : item);
+                   return items;
+                 },
+                 [&](int S::* member) -> json::value { return settings.*member; },
+                 [&](std::int64_t S::* member) -> json::value { return settings.*member; },
+                 [&](std::chrono::milliseconds S::* member) -> json::value {
+                   return json::string(format_duration(settings.*member));
+                 }},
       field.member);
 }
 

@@ -28,6 +28,8 @@ struct Field {
   std::string_view choices = {};  ///< Allowed words separated by `|`; empty: any.
   bool secret = false;            ///< Never shown.
   bool restart = true;            ///< A running service takes it over only when started again.
+  /// Variable that others know it by; counts less than the TROUPE_ one and the file's value.
+  std::string_view foreign_environment = {};
 };
 
 std::span<const Field> fields();

@@ -92,6 +92,11 @@ TEST(Fields, SecretsAreNeverShown) {
   const Field& field = *find_field("api_keys");
   EXPECT_EQ(show_value(settings, field), "[secret]");
   EXPECT_EQ(json::serialize(value_of(settings, field)), R"(["[secret]"])");
+  const Field& key = *find_field("browserbase_api_key");
+  EXPECT_EQ(show_value(settings, key), "");
+  settings.browserbase_api_key = "bb_live_1";
+  EXPECT_EQ(show_value(settings, key), "[secret]");
+  EXPECT_EQ(value_of(settings, key), json::value("[secret]"));
 }
 
 TEST(Duration, IsReadInEveryUnit) {

@@ -23,6 +23,11 @@ std::string value_or_empty(const std::map<std::string, std::string>& map, const 
   return row == map.end() ? std::string() : row->second;
 }
 
+bool is_foreign_name(std::string_view name) {
+  return std::any_of(fields().begin(), fields().end(),
+                     [&](const Field& field) { return field.foreign_environment == name; });
+}
+
 std::string hint_of(std::string_view best) {
   return best.empty() ? "see `troupe config show` for all settings"
                       : "did you mean " + std::string(best) + "?";
@@ -39,6 +44,7 @@ class Loader {
   }
 
   Result<Loaded> run() {
+    read_foreign_environment();
     TRY_VOID(read_file());
     read_environment();
     for (const auto& [name, value] : sources_.flags) read_flag(name, value);
@@ -113,6 +119,15 @@ class Loader {
       keep(set_value(loaded_.settings, *field, entry.value, place), *field, place);
   }
 
+  // Below the file: who names a setting in Troupe's own file means Troupe.
+  void read_foreign_environment() {
+    for (const Field& field : fields()) {
+      const std::string name(field.foreign_environment);
+      const std::string value = value_or_empty(sources_.environment, name);
+      if (!value.empty()) keep(set_text(loaded_.settings, field, value, name), field, name);
+    }
+  }
+
   void read_environment() {
     std::vector<std::string> names;
     for (const Field& field : fields()) names.push_back(environment_name(field));
@@ -172,8 +187,8 @@ std::map<std::string, std::string> process_environment() {
     const std::string_view text(*row);
     const auto equals = text.find('=');
     const std::string name(text.substr(0, equals));
-    if (equals != std::string_view::npos &&
-        (name.starts_with("TROUPE_") || name == "HOME" || name == "XDG_CONFIG_HOME"))
+    if (equals != std::string_view::npos && (name.starts_with("TROUPE_") || name == "HOME" ||
+                                             name == "XDG_CONFIG_HOME" || is_foreign_name(name)))
       out[name] = text.substr(equals + 1);
   }
   return out;

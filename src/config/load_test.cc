@@ -45,6 +45,22 @@ TEST_F(LoadTest, WithoutSourcesAllIsDefault) {
   EXPECT_EQ(loaded->file, "");
 }
 
+TEST_F(LoadTest, VariablesOfOthersCountLessThanTroupesOwnNames) {
+  sources_.environment["BROWSERBASE_API_KEY"] = "theirs";
+  sources_.environment["BROWSERBASE_BASE_URL"] = "http://127.0.0.1:1";
+  sources_.environment["BROWSERBASE_PROJECT_ID"] = "p-theirs";
+  sources_.environment["TROUPE_BROWSERBASE_API_KEY"] = "ours";
+  write(".config/troupe/troupe.toml", "browserbase_project_id = \"p-ours\"\n");
+
+  const auto loaded = load(sources_);
+
+  ASSERT_TRUE(loaded) << loaded.error().describe();
+  EXPECT_EQ(loaded->settings.browserbase_api_key, "ours");
+  EXPECT_EQ(loaded->settings.browserbase_base_url, "http://127.0.0.1:1");
+  EXPECT_EQ(loaded->origins.at("browserbase_base_url"), "BROWSERBASE_BASE_URL");
+  EXPECT_EQ(loaded->settings.browserbase_project_id, "p-ours");
+}
+
 TEST_F(LoadTest, LaterLayersWinAndAreNamed) {
   const auto file =
       write(".config/troupe/troupe.toml", "port = 1\nsessions_max = 2\nstep_timeout = \"5s\"\n");

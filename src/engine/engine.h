@@ -17,6 +17,7 @@
 
 namespace troupe::sessions {
 class ContextStore;
+class Pool;
 }
 
 namespace troupe::engine {
@@ -55,7 +56,10 @@ class Engine final {
   Async<Session> create_session(Context& ctx, SessionSpec spec);
   Result<Session> session(const std::string& session_id) const;
   std::vector<Session> sessions(bool active_only) const;
-  Async<void> release_session(Context& ctx, std::string session_id);
+  Async<void> release_session(Context& ctx, std::string session_id,
+                              EndReason reason = EndReason::released);
+  /// For the CDP gateway: addresses, clients and traffic of sessions.
+  sessions::Pool& pool();
 
   /// Persisted profiles; null when this engine keeps none.
   sessions::ContextStore* contexts();

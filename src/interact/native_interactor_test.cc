@@ -165,6 +165,14 @@ TEST_F(NativeInput, SubmitsAFormAndWaitsForTheNextPage) {
   EXPECT_EQ(value("document.querySelector('h1').textContent"), "\"Next\"");
 }
 
+TEST_F(NativeInput, SeesASubmissionBehindAChangeOfThePage) {
+  page(
+      "<p id=p></p><form id=f action='/next' method=get><button type=button "
+      "onclick='p.textContent=\"one moment\";f.submit()'>Go</button></form>");
+
+  EXPECT_EQ(outcome(act("click", R"({"selector": "button"})")), "ok: url");
+}
+
 TEST_F(NativeInput, PressesKeysHoversAndScrolls) {
   page(
       "<style>body{height:5000px}</style><input id=i value=abc><p id=p "
