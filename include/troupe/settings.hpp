@@ -32,6 +32,9 @@ struct Settings {
   std::chrono::milliseconds session_timeout{std::chrono::minutes(30)};
   std::chrono::milliseconds session_create_timeout{std::chrono::seconds(30)};
   std::chrono::milliseconds session_idle_timeout{std::chrono::minutes(10)};
+  int tenant_sessions_max = 0;          ///< Sessions at once of one tenant; 0: no limit.
+  int tenant_creations_per_minute = 0;  ///< 0: no limit.
+  int tenant_minutes_per_day = 0;       ///< Session minutes in the last 24 hours; 0: no limit.
   std::string browserbase_api_key;  ///< Secret.
   std::string browserbase_base_url = "https://api.browserbase.com";
   std::string browserbase_project_id;  ///< Empty: the key's own.

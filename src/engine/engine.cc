@@ -33,6 +33,9 @@ void merge(json::object& into, const json::object& from) {
 sessions::PoolOptions pool_options(const Settings& settings) {
   return {.sessions_max = settings.sessions_max,
           .queue_max = settings.session_queue_max,
+          .tenant_sessions_max = settings.tenant_sessions_max,
+          .tenant_creations_per_minute = settings.tenant_creations_per_minute,
+          .tenant_minutes_per_day = settings.tenant_minutes_per_day,
           .session_timeout = settings.session_timeout,
           .create_timeout = settings.session_create_timeout,
           .idle_timeout = settings.session_idle_timeout,

@@ -17,6 +17,7 @@
 #include "workflows/catalogue.h"
 
 namespace troupe::sessions {
+class ContextStore;
 class Pool;
 }
 

@@ -104,10 +104,11 @@ Async<void> BrowserFleet::warm_up(Context& ctx) {
 Async<void> BrowserFleet::tend(Context& ctx) {
   drop_dead();
   const auto all = browsers_;  // a copy: the list changes while this waits
+  auto usage = all.empty() ? std::map<pid_t, GroupUsage>() : usage_of_groups();
   for (const auto& browser : all) {
     if (browser->launching || !browser->chromium || !browser->chromium->alive()) continue;
     Process& process = browser->chromium->process();
-    const std::int64_t megabytes = process.group_resident_bytes() >> 20;
+    const std::int64_t megabytes = usage[process.pid()].resident_bytes >> 20;
     if (megabytes > options_.memory_mb && !browser->retiring) {
       log_.write(ctx.ids(), {.level = observe::Level::warning,
                              .action = "browser.recycle",

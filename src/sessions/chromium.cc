@@ -91,7 +91,7 @@ std::vector<std::string> flags_for(const ChromiumOptions& options, const Browser
       // the browser's saves nobody (on Linux it has no sandbox of its own): docs/performance.md.
       "--disable-features=Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,"
       "InterestFeedContentSuggestions,CertificateTransparencyComponentUpdater,"
-      "BackForwardCache,RenderDocument",
+      "DisableLoadExtensionCommandLineSwitch,BackForwardCache,RenderDocument",
       "--enable-features=NetworkServiceInProcess2",
       "--window-size=" + std::to_string(options.width) + "," + std::to_string(options.height),
       "--js-flags=--max-old-space-size=" + std::to_string(options.renderer_heap_mb),

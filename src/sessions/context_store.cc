@@ -67,8 +67,8 @@ std::optional<StoredContext> read_description(const fs::path& file) {
 
 class FileContextStore final : public ContextStore {
  public:
-  FileContextStore(Clock& clock, std::string dir, ProfileKey key)
-      : clock_(clock), dir_(std::move(dir)), key_(key), random_(Random::from_system()), files_(1) {
+  FileContextStore(Clock& clock, std::string dir)
+      : clock_(clock), dir_(std::move(dir)), random_(Random::from_system()), files_(1) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(dir_, error)) {
       std::error_code ignored;
@@ -94,6 +94,7 @@ class FileContextStore final : public ContextStore {
                           .name = std::move(name),
                           .created_at = now,
                           .updated_at = now};
+    CO_TRY_VOID(make_folder());
     CO_TRY_VOID(write_description(dir_, context));
     contexts_.emplace(context.id, context);
     co_return context;
@@ -122,7 +123,9 @@ class FileContextStore final : public ContextStore {
     if (persist && !claimed_.insert(id).second) co_return in_use(id);
     std::error_code ignored;
     if (!fs::exists(profile_file(id), ignored)) co_return Result<void>{};
-    std::function<Result<void>()> work = [file = profile_file(id), user_data_dir, id, key = key_] {
+    std::function<Result<void>()> work = [file = profile_file(id), user_data_dir, id,
+                                          key_file = key_file()]() -> Result<void> {
+      TRY(const ProfileKey key, load_or_make_profile_key(key_file));
       return unpack_profile(file, user_data_dir, key, id);
     };
     auto unpacked = co_await run_blocking<void>(ctx, files_, std::move(work));
@@ -135,8 +138,10 @@ class FileContextStore final : public ContextStore {
     if (found == contexts_.end()) co_return unknown(id);
     StoredContext changed = found->second;
     changed.updated_at = clock_.wall();
-    std::function<Result<void>()> work = [file = profile_file(id), user_data_dir, id, key = key_,
-                                          changed, dir = dir_]() -> Result<void> {
+    std::function<Result<void>()> work = [file = profile_file(id), user_data_dir, id,
+                                          key_file = key_file(), changed,
+                                          dir = dir_]() -> Result<void> {
+      TRY(const ProfileKey key, load_or_make_profile_key(key_file));
       const std::string fresh = file + ".new";
       auto packed = pack_profile(user_data_dir, fresh, key, id);
       std::error_code error;
@@ -159,6 +164,17 @@ class FileContextStore final : public ContextStore {
   void give_up(const std::string& id) override { claimed_.erase(id); }
 
  private:
+  // On first use: most who run Troupe keep no contexts.
+  Result<void> make_folder() const {
+    std::error_code error;
+    fs::create_directories(dir_, error);
+    if (error)
+      return fail(Errc::storage_failed, "contexts folder " + dir_ + ": " + error.message(),
+                  "data_dir", "free disk space, or set data_dir to a folder that can be written");
+    fs::permissions(dir_, fs::perms::owner_all, error);
+    return {};
+  }
+  std::string key_file() const { return dir_ + "/key"; }
   std::string profile_file(const std::string& id) const { return dir_ + "/" + id + ".profile"; }
   static Error unknown(const std::string& id) {
     return fail(Errc::not_found, "context " + id + ": not known here", "contexts");
@@ -170,7 +186,6 @@ class FileContextStore final : public ContextStore {
 
   Clock& clock_;
   std::string dir_;
-  ProfileKey key_;
   Random random_;
   std::map<std::string, StoredContext> contexts_;
   std::set<std::string> claimed_;  ///< A session that persists has them.
@@ -179,16 +194,8 @@ class FileContextStore final : public ContextStore {
 
 }  // namespace
 
-Result<std::unique_ptr<ContextStore>> make_context_store(Clock& clock, const std::string& dir) {
-  std::error_code error;
-  fs::create_directories(dir, error);
-  if (error)
-    return fail(Errc::storage_failed, "contexts folder " + dir + ": " + error.message(), "data_dir",
-                "free disk space, or set data_dir to a folder that can be written");
-  fs::permissions(dir, fs::perms::owner_all, error);
-  TRY(const ProfileKey key, load_or_make_profile_key(dir + "/key"));
-  std::unique_ptr<ContextStore> store = std::make_unique<FileContextStore>(clock, dir, key);
-  return store;
+std::unique_ptr<ContextStore> make_context_store(Clock& clock, std::string dir) {
+  return std::make_unique<FileContextStore>(clock, std::move(dir));
 }
 
 }  // namespace troupe::sessions

@@ -95,29 +95,29 @@ TEST_F(ContextStoreTest, KeyIsMadeOnceAndIsPrivate) {
 
 asio::awaitable<void> round_trip(Context& ctx, std::string dir) {
   auto store = make_context_store(ctx.clock(), dir + "/contexts");
-  auto context = co_await (*store)->create(ctx, "project", "  Login ");
+  auto context = co_await store->create(ctx, "project", "  Login ");
   EXPECT_EQ(context->name, "Login");
-  auto loaded = co_await (*store)->load(ctx, context->id, dir + "/first", true);
+  auto loaded = co_await store->load(ctx, context->id, dir + "/first", true);
   EXPECT_TRUE(loaded) << loaded.error().describe();
   EXPECT_FALSE(fs::exists(dir + "/first")) << "never saved: nothing to write";
-  auto again = co_await (*store)->load(ctx, context->id, dir + "/other", true);
+  auto again = co_await store->load(ctx, context->id, dir + "/other", true);
   EXPECT_EQ(again.error().code, Errc::conflict);
-  auto removed = co_await (*store)->remove(ctx, context->id);
+  auto removed = co_await store->remove(ctx, context->id);
   EXPECT_EQ(removed.error().code, Errc::conflict);
   write(dir + "/first/Default/Cookies", "one");
-  auto saved = co_await (*store)->save(ctx, context->id, dir + "/first");
+  auto saved = co_await store->save(ctx, context->id, dir + "/first");
   EXPECT_TRUE(saved) << saved.error().describe();
 
-  store->reset();
+  store.reset();
   store = make_context_store(ctx.clock(), dir + "/contexts");
-  EXPECT_EQ((*store)->find(context->id)->name, "Login");
-  auto reloaded = co_await (*store)->load(ctx, context->id, dir + "/second", false);
+  EXPECT_EQ(store->find(context->id)->name, "Login");
+  auto reloaded = co_await store->load(ctx, context->id, dir + "/second", false);
   EXPECT_TRUE(reloaded) << reloaded.error().describe();
   EXPECT_EQ(read(dir + "/second/Default/Cookies"), "one");
-  auto gone = co_await (*store)->remove(ctx, context->id);
+  auto gone = co_await store->remove(ctx, context->id);
   EXPECT_TRUE(gone);
-  EXPECT_EQ((*store)->find(context->id).error().code, Errc::not_found);
-  auto missing = co_await (*store)->load(ctx, context->id, dir + "/third", false);
+  EXPECT_EQ(store->find(context->id).error().code, Errc::not_found);
+  auto missing = co_await store->load(ctx, context->id, dir + "/third", false);
   EXPECT_EQ(missing.error().code, Errc::not_found);
 }
 
@@ -127,17 +127,17 @@ TEST_F(ContextStoreTest, ContextsOutliveTheStore) {
 
 asio::awaitable<void> names(Context& ctx, std::string dir) {
   auto store = make_context_store(ctx.clock(), dir);
-  auto first = co_await (*store)->create(ctx, "a", "Login");
+  auto first = co_await store->create(ctx, "a", "Login");
   EXPECT_TRUE(first);
-  auto same = co_await (*store)->create(ctx, "a", "LOGIN");
+  auto same = co_await store->create(ctx, "a", "LOGIN");
   EXPECT_EQ(same.error().code, Errc::conflict);
-  auto elsewhere = co_await (*store)->create(ctx, "b", "login");
+  auto elsewhere = co_await store->create(ctx, "b", "login");
   EXPECT_TRUE(elsewhere);
-  auto unnamed = co_await (*store)->create(ctx, "a", "");
-  auto second_unnamed = co_await (*store)->create(ctx, "a", "");
+  auto unnamed = co_await store->create(ctx, "a", "");
+  auto second_unnamed = co_await store->create(ctx, "a", "");
   EXPECT_TRUE(unnamed && second_unnamed);
   std::string long_name(129, 'n');
-  auto refused = co_await (*store)->create(ctx, "a", long_name);
+  auto refused = co_await store->create(ctx, "a", long_name);
   EXPECT_EQ(refused.error().code, Errc::invalid_argument);
 }
 
@@ -147,19 +147,19 @@ TEST_F(ContextStoreTest, NamesAreUniqueInAProjectWhateverTheCase) {
 
 asio::awaitable<void> failed_save(Context& ctx, std::string dir) {
   auto store = make_context_store(ctx.clock(), dir + "/contexts");
-  auto context = co_await (*store)->create(ctx, "p", "");
-  (void)co_await (*store)->load(ctx, context->id, dir + "/x", true);
+  auto context = co_await store->create(ctx, "p", "");
+  (void)co_await store->load(ctx, context->id, dir + "/x", true);
   write(dir + "/x/Default/Cookies", "old");
-  (void)co_await (*store)->save(ctx, context->id, dir + "/x");
-  (void)co_await (*store)->load(ctx, context->id, dir + "/y", true);
-  (*store)->give_up(context->id);
-  auto claimed = co_await (*store)->load(ctx, context->id, dir + "/z", true);
+  (void)co_await store->save(ctx, context->id, dir + "/x");
+  (void)co_await store->load(ctx, context->id, dir + "/y", true);
+  store->give_up(context->id);
+  auto claimed = co_await store->load(ctx, context->id, dir + "/z", true);
   EXPECT_TRUE(claimed) << "the claim was given up";
   EXPECT_EQ(read(dir + "/z/Default/Cookies"), "old");
   fs::create_directories(dir + "/contexts/" + context->id + ".profile.new");
-  auto saved = co_await (*store)->save(ctx, context->id, dir + "/z");
+  auto saved = co_await store->save(ctx, context->id, dir + "/z");
   EXPECT_EQ(saved.error().code, Errc::storage_failed);
-  auto reloaded = co_await (*store)->load(ctx, context->id, dir + "/w", true);
+  auto reloaded = co_await store->load(ctx, context->id, dir + "/w", true);
   EXPECT_TRUE(reloaded) << "a failed save ends the claim and leaves the old profile";
   EXPECT_EQ(read(dir + "/w/Default/Cookies"), "old");
 }

@@ -31,6 +31,7 @@ class Slots final {
       : clock_(clock), options_(options), fleet_(clock, executor, log, fleet_options(options)) {}
 
   BrowserFleet& fleet() { return fleet_; }
+  const BrowserFleet& fleet() const { return fleet_; }
   const LocalOptions& options() const { return options_; }
 
   Async<Slot> make(Context& ctx) {
@@ -261,24 +262,27 @@ class LocalProvider final : public SessionProvider {
                 LocalOptions options)
       : log_(log),
         slots_(clock, executor, log, options),
-        processes_(clock, executor, log, options) {}
+        processes_(clock, executor, log, options),
+        gate_(clock, options.machine_load) {}
 
   std::string_view name() const override { return "local"; }
 
   Async<std::unique_ptr<ProviderSession>> create(Context& ctx, std::string id,
                                                  SessionSpec spec) override {
     reap_once();
-    if (spec.isolation == Isolation::process || needs_own_process(spec))
-      co_return co_await processes_.create(ctx, std::move(id), std::move(spec));
-    CO_TRY(Slot slot, co_await take_slot(ctx, spec));
-    std::unique_ptr<ProviderSession> session =
-        std::make_unique<LocalSession>(slots_, std::move(slot), std::move(id), std::move(spec));
+    ++starting_;
+    auto session = co_await make(ctx, std::move(id), std::move(spec));
+    --starting_;
     co_return session;
+  }
+
+  int room() const override {
+    return gate_.room(static_cast<int>(processes_.running() + slots_.fleet().size()), starting_);
   }
 
   Async<void> tend(Context& ctx) override {
     reap_once();
-    processes_.tend();
+    processes_.tend(gate_.short_of_memory());
     CO_TRY_VOID(co_await slots_.drop_idle(ctx));
     CO_TRY_VOID(co_await slots_.refill(ctx));
     co_return co_await slots_.fleet().tend(ctx);
@@ -291,6 +295,15 @@ class LocalProvider final : public SessionProvider {
   }
 
  private:
+  Async<std::unique_ptr<ProviderSession>> make(Context& ctx, std::string id, SessionSpec spec) {
+    if (spec.isolation == Isolation::process || needs_own_process(spec))
+      co_return co_await processes_.create(ctx, std::move(id), std::move(spec));
+    CO_TRY(Slot slot, co_await take_slot(ctx, spec));
+    std::unique_ptr<ProviderSession> session =
+        std::make_unique<LocalSession>(slots_, std::move(slot), std::move(id), std::move(spec));
+    co_return session;
+  }
+
   Async<Slot> take_slot(Context& ctx, const SessionSpec& spec) {
     std::optional<Slot> slot;
     if (spec.isolation == Isolation::reuse) slot = slots_.take_kept(LocalSession::reuse_key(spec));
@@ -318,6 +331,8 @@ class LocalProvider final : public SessionProvider {
   observe::Log& log_;
   Slots slots_;
   ProcessSessions processes_;
+  mutable LoadGate gate_;  // reads now and then, whoever asks
+  int starting_ = 0;
   bool reaped_ = false;
 };
 

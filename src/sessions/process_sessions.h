@@ -1,5 +1,5 @@
-// Local sessions with a Chromium process of their own: what a spec needs at the start of the
-// process, spares, and the life of such a session.
+// Local sessions with a Chromium process of their own: spares, what a spec needs before its
+// process starts, and what it may use while it runs.
 #pragma once
 
 #include <memory>
@@ -23,15 +23,29 @@ class ProcessSessions final {
                   LocalOptions options);
   ~ProcessSessions();
 
-  /// Errors: as SessionProvider::create.
+  /// Errors: as SessionProvider::create, and those of the stores.
   Async<std::unique_ptr<ProviderSession>> create(Context& ctx, std::string id, SessionSpec spec);
-  void tend();
+  /// Spares (none while memory is short), and the usage of each session: one that takes too much
+  /// is ended.
+  void tend(bool short_of_memory);
+  std::size_t running() const { return running_.size(); }
   Async<void> shutdown(Context& ctx);
-  const LocalOptions& options() const { return options_; }
 
  private:
+  friend class ProcessSession;
+  struct Prepared;
+  Async<Prepared> prepare(Context& ctx, SessionSpec spec);
+  Async<Prepared> launch(Context& ctx, SessionSpec spec, ProfileFolder profile);
+  Result<std::vector<std::string>> certificate_files(const SessionSpec& spec) const;
+  void drop_old_downloads();
+
+  Clock& clock_;
+  asio::any_io_executor executor_;
+  observe::Log& log_;
   LocalOptions options_;
   ProcessSpares spares_;
+  std::set<ProcessSession*> running_;
+  SteadyTime downloads_checked_{};
 };
 
 }  // namespace troupe::sessions
