@@ -290,6 +290,28 @@ Async<std::string> SessionFiles::add_upload(Context& ctx, std::string session_id
   co_return co_await run_blocking<std::string>(ctx, files_, std::move(work));
 }
 
+Async<std::string> SessionFiles::read_piece(Context& ctx, std::string path, std::uint64_t offset,
+                                            std::size_t size) {
+  std::function<Result<std::string>()> work = [path, offset, size]() -> Result<std::string> {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return fail(Errc::not_found, path + ": is not there any more", "data_dir");
+    std::string piece(size, '\0');
+    file.seekg(static_cast<std::streamoff>(offset));
+    file.read(piece.data(), static_cast<std::streamsize>(size));
+    if (file.bad()) return fail(Errc::storage_failed, path + ": cannot be read", "data_dir");
+    piece.resize(static_cast<std::size_t>(file.gcount()));
+    return piece;
+  };
+  co_return co_await run_blocking<std::string>(ctx, files_, std::move(work));
+}
+
+void SessionFiles::discard(const std::string& path) {
+  asio::post(files_, [path] {
+    std::error_code ignored;
+    fs::remove(path, ignored);
+  });
+}
+
 void SessionFiles::session_ended(const std::string& session_id) {
   if (!check_file_name(session_id)) return;
   const Names names = names_of(session_id);

@@ -56,6 +56,11 @@ class SessionFiles final {
   /// storage_failed.
   Async<std::string> add_upload(Context& ctx, std::string session_id, std::string file_name,
                                 std::string content);
+  /// At most `size` bytes from `offset` on; nothing at the end. Errors: storage_failed, not_found.
+  Async<std::string> read_piece(Context& ctx, std::string path, std::uint64_t offset,
+                                std::size_t size);
+  /// Removes a file that zip_downloads() made.
+  void discard(const std::string& path);
   std::string upload_dir(const std::string& session_id) const;
 
   /// The session has ended: its uploads go, and its downloads if there are none.
