@@ -24,8 +24,7 @@ json::object download_object(const sessions::StoredDownload& download) {
 
 // Streams a file in pieces; `temporary` ones go afterwards.
 asio::awaitable<void> stream_file(Context& ctx, net::BodyWriter& writer,
-                                  sessions::SessionFiles& files, std::string path,
-                                  bool temporary) {
+                                  sessions::SessionFiles& files, std::string path, bool temporary) {
   std::uint64_t offset = 0;
   while (true) {
     std::string wanted = path;
@@ -60,7 +59,8 @@ struct Filter {
   std::string_view after, before;
 
   bool fits(const sessions::StoredDownload& download) const {
-    const std::string created = to_rfc3339(download.created_at);
+    std::string created = to_rfc3339(download.created_at);
+    created.pop_back();  // without the Z, a time with a fraction sorts behind one without
     const auto size = static_cast<std::int64_t>(download.size);
     return (file_name.empty() || download.file_name == file_name) &&
            (mime_type.empty() || download.mime_type == mime_type) && size >= min_size &&
@@ -73,9 +73,9 @@ struct Filter {
 Result<std::string_view> query_time(const net::HttpRequest& request, std::string_view name) {
   const std::string* text = request.query_value(name);
   if (!text) return std::string_view();
-  const bool utc = text->size() >= 20 && (*text)[4] == '-' && (*text)[10] == 'T' &&
-                   text->ends_with('Z');
-  if (utc) return std::string_view(*text);
+  const bool utc =
+      text->size() >= 20 && (*text)[4] == '-' && (*text)[10] == 'T' && text->ends_with('Z');
+  if (utc) return std::string_view(*text).substr(0, text->size() - 1);
   return fail(Errc::invalid_argument,
               std::string(name) + ": '" + text->substr(0, 64) + "' is not a time in UTC", "query",
               "for example 2026-01-31T12:00:00Z");

@@ -10,8 +10,8 @@
 #include "base/async.h"
 #include "base/json.h"
 #include "engine/engine.h"
-#include "observe/events.h"
 #include "net/http_client.h"
+#include "observe/events.h"
 #include "observe/log.h"
 #include "sessions/stores.h"
 #include "troupe/run.hpp"
@@ -87,10 +87,10 @@ struct Services {
   const Settings& settings;
   std::function<std::vector<engine::Check>()> readiness;
   sessions::Stores stores = {};
-  net::HttpClient* fetcher = nullptr;           ///< For /v1/fetch; null: not offered.
+  net::HttpClient* fetcher = nullptr;             ///< For /v1/fetch; null: not offered.
   net::HttpClient* unverified_fetcher = nullptr;  ///< Takes any certificate.
-  net::HttpClient* searcher = nullptr;          ///< For the search service.
-  Gateway* gateway = nullptr;  ///< The server's own; never null in a handler.
+  net::HttpClient* searcher = nullptr;            ///< For the search service.
+  Gateway* gateway = nullptr;                     ///< The server's own; never null in a handler.
 };
 
 }  // namespace troupe::api

@@ -14,11 +14,22 @@ constexpr std::size_t kListMax = 1'000;
 constexpr std::string_view kDefaultRegion = "us-west-2";
 
 // What is read here; the rest of browserSettings is the provider's business.
-constexpr std::array<std::string_view, 16> kKnownSettings = {
-    "context",       "extensionId",    "viewport",           "blockAds",
-    "solveCaptchas", "recordSession",  "logSession",         "allowedDomains",
-    "deniedDomains", "userAgent",      "domainsCoverResources", "ignoreCertificateErrors",
-    "locale",        "timezone",       "blockedResources",   "extraHeaders"};
+constexpr std::array<std::string_view, 16> kKnownSettings = {"context",
+                                                             "extensionId",
+                                                             "viewport",
+                                                             "blockAds",
+                                                             "solveCaptchas",
+                                                             "recordSession",
+                                                             "logSession",
+                                                             "allowedDomains",
+                                                             "deniedDomains",
+                                                             "userAgent",
+                                                             "domainsCoverResources",
+                                                             "ignoreCertificateErrors",
+                                                             "locale",
+                                                             "timezone",
+                                                             "blockedResources",
+                                                             "extraHeaders"};
 
 Error wrong(const std::string& name, const json::value& value, std::string_view expected) {
   return fail(Errc::invalid_argument,

@@ -7,6 +7,9 @@
 #include "api/operations.h"
 #include "api/session_body.h"
 #include "api/session_query.h"
+#include "sessions/certificate_store.h"
+#include "sessions/context_store.h"
+#include "sessions/extension_store.h"
 #include "sessions/session_shape.h"
 
 namespace troupe::api {
@@ -66,8 +69,7 @@ json::object with_connection(const Call& call, const Session& session) {
   const Services& services = call.services;
   if (session.state != SessionState::running || !services.gateway) return object;
   const auto spec = services.sessions.spec(session.id);
-  const bool connectable =
-      session.provider != "local" || (spec && sessions::is_listening(*spec));
+  const bool connectable = session.provider != "local" || (spec && sessions::is_listening(*spec));
   if (!connectable) return object;
   object["connectUrl"] = services.gateway->connect_url(call.request, session);
   object["signingKey"] = services.gateway->signing_key(session);

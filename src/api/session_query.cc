@@ -13,10 +13,10 @@ class Parser {
 
   Result<MetadataQuery> parse() {
     if (text_.size() > kBytesMax)
-      return fail(Errc::invalid_argument,
-                  "q: " + std::to_string(text_.size()) + " bytes exceed " +
-                      std::to_string(kBytesMax),
-                  "query");
+      return fail(
+          Errc::invalid_argument,
+          "q: " + std::to_string(text_.size()) + " bytes exceed " + std::to_string(kBytesMax),
+          "query");
     MetadataQuery query;
     skip_blanks();
     if (!text_.substr(at_).starts_with(kRoot)) return wrong("'user_metadata'");

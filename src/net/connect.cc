@@ -2,10 +2,10 @@
 
 #include <openssl/err.h>
 
+#include <algorithm>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
-#include <algorithm>
 
 namespace troupe::net {
 
@@ -126,7 +126,8 @@ Async<std::unique_ptr<tcp::socket>> connect_tcp(Context& ctx, std::string host, 
   co_return std::move(socket);
 }
 
-Result<std::shared_ptr<asio::ssl::context>> make_tls_context(const std::string& ca_file, bool verify) {
+Result<std::shared_ptr<asio::ssl::context>> make_tls_context(const std::string& ca_file,
+                                                             bool verify) {
   auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
   boost::system::error_code error;
   SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);

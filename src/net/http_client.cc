@@ -251,8 +251,7 @@ class PooledClient final : public HttpClient {
       CO_TRY(tls_, make_tls_context(options_.ca_file, options_.verify_certificates));
     }
     const auto tls = tls_;
-    CO_TRY(auto stream,
-           co_await connect_tls(ctx, *tls, std::move(host), std::move(port), filter));
+    CO_TRY(auto stream, co_await connect_tls(ctx, *tls, std::move(host), std::move(port), filter));
     co_return std::make_unique<Wire>(std::move(stream));
   }
 

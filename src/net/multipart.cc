@@ -71,10 +71,10 @@ std::optional<std::string> parameter(std::string_view header, std::string_view w
 Result<std::string> boundary_of(std::string_view content_type) {
   const std::string_view type = trimmed(content_type.substr(0, content_type.find(';')));
   if (!same_name(type, "multipart/form-data"))
-    return fail(Errc::invalid_argument,
-                "content-type: '" + std::string(type.substr(0, 64)) +
-                    "' is not multipart/form-data",
-                "request", "send the file as field 'file' of a form");
+    return fail(
+        Errc::invalid_argument,
+        "content-type: '" + std::string(type.substr(0, 64)) + "' is not multipart/form-data",
+        "request", "send the file as field 'file' of a form");
   auto boundary = parameter(content_type, "boundary");
   if (!boundary || boundary->empty() || boundary->size() > kBoundaryBytesMax)
     return wrong("content-type has no usable boundary");
@@ -131,7 +131,8 @@ Result<std::vector<FormPart>> parse_multipart(std::string_view content_type,
     at += line + 2;
     const auto next = body.find(delimiter, at);
     if (next == std::string_view::npos) return wrong("ends before its closing boundary");
-    if (parts.size() == kPartsMax) return wrong("more than " + std::to_string(kPartsMax) + " parts");
+    if (parts.size() == kPartsMax)
+      return wrong("more than " + std::to_string(kPartsMax) + " parts");
     TRY(auto part, parse_part(body.substr(at, next - at)));
     parts.push_back(std::move(part));
     at = next + delimiter.size();

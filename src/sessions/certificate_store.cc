@@ -40,9 +40,8 @@ Result<std::string> spki_hash(X509* certificate) {
   OPENSSL_free(der);
   if (!hashed) return fail(Errc::invalid_argument, "certificate: its key cannot be read", "file");
   std::string text(4 * ((length + 2) / 3) + 1, '\0');
-  text.resize(static_cast<std::size_t>(
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), digest.data(),
-                      static_cast<int>(length))));
+  text.resize(static_cast<std::size_t>(EVP_EncodeBlock(
+      reinterpret_cast<unsigned char*>(text.data()), digest.data(), static_cast<int>(length))));
   return text;
 }
 

@@ -85,8 +85,7 @@ WallTime modified_at(const fs::path& path) {
   std::error_code error;
   const auto time = fs::last_write_time(path, error);
   if (error) return {};
-  return std::chrono::time_point_cast<WallTime::duration>(
-      std::chrono::file_clock::to_sys(time));
+  return std::chrono::time_point_cast<WallTime::duration>(std::chrono::file_clock::to_sys(time));
 }
 
 Names read_names(const std::string& folder) {
@@ -198,17 +197,17 @@ Async<std::vector<StoredDownload>> SessionFiles::downloads(Context& ctx, std::st
 }
 
 Async<StoredDownload> SessionFiles::download(Context& ctx, std::string id) {
-  std::function<Result<StoredDownload>()> work =
-      [cache = cache_, id, root = options_.data_dir + "/downloads",
-       names = names_]() -> Result<StoredDownload> {
+  std::function<Result<StoredDownload>()> work = [cache = cache_, id,
+                                                  root = options_.data_dir + "/downloads",
+                                                  names = names_]() -> Result<StoredDownload> {
     std::error_code error;
     for (const auto& folder : fs::directory_iterator(root, error)) {
       const std::string session_id = folder.path().filename().string();
       for (const auto& file : fs::directory_iterator(folder.path(), error)) {
         if (download_id(session_id, file.path().filename().string()) != id) continue;
         const auto known = names.find(session_id);
-        TRY(const auto all, cache->scan(session_id, folder.path(),
-                                        known == names.end() ? Names() : known->second));
+        TRY(const auto all,
+            cache->scan(session_id, folder.path(), known == names.end() ? Names() : known->second));
         for (const StoredDownload& download : all)
           if (download.id == id) return download;
       }
@@ -222,8 +221,8 @@ Async<std::string> SessionFiles::zip_downloads(Context& ctx, std::string session
   CO_TRY(const auto all, co_await downloads(ctx, session_id));
   std::vector<ZipSource> files;
   for (const StoredDownload& download : all)
-    files.push_back({timed_name(download.file_name, to_unix_ms(download.created_at)),
-                     download.path, download.created_at});
+    files.push_back({timed_name(download.file_name, to_unix_ms(download.created_at)), download.path,
+                     download.created_at});
   const std::string path =
       options_.data_dir + "/downloads/.zip-" + Random::from_system().uuid() + ".tmp";
   std::function<Result<std::string>()> work = [files = std::move(files),
@@ -263,9 +262,9 @@ Async<std::string> SessionFiles::add_upload(Context& ctx, std::string session_id
                                             std::string file_name, std::string content) {
   CO_TRY_VOID(check_file_name(session_id));
   CO_TRY_VOID(check_file_name(file_name));
-  std::function<Result<std::string>()> work =
-      [folder = upload_dir(session_id), file_name, content = std::move(content),
-       options = options_]() -> Result<std::string> {
+  std::function<Result<std::string>()> work = [folder = upload_dir(session_id), file_name,
+                                               content = std::move(content),
+                                               options = options_]() -> Result<std::string> {
     std::error_code error;
     fs::create_directories(folder, error);
     if (error) return fail(Errc::storage_failed, folder + ": " + error.message(), "data_dir");
@@ -316,14 +315,14 @@ void SessionFiles::session_ended(const std::string& session_id) {
   if (!check_file_name(session_id)) return;
   const Names names = names_of(session_id);
   names_.erase(session_id);
-  asio::post(files_, [uploads = upload_dir(session_id), downloads = downloads_dir(session_id),
-                      names] {
-    std::error_code error;
-    fs::remove_all(uploads, error);
-    if (!fs::exists(downloads, error)) return;
-    if (!names.empty() && !fs::is_empty(downloads, error)) write_names(downloads, names);
-    fs::remove(downloads, error);  // only when it is empty
-  });
+  asio::post(files_,
+             [uploads = upload_dir(session_id), downloads = downloads_dir(session_id), names] {
+               std::error_code error;
+               fs::remove_all(uploads, error);
+               if (!fs::exists(downloads, error)) return;
+               if (!names.empty() && !fs::is_empty(downloads, error)) write_names(downloads, names);
+               fs::remove(downloads, error);  // only when it is empty
+             });
 }
 
 void SessionFiles::prune() {
@@ -356,15 +355,12 @@ std::string timed_name(std::string_view name, std::int64_t unix_ms) {
 
 std::string_view mime_type_of(std::string_view file_name) {
   constexpr std::array kTypes = std::to_array<std::pair<std::string_view, std::string_view>>({
-      {".csv", "text/csv"},          {".gif", "image/gif"},
-      {".gz", "application/gzip"},   {".htm", "text/html"},
-      {".html", "text/html"},        {".jpeg", "image/jpeg"},
-      {".jpg", "image/jpeg"},        {".js", "text/javascript"},
-      {".json", "application/json"}, {".mp3", "audio/mpeg"},
-      {".mp4", "video/mp4"},         {".pdf", "application/pdf"},
-      {".png", "image/png"},         {".svg", "image/svg+xml"},
-      {".txt", "text/plain"},        {".webm", "video/webm"},
-      {".webp", "image/webp"},       {".xml", "application/xml"},
+      {".csv", "text/csv"},        {".gif", "image/gif"},      {".gz", "application/gzip"},
+      {".htm", "text/html"},       {".html", "text/html"},     {".jpeg", "image/jpeg"},
+      {".jpg", "image/jpeg"},      {".js", "text/javascript"}, {".json", "application/json"},
+      {".mp3", "audio/mpeg"},      {".mp4", "video/mp4"},      {".pdf", "application/pdf"},
+      {".png", "image/png"},       {".svg", "image/svg+xml"},  {".txt", "text/plain"},
+      {".webm", "video/webm"},     {".webp", "image/webp"},    {".xml", "application/xml"},
       {".zip", "application/zip"},
   });
   std::string end(file_name.substr(std::min(file_name.rfind('.'), file_name.size())));

@@ -96,8 +96,8 @@ Result<std::vector<Entry>> entries_of(zip_t* archive, const ZipLimits& limits) {
     total += std::min(entry.size, limits.unpacked_bytes + 1);
     if (total > limits.unpacked_bytes)
       return wrong("more than " + std::to_string(limits.unpacked_bytes) + " bytes unpacked");
-    if (entry.size > kRatioFrom && entry.size / std::max<std::uint64_t>(entry.packed, 1) >
-                                       limits.ratio)
+    if (entry.size > kRatioFrom &&
+        entry.size / std::max<std::uint64_t>(entry.packed, 1) > limits.ratio)
       return wrong("'" + entry.name.substr(0, 128) + "' grows more than " +
                    std::to_string(limits.ratio) + " times");
     entries.push_back(std::move(entry));
@@ -169,10 +169,9 @@ Result<void> pack_zip(const std::vector<ZipSource>& files, const std::string& pa
   if (!archive) return not_written(path);
   for (const ZipSource& file : files) {
     zip_source_t* source = zip_source_file(archive.get(), file.path.c_str(), 0, -1);
-    const zip_int64_t index =
-        source ? zip_file_add(archive.get(), file.name.c_str(), source,
-                              ZIP_FL_ENC_UTF_8 | ZIP_FL_OVERWRITE)
-               : -1;
+    const zip_int64_t index = source ? zip_file_add(archive.get(), file.name.c_str(), source,
+                                                    ZIP_FL_ENC_UTF_8 | ZIP_FL_OVERWRITE)
+                                     : -1;
     if (index < 0) {
       if (source) zip_source_free(source);
       return fail(Errc::storage_failed, file.path + ": " + zip_strerror(archive.get()), "data_dir");
