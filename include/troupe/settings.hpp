@@ -55,6 +55,9 @@ struct Settings {
   std::vector<std::string> api_keys;  ///< Secret. `name:key`, or a key alone.
   std::int64_t request_bytes_max = 8 << 20;
   int connections_max = 1'024;
+  std::chrono::milliseconds downloads_kept{std::chrono::hours(24)};  ///< After a session's end.
+  std::string fetch_addresses = "public";  ///< `all`: /v1/fetch may ask this machine and network.
+  std::string search_url;                  ///< Search service for /v1/search; `{query}` in it.
 
   // Logs.
   std::string log_level = "info";

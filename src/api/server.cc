@@ -36,12 +36,16 @@ Result<json::object> body_of(const Operation& operation, const std::string& text
   return body;
 }
 
+// A form with a file may be larger than other bodies: extensions of 100 MB, and their envelope.
+constexpr std::int64_t kUploadBytesMax = 105'000'000;
+
 net::HttpServerOptions server_options(const Settings& settings, std::string host, int port) {
   net::HttpServerOptions options;
   options.host = std::move(host);
   options.port = port;
   options.body_bytes_max = settings.request_bytes_max;
   options.connections_max = settings.connections_max;
+  options.upload_bytes_max = std::max(kUploadBytesMax, settings.request_bytes_max);
   return options;
 }
 
@@ -83,6 +87,10 @@ Result<void> ApiServer::listen(asio::any_io_executor executor, std::string host,
     return handle(*this, ctx, std::move(request));
   };
   auto options = server_options(services_.settings, host, port);
+  options.is_upload = [this](const net::HttpRequest& request) {
+    const Route route = find_route(request.method, request.target);
+    return route.operation && route.operation->upload && access_.check(request);
+  };
   TRY(server_, net::HttpServer::start(std::move(executor), services_.clock, std::move(options),
                                       std::move(handler)));
   const std::string_view access = access_.has_keys()    ? "key"
@@ -127,6 +135,10 @@ net::HttpResponse ApiServer::finish(Exchange& exchange, Result<net::HttpResponse
   if (!exchange.route.operation && !exchange.route.allow.empty() && response.status != 401 &&
       response.status != 403)
     response.headers.emplace_back("Allow", exchange.route.allow);
+  // The official client cannot send a form a second time: it would hide this answer.
+  const Operation* operation = exchange.route.operation;
+  if (operation && operation->upload && response.status >= 400)
+    response.headers.emplace_back("x-should-retry", "false");
   response.headers.emplace_back("X-Request-Id", exchange.request_id);
   if (path.starts_with("/v1/")) response.headers.emplace_back("Cache-Control", "no-store");
   response.headers.emplace_back("X-Content-Type-Options", "nosniff");

@@ -10,8 +10,10 @@
 #include "base/async.h"
 #include "base/json.h"
 #include "engine/engine.h"
+#include "net/http_client.h"
 #include "observe/events.h"
 #include "observe/log.h"
+#include "sessions/stores.h"
 #include "troupe/run.hpp"
 #include "troupe/session.hpp"
 #include "troupe/settings.hpp"
@@ -84,7 +86,11 @@ struct Services {
   observe::Log& log;
   const Settings& settings;
   std::function<std::vector<engine::Check>()> readiness;
-  Gateway* gateway = nullptr;  ///< The server's own; never null in a handler.
+  sessions::Stores stores = {};
+  net::HttpClient* fetcher = nullptr;             ///< For /v1/fetch; null: not offered.
+  net::HttpClient* unverified_fetcher = nullptr;  ///< Takes any certificate.
+  net::HttpClient* searcher = nullptr;            ///< For the search service.
+  Gateway* gateway = nullptr;                     ///< The server's own; never null in a handler.
 };
 
 }  // namespace troupe::api

@@ -118,6 +118,15 @@ constexpr std::array kFields = std::to_array<Field>({
      true},
     {kService, "request_bytes_max", &S::request_bytes_max, "Largest request body", kKiB, kGiB},
     {kService, "connections_max", &S::connections_max, "Client connections at once", 1, 100'000},
+    {kService, "downloads_kept", &S::downloads_kept,
+     "How long the downloads of a session stay after its end", 0, 31 * 24 * kHour},
+    {kService, "fetch_addresses", &S::fetch_addresses,
+     "Which hosts /v1/fetch may ask: only those of the public Internet, or also this machine and "
+     "private networks",
+     0, 0, "public|all"},
+    {kService, "search_url", &S::search_url,
+     "Address of a search service for /v1/search, with {query} and {count}; its answer is JSON "
+     "with a list `results` (SearXNG's form); empty: none"},
 
     {kLogs, "log_level", &S::log_level, "Least important event that is logged", 0, 0,
      "trace|debug|info|warning|error|off"},

@@ -134,6 +134,8 @@ sessions::PoolObserver Engine::Impl::observer() {
                       .details = {{"reason", to_string(session.end_reason)}},
                       .error = session.error ? &*session.error : nullptr});
             events.publish("session.ended", ids, to_json(session));
+            if (parts.usage) parts.usage->add(session);
+            if (parts.files) parts.files->session_ended(session.id);
           },
       .failed =
           [this](const SessionSpec& spec, const std::string& id, const Error& error) {
@@ -409,7 +411,14 @@ Async<void> Engine::release_session(Context& ctx, std::string session_id, EndRea
 }
 sessions::Pool& Engine::pool() { return impl_->pool; }
 
-sessions::ContextStore* Engine::contexts() { return impl_->parts.contexts.get(); }
+sessions::Stores Engine::stores() const {
+  const Parts& parts = impl_->parts;
+  return {.contexts = parts.contexts.get(),
+          .extensions = parts.extensions.get(),
+          .certificates = parts.certificates.get(),
+          .files = parts.files.get(),
+          .usage = parts.usage.get()};
+}
 
 observe::EventBus& Engine::events() { return impl_->events; }
 observe::Log& Engine::log() { return *impl_->parts.log; }

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "observe/events.h"
 #include "observe/log.h"
+#include "sessions/stores.h"
 #include "troupe/run.hpp"
 #include "troupe/session.hpp"
 #include "troupe/settings.hpp"
@@ -18,7 +19,7 @@
 namespace troupe::sessions {
 class ContextStore;
 class Pool;
-}
+}  // namespace troupe::sessions
 
 namespace troupe::engine {
 
@@ -61,9 +62,7 @@ class Engine final {
   /// For the CDP gateway: addresses, clients and traffic of sessions.
   sessions::Pool& pool();
 
-  /// Persisted profiles; null when this engine keeps none.
-  sessions::ContextStore* contexts();
-
+  sessions::Stores stores() const;
   observe::EventBus& events();
   observe::Log& log();
   Clock& clock();

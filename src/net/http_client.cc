@@ -242,15 +242,16 @@ class PooledClient final : public HttpClient {
   Async<std::unique_ptr<Wire>> open(Context& ctx, const Url& url) {
     std::string host = url.host;
     std::string port = url.port;
+    const AddressFilter filter = options_.public_addresses_only ? is_public_address : nullptr;
     if (!url.secure()) {
-      CO_TRY(auto socket, co_await connect_tcp(ctx, std::move(host), std::move(port)));
+      CO_TRY(auto socket, co_await connect_tcp(ctx, std::move(host), std::move(port), filter));
       co_return std::make_unique<Wire>(std::move(socket));
     }
     if (!tls_) {
-      CO_TRY(tls_, make_tls_context(options_.ca_file));
+      CO_TRY(tls_, make_tls_context(options_.ca_file, options_.verify_certificates));
     }
     const auto tls = tls_;
-    CO_TRY(auto stream, co_await connect_tls(ctx, *tls, std::move(host), std::move(port)));
+    CO_TRY(auto stream, co_await connect_tls(ctx, *tls, std::move(host), std::move(port), filter));
     co_return std::make_unique<Wire>(std::move(stream));
   }
 

@@ -143,6 +143,8 @@ Async<std::shared_ptr<Pool::Entry>> Pool::open(Context& ctx, SessionSpec asked, 
   info.run_id = std::move(run_id);
   info.task_id = std::move(task_id);
   info.keep_alive = spec.keep_alive;
+  info.region = spec.region;
+  info.context_id = spec.context_id;
   info.tenant = spec.tenant;
   entry->spec = spec;
   const CancelSource cancel = CancelSource::linked(ctx.cancel_source());
