@@ -127,6 +127,15 @@ TEST_F(GatewayTest, DownloadsGoToTheSessionsDirectory) {
   EXPECT_EQ(params.at("eventsEnabled"), true);
 }
 
+TEST_F(GatewayTest, UploadedFilesAreFoundWhereTheContractSaysTheyAre) {
+  const auto socket = client();
+  send(*socket, R"({"id":2,"method":"DOM.setFileInputFiles","params":)"
+                R"({"files":["/tmp/.uploads/a.csv"],"nodeId":4}})");
+  const auto params = json::parse(text(*socket)).at("params").as_object();
+  EXPECT_EQ(params.at("files"), json::parse(R"(["/data/uploads/s/a.csv"])"));
+  EXPECT_EQ(params.at("nodeId"), 4);
+}
+
 TEST_F(GatewayTest, AGuardedMessageCannotHideInALongOne) {
   const auto socket = client();
   send(*socket, R"({"pad":")" + std::string(300'000, 'x') + R"(","method":"Browser.close"})");

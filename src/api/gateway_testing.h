@@ -31,6 +31,7 @@ class GatewayTest : public ApiTest {
       return Result<SessionSpec>(spec_);
     });
     ON_CALL(sessions_, downloads_dir(_)).WillByDefault(Return(std::string("/data/downloads/s")));
+    ON_CALL(sessions_, uploads_dir(_)).WillByDefault(Return(std::string("/data/uploads/s")));
     ON_CALL(sessions_, endpoint(_, _)).WillByDefault([this](Context&, std::string) {
       return endpoint(*this);
     });
