@@ -63,8 +63,8 @@ Async<std::unique_ptr<tcp::socket>> connect_tcp(Context& ctx, std::string host, 
 Result<std::shared_ptr<asio::ssl::context>> make_tls_context(const std::string& ca_file,
                                                              bool verify = true);
 
-/// The same through a proxy (CONNECT); it looks the name up, so
-/// that `filter` holds for direct connections only. With no proxy: connect_tcp.
+/// The same through a proxy (CONNECT), which looks the name up: `filter` holds for direct
+/// connections only. With no proxy: connect_tcp.
 /// Errors: as connect_tcp, for the proxy; network_error (it refuses, or answers no HTTP).
 Async<std::unique_ptr<tcp::socket>> connect_through(Context& ctx, std::optional<Url> proxy,
                                                     std::string host, std::string port,
