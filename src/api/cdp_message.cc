@@ -10,6 +10,9 @@ namespace {
 // Longer names are no methods; they are cut, and then fit none.
 constexpr std::size_t kNameMax = 128;
 
+// Where the Browserbase API puts uploaded files, in its browsers' eyes.
+constexpr std::string_view kUploads = "/tmp/.uploads/";
+
 constexpr std::array<std::string_view, 6> kViewing = {"Page.enable",
                                                       "Page.disable",
                                                       "Page.startScreencast",
@@ -130,6 +133,7 @@ Guard guard_of(std::string_view method) {
   if (method == "Browser.close") return Guard::close_browser;
   if (method == "Browser.setDownloadBehavior" || method == "Page.setDownloadBehavior")
     return Guard::download_behaviour;
+  if (method == "DOM.setFileInputFiles") return Guard::input_files;
   return Guard::none;
 }
 
@@ -149,6 +153,22 @@ std::string with_download_dir(const json::object& message, std::string_view dir)
   // `deny` and `default` take no path; the others need one, given or not.
   if (behaviour == "allow" || behaviour == "allowAndName" || members.contains("downloadPath"))
     members["downloadPath"] = dir;
+  return json::serialize(changed);
+}
+
+std::string with_upload_dir(const json::object& message, std::string_view dir) {
+  json::object changed = message;
+  json::value* params = changed.if_contains("params");
+  json::value* files =
+      params && params->is_object() ? params->get_object().if_contains("files") : nullptr;
+  if (!files || !files->is_array()) return json::serialize(changed);
+  for (json::value& file : files->get_array()) {
+    if (!file.is_string()) continue;
+    const std::string path(file.get_string());
+    if (!path.starts_with(kUploads)) continue;
+    const std::string name = path.substr(kUploads.size());
+    if (name.find('/') == std::string::npos && name != "..") file = std::string(dir) + "/" + name;
+  }
   return json::serialize(changed);
 }
 

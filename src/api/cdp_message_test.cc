@@ -52,6 +52,19 @@ TEST(CdpMessage, PutsTheSessionsDirectoryInPlaceOfTheClients) {
   EXPECT_EQ(without.at("params").as_object().at("downloadPath"), "/data/s1");
 }
 
+TEST(CdpMessage, LeadsUploadedFilesToTheSessionsOwn) {
+  const auto changed = json::parse(with_upload_dir(
+      json::parse(R"({"id":1,"params":{"nodeId":3,"files":
+          ["/tmp/.uploads/a.csv", "/home/me/b.csv", "/tmp/.uploads/../c", "/tmp/.uploads/.."]}})")
+          .as_object(),
+      "/data/s1"));
+  EXPECT_EQ(json::serialize(changed.at("params").at("files")),
+            R"(["/data/s1/a.csv","/home/me/b.csv","/tmp/.uploads/../c","/tmp/.uploads/.."])");
+  EXPECT_EQ(guard_of("DOM.setFileInputFiles"), Guard::input_files);
+  const auto none = json::parse(R"({"id":1,"params":{}})").as_object();
+  EXPECT_EQ(with_upload_dir(none, "/data/s1"), json::serialize(none));
+}
+
 TEST(CdpMessage, AnswersWithTheIdAndTheFlatSession) {
   const auto command = json::parse(R"({"id":3,"method":"Browser.close","sessionId":"S"})");
   EXPECT_EQ(empty_answer(command.as_object()), R"({"id":3,"result":{},"sessionId":"S"})");
