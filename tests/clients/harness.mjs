@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const binary = process.env.TROUPE_BINARY;
-if (!binary) throw new Error('set TROUPE_BINARY to the troupe binary');
+const binary = process.env.CLIENT_TESTS_BINARY;
+if (!binary) throw new Error('set CLIENT_TESTS_BINARY to the troupe binary');
 
 let passed = 0;
 let failed = 0;

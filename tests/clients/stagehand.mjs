@@ -39,11 +39,13 @@ async function stagehandChecks({ client, baseURL, siteURL }) {
   await check('Stagehand: keep-alive, disconnect, connect again by id', async () => {
     const browser = await browserbase.launch({ apiKey, baseUrl: baseURL, keepAlive: true });
     const session = await running(client);
+    await Stagehand.create({ browser });
     const page = (await browser.context.activePage()) ?? (await browser.context.newPage());
     await page.goto(siteURL);
     await browser.disconnect();
     assert.equal((await client.sessions.retrieve(session.id)).status, 'RUNNING');
     const again = await browserbase.connect({ apiKey, baseUrl: baseURL, sessionId: session.id });
+    await Stagehand.create({ browser: again });
     const urls = await Promise.all((await again.context.pages()).map((one) => one.url()));
     assert.ok(urls.some((url) => url.startsWith(siteURL)), urls.join());
     await again.disconnect();
