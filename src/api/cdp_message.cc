@@ -10,9 +10,6 @@ namespace {
 // Longer names are no methods; they are cut, and then fit none.
 constexpr std::size_t kNameMax = 128;
 
-// Where the Browserbase API puts uploaded files, in its browsers' eyes.
-constexpr std::string_view kUploads = "/tmp/.uploads/";
-
 constexpr std::array<std::string_view, 6> kViewing = {"Page.enable",
                                                       "Page.disable",
                                                       "Page.startScreencast",
@@ -156,7 +153,7 @@ std::string with_download_dir(const json::object& message, std::string_view dir)
   return json::serialize(changed);
 }
 
-std::string with_upload_dir(const json::object& message, std::string_view dir) {
+std::string with_uploads_dir(const json::object& message, std::string_view dir) {
   json::object changed = message;
   json::value* params = changed.if_contains("params");
   json::value* files =
@@ -164,10 +161,12 @@ std::string with_upload_dir(const json::object& message, std::string_view dir) {
   if (!files || !files->is_array()) return json::serialize(changed);
   for (json::value& file : files->get_array()) {
     if (!file.is_string()) continue;
-    const std::string path(file.get_string());
-    if (!path.starts_with(kUploads)) continue;
-    const std::string name = path.substr(kUploads.size());
-    if (name.find('/') == std::string::npos && name != "..") file = std::string(dir) + "/" + name;
+    const std::string_view path = file.get_string();
+    if (!path.starts_with(kUploadsPath)) continue;
+    const std::string_view name = path.substr(kUploadsPath.size());
+    // A plain name: `..` must not lead to the files of others.
+    if (name.empty() || name.find('/') != name.npos || name == "..") continue;
+    file = std::string(dir) + "/" + std::string(name);
   }
   return json::serialize(changed);
 }

@@ -52,17 +52,17 @@ TEST(CdpMessage, PutsTheSessionsDirectoryInPlaceOfTheClients) {
   EXPECT_EQ(without.at("params").as_object().at("downloadPath"), "/data/s1");
 }
 
-TEST(CdpMessage, LeadsUploadedFilesToTheSessionsOwn) {
-  const auto changed = json::parse(with_upload_dir(
-      json::parse(R"({"id":1,"params":{"nodeId":3,"files":
-          ["/tmp/.uploads/a.csv", "/home/me/b.csv", "/tmp/.uploads/../c", "/tmp/.uploads/.."]}})")
-          .as_object(),
-      "/data/s1"));
-  EXPECT_EQ(json::serialize(changed.at("params").at("files")),
-            R"(["/data/s1/a.csv","/home/me/b.csv","/tmp/.uploads/../c","/tmp/.uploads/.."])");
-  EXPECT_EQ(guard_of("DOM.setFileInputFiles"), Guard::input_files);
-  const auto none = json::parse(R"({"id":1,"params":{}})").as_object();
-  EXPECT_EQ(with_upload_dir(none, "/data/s1"), json::serialize(none));
+TEST(CdpMessage, FindsUploadedFilesInTheSessionsDirectory) {
+  const auto command = json::parse(
+      R"({"id":7,"params":{"nodeId":3,"files":["/tmp/.uploads/a b.csv","/home/me/.uploads/c",
+          "/tmp/.uploads/../../x","/tmp/.uploads/..","/tmp/.uploads/",5]}})");
+  const auto changed = json::parse(with_uploads_dir(command.as_object(), "/data/s1"));
+  EXPECT_EQ(changed.at("params").at("nodeId"), 3);
+  EXPECT_EQ(changed.at("params").at("files"),
+            json::parse(R"(["/data/s1/a b.csv","/home/me/.uploads/c","/tmp/.uploads/../../x",
+                            "/tmp/.uploads/..","/tmp/.uploads/",5])"));
+  const auto without = json::parse(R"({"id":1,"params":{"files":"x"}})");
+  EXPECT_EQ(json::parse(with_uploads_dir(without.as_object(), "/data/s1")), without);
 }
 
 TEST(CdpMessage, AnswersWithTheIdAndTheFlatSession) {

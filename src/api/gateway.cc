@@ -337,9 +337,9 @@ bool Gateway::take_guarded(Client& client, Guard guard, const json::object& mess
     return true;
   }
   if (guard == Guard::input_files) {
-    if (!options_.files) return false;
-    const std::string dir = options_.files->upload_dir(client.session_id);
-    client.upstream->queue(net::Opcode::text, with_upload_dir(message, dir));
+    const auto dir = sessions_.uploads_dir(client.session_id);
+    if (!dir) return false;
+    client.upstream->queue(net::Opcode::text, with_uploads_dir(message, *dir));
     return true;
   }
   client.socket->queue(net::Opcode::text, empty_answer(message));

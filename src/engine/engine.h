@@ -19,7 +19,7 @@
 namespace troupe::sessions {
 class ContextStore;
 class Pool;
-}
+}  // namespace troupe::sessions
 
 namespace troupe::engine {
 

@@ -14,8 +14,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr auto kFlushTimeout = std::chrono::seconds(5);
-constexpr auto kDownloadsKept = std::chrono::hours(1);
-constexpr auto kDownloadsCheckEvery = std::chrono::minutes(1);
 
 ChromiumOptions default_shape(const LocalOptions& options) {
   return {.browser = options.browser,
@@ -109,8 +107,8 @@ class ProcessSession final : public ProviderSession {
     if (parts_.forwarder) session.proxy_bytes = parts_.forwarder->proxied_bytes();
   }
 
-  // Downloads of a session that a client drove may be asked for after it; others are moved out of
-  // here by their task.
+  // What a client of the API downloaded it fetches later (SessionFiles); other sessions' files are
+  // moved out of here by their task.
   Async<void> close(Context& ctx, bool) override {
     ended_ = true;
     page_.reset();
@@ -273,28 +271,12 @@ Result<std::vector<std::string>> ProcessSessions::certificate_files(const Sessio
 
 void ProcessSessions::tend(bool short_of_memory) {
   spares_.tend(short_of_memory);
-  drop_old_downloads();
   if (running_.empty()) return;
   const auto usage = usage_of_groups();
   for (ProcessSession* session : running_) {
     const auto found = usage.find(session->group());
     if (found != usage.end()) session->note_usage(found->second);
     session->hold_to_limits(options_);
-  }
-}
-
-void ProcessSessions::drop_old_downloads() {
-  if (clock_.now() - downloads_checked_ < kDownloadsCheckEvery) return;
-  downloads_checked_ = clock_.now();
-  std::set<std::string> in_use;
-  for (const ProcessSession* session : running_) in_use.insert(session->id());
-  const auto oldest = fs::file_time_type::clock::now() - kDownloadsKept;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(options_.data_dir + "/downloads", error)) {
-    std::error_code ignored;
-    if (!in_use.contains(entry.path().filename().string()) &&
-        entry.last_write_time(ignored) < oldest && !ignored)
-      fs::remove_all(entry.path(), ignored);
   }
 }
 

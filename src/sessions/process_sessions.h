@@ -37,7 +37,6 @@ class ProcessSessions final {
   Async<Prepared> prepare(Context& ctx, SessionSpec spec);
   Async<Prepared> launch(Context& ctx, SessionSpec spec, ProfileFolder profile);
   Result<std::vector<std::string>> certificate_files(const SessionSpec& spec) const;
-  void drop_old_downloads();
 
   Clock& clock_;
   asio::any_io_executor executor_;
@@ -45,7 +44,6 @@ class ProcessSessions final {
   LocalOptions options_;
   ProcessSpares spares_;
   std::set<ProcessSession*> running_;
-  SteadyTime downloads_checked_{};
 };
 
 }  // namespace troupe::sessions
