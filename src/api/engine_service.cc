@@ -2,6 +2,7 @@
 #include "api/server.h"
 #include "engine/engine.h"
 #include "sessions/pool.h"
+#include "sessions/session_files.h"
 #include "workflows/catalogue.h"
 #include "workflows/definition.h"
 
@@ -62,6 +63,13 @@ class EngineSessions final : public SessionService {
   }
   Result<std::string> downloads_dir(const std::string& session_id) override {
     return engine_.pool().downloads_dir(session_id);
+  }
+  Result<std::string> uploads_dir(const std::string& session_id) override {
+    // A session whose browser is elsewhere sees no folder of this machine.
+    TRY_VOID(engine_.pool().downloads_dir(session_id));
+    sessions::SessionFiles* files = engine_.stores().files;
+    if (!files) return fail(Errc::unsupported, "files: not offered by this service");
+    return files->upload_dir(session_id);
   }
   Result<SessionSpec> spec(const std::string& session_id) const override {
     return engine_.pool().spec(session_id);

@@ -335,6 +335,12 @@ bool Gateway::take_guarded(Client& client, Guard guard, const json::object& mess
     client.upstream->queue(net::Opcode::text, with_download_dir(message, *dir));
     return true;
   }
+  if (guard == Guard::input_files) {
+    const auto dir = sessions_.uploads_dir(client.session_id);
+    if (!dir) return false;
+    client.upstream->queue(net::Opcode::text, with_uploads_dir(message, *dir));
+    return true;
+  }
   client.socket->queue(net::Opcode::text, empty_answer(message));
   if (client.keep_alive) {
     client.close_text = "Browser.close: the session stays";

@@ -61,7 +61,8 @@ ApiServer::ApiServer(Services services, AccessRules access, asio::any_io_executo
     : services_(std::move(services)),
       access_(std::move(access)),
       gateway_(services_.sessions, services_.clock, std::move(executor), services_.log, access_,
-               gateway_options(services_.settings)) {
+               gateway_options(services_.settings)),
+      devtools_(services_.sessions) {
   services_.gateway = &gateway_;
   const Settings& settings = services_.settings;
   if (settings.browserbase_api_key.empty()) return;
@@ -152,6 +153,8 @@ Async<net::HttpResponse> ApiServer::perform(Context& ctx, Exchange& exchange) {
   const Operation* operation = exchange.route.operation;
   if (!operation && net::wants_websocket(request))
     co_return co_await gateway_.connect(ctx, exchange.request);
+  if (!operation && request.path.starts_with(DevtoolsFrontend::kPrefix) && !access_.is_locked())
+    co_return co_await devtools_.file(ctx, request);
   if (!operation || operation->access == Access::key) {
     CO_TRY(exchange.key_name, access_.check(request));
   }

@@ -56,6 +56,8 @@ class SessionService {
   virtual Async<void> end(Context& ctx, std::string session_id, EndReason reason) = 0;
   virtual Async<std::string> endpoint(Context& ctx, std::string session_id) = 0;
   virtual Result<std::string> downloads_dir(const std::string& session_id) = 0;
+  /// Where files that were uploaded for the session are. Errors: those of downloads_dir.
+  virtual Result<std::string> uploads_dir(const std::string& session_id) = 0;
   virtual Result<SessionSpec> spec(const std::string& session_id) const = 0;
   /// `clients` came (or left, if negative); `more` traffic since the last call.
   virtual void count(const std::string& session_id, int clients, const Session::Counters& more) = 0;

@@ -10,7 +10,6 @@
 #include "sessions/certificate_store.h"
 #include "sessions/context_store.h"
 #include "sessions/extension_store.h"
-#include "sessions/session_shape.h"
 
 namespace troupe::api {
 namespace {
@@ -63,17 +62,10 @@ Result<void> check_references(const Services& services, const SessionSpec& spec)
   return {};
 }
 
-// With the addresses that a CDP client needs, while it runs and if it has any.
+// With the addresses that a CDP client needs, while it has any.
 json::object with_connection(const Call& call, const Session& session) {
   json::object object = session_object(session);
-  const Services& services = call.services;
-  if (session.state != SessionState::running || !services.gateway) return object;
-  const auto spec = services.sessions.spec(session.id);
-  const bool connectable = session.provider != "local" || (spec && sessions::is_listening(*spec));
-  if (!connectable) return object;
-  object["connectUrl"] = services.gateway->connect_url(call.request, session);
-  object["signingKey"] = services.gateway->signing_key(session);
-  object["seleniumRemoteUrl"] = Gateway::base_url(call.request, "http") + "/webdriver";
+  call.services.gateway->add_connection(object, call.request, session);
   return object;
 }
 

@@ -26,7 +26,7 @@ export const answered = new Set();
 /** What is wrong with an answer; undefined when nothing is. */
 function fault(operation, status, type, body) {
   if (status >= 400) {
-    if (type !== 'application/json') return `is ${type}, not JSON`;
+    if (operation && type !== 'application/json') return `is ${type}`;
     return isError(JSON.parse(body)) ? undefined : ajv.errorsText(isError.errors);
   }
   const answer = operation.answers[status];
@@ -41,7 +41,8 @@ function fault(operation, status, type, body) {
 /** A `fetch` that takes note of every answer. */
 export function checkedFetch() {
   return async (url, options = {}) => {
-    const response = await fetch(url, options);
+    // The SDK sends forms as a stream, for which the fetch of Node wants to be told so.
+    const response = await fetch(url, { duplex: 'half', ...options });
     const method = (options.method ?? 'GET').toUpperCase();
     const { pathname } = new URL(url);
     const operation = operations.find((one) => one.method === method && one.pattern.test(pathname));

@@ -45,6 +45,7 @@ test('finds one open page, navigates, and opens more', () =>
     assert.equal(browser.contexts().length, 1);
     await page.goto(`${site.url}/results?search_query=comedy`);
     assert.match(await page.title(), /comedy/i);
+    await page.getByRole('button', { name: 'Accept all' }).click();
     await page.locator('a[href^="/watch"]').first().click();
     await page.waitForURL(/\/watch\?v=/);
 

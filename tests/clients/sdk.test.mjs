@@ -1,7 +1,9 @@
 // The official SDK against `troupe serve`: every call that Troupe offers, and what it refuses.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -283,6 +285,32 @@ describe('fetch and search', () => {
     assert.equal((await client.fetchAPI.create({ url, allowRedirects: true })).statusCode, 200);
   });
 
+  test('search asks the search service that is set', async () => {
+    const asked = [];
+    const answers = createServer((request, reply) => {
+      asked.push(request.url);
+      const results = [1, 2, 3].map((n) => ({ url: `http://films/${n}`, title: `Film ${n}` }));
+      reply.setHeader('Content-Type', 'application/json').end(JSON.stringify({ results }));
+    });
+    await once(answers.listen(0, '127.0.0.1'), 'listening');
+    const { port } = answers.address();
+    const searching = await startService({
+      TROUPE_SEARCH_URL: `http://127.0.0.1:${port}/search?q={query}`,
+    });
+    try {
+      const found = await clientWith({ baseURL: searching.url }).search.web({
+        query: 'silent & short',
+        numResults: 2,
+      });
+      assert.equal(found.query, 'silent & short');
+      assert.deepEqual(found.results.map((one) => one.title), ['Film 1', 'Film 2']);
+      assert.equal(new URL(asked[0], searching.url).searchParams.get('q'), 'silent & short');
+    } finally {
+      await searching.stop();
+      answers.close();
+    }
+  });
+
   test('search says that no search service is set', async () => {
     const refused = await refusal(client.search.web({ query: 'films' }));
     assert.ok([402, 501].includes(refused.status), refused.message);
@@ -340,6 +368,7 @@ describe('the contract', () => {
       'GET /v1/projects/{id}',
       'GET /v1/projects/{id}/usage',
       'POST /v1/fetch',
+      'POST /v1/search',
     ];
     assert.deepEqual(
       offered.filter((name) => !answered.has(name)),
