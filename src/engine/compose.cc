@@ -50,14 +50,6 @@ Result<void> open_stores(Parts& parts, const Settings& settings) {
   return {};
 }
 
-std::function<Result<std::string>(const std::string&)> certificate_files(
-    const sessions::CertificateStore& store) {
-  return [&store](const std::string& id) -> Result<std::string> {
-    TRY(const auto certificate, store.find(id));
-    return certificate.file;
-  };
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::create(asio::any_io_executor executor, Settings settings,
