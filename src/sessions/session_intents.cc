@@ -223,6 +223,7 @@ struct SessionIntents::Journal {
     if (error) return storage_error(dir, error.message());
     Opened opened;
     TRY(opened.install_id, read_or_make_install_id(dir));
+    if (fd >= 0) read_journal(path, opened.inherited);  // of an open() whose caller left early
     const auto foreign = foreign_journals(dir, path);
     for (const auto& journal : foreign)
       if (journal->fd >= 0) read_journal(journal->path, opened.inherited);
