@@ -144,6 +144,7 @@ asio::awaitable<Exchange> exchange(Context& ctx, Wire& wire, const HttpCall& cal
                                    int header_bytes_max) {
   Exchange result;
   const Interruption interruption(ctx, [&wire] { wire.close(); });
+  if (call.on_sending) call.on_sending();
   // A server may refuse while the request is still being sent: its answer counts, not the broken
   // pipe.
   const auto write_error = co_await wire.write(bytes);

@@ -16,6 +16,9 @@ struct HttpCall {
   Headers headers;
   std::string body;
   std::int64_t response_bytes_max = 16 << 20;
+  /// Called each time before the first byte of the request is sent. A call that failed without it
+  /// had no effect on the server.
+  std::function<void()> on_sending;
 };
 
 struct HttpReply {
