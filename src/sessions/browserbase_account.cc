@@ -233,11 +233,12 @@ void BrowserbaseAccount::release(std::string id, std::string provider_id) {
   scope_.spawn("session release", dispose(std::move(id), std::move(provider_id), true));
 }
 
-// Asks for the end first and now and then, looks whether it came in between.
+// Asks for the end and looks whether it came, in turns: an answer of the one may be of no use
+// (refused for a session that has ended) or never come.
 Async<bool> BrowserbaseAccount::is_ended(Context& ctx, const std::string& provider_id,
                                          int attempt) {
   Context limited = ctx.with_timeout(std::chrono::seconds(20), "browserbase release");
-  auto answer = attempt % 4 == 0 ? co_await client_->release_session(limited, provider_id)
+  auto answer = attempt % 2 == 0 ? co_await client_->release_session(limited, provider_id)
                                  : co_await client_->get_session(limited, provider_id);
   if (answer) co_return !answer->is_live();
   const Errc code = answer.error().code;
@@ -266,8 +267,7 @@ asio::awaitable<void> BrowserbaseAccount::dispose(std::string id, std::string pr
       is_over = found && !*found && clock_.now() - began >= options_.search_for;
     }
     if (!provider_id.empty()) {
-      const auto ended = co_await is_ended(ctx, provider_id, attempt);
-      if (ended) ++attempt;
+      const auto ended = co_await is_ended(ctx, provider_id, attempt++);
       if (!ended) error = ended.error();
       is_over = ended && *ended;
     }
