@@ -217,11 +217,12 @@ asio::awaitable<void> Pool::watch(std::shared_ptr<Entry> entry) {
   Context ctx = base.with_cancel(entry->watch_stop);
   const auto died = co_await entry->session->lost().wait(ctx);
   if (!died) co_return;
-  entry->info.end_reason = EndReason::crashed;
+  const EndReason reason = entry->session->lost_as();
+  entry->info.end_reason = reason;
   entry->lose(entry->session->lost_reason(), true);
   if (entry->leased) co_return;  // its holder notices and gives it back
   Context cleanup = base.with_timeout(kReleaseTimeout, "session release");
-  (void)co_await end(cleanup, entry, false, EndReason::crashed);
+  (void)co_await end(cleanup, entry, false, reason);
 }
 
 asio::awaitable<void> Pool::give_back(std::shared_ptr<Entry> entry) {
