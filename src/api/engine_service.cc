@@ -1,6 +1,7 @@
 // The seams of service.h over the engine.
 #include "api/server.h"
 #include "engine/engine.h"
+#include "sessions/pool.h"
 #include "workflows/catalogue.h"
 #include "workflows/definition.h"
 
@@ -52,6 +53,28 @@ class EngineSessions final : public SessionService {
   std::vector<Session> list() const override { return engine_.sessions(false); }
   Async<void> release(Context& ctx, std::string session_id) override {
     return engine_.release_session(ctx, std::move(session_id));
+  }
+  Async<void> end(Context& ctx, std::string session_id, EndReason reason) override {
+    return engine_.release_session(ctx, std::move(session_id), reason);
+  }
+  Async<std::string> endpoint(Context& ctx, std::string session_id) override {
+    return engine_.pool().endpoint(ctx, std::move(session_id));
+  }
+  Result<std::string> downloads_dir(const std::string& session_id) override {
+    return engine_.pool().downloads_dir(session_id);
+  }
+  Result<SessionSpec> spec(const std::string& session_id) const override {
+    return engine_.pool().spec(session_id);
+  }
+  void count(const std::string& session_id, int clients, const Session::Counters& more) override {
+    if (clients != 0) engine_.pool().count_client(session_id, clients);
+    engine_.pool().count_traffic(session_id, more);
+  }
+  std::shared_ptr<void> on_ended(std::function<void(const std::string&)> listener) override {
+    auto handle = engine_.events().listen([listener](const observe::EventRecord& event) {
+      if (event.type == "session.ended") listener(event.ids.session);
+    });
+    return handle.handler;
   }
 
  private:

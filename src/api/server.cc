@@ -3,6 +3,7 @@
 #include "api/operations.h"
 #include "api/request_ids.h"
 #include "api/router.h"
+#include "net/websocket_handshake.h"
 
 namespace troupe::api {
 
@@ -44,10 +45,26 @@ net::HttpServerOptions server_options(const Settings& settings, std::string host
   return options;
 }
 
+GatewayOptions gateway_options(const Settings& settings) {
+  GatewayOptions options;
+  if (!settings.data_dir.empty()) options.recordings_dir = settings.data_dir + "/recordings";
+  return options;
+}
+
 }  // namespace
 
-ApiServer::ApiServer(Services services, AccessRules access)
-    : services_(std::move(services)), access_(std::move(access)) {}
+ApiServer::ApiServer(Services services, AccessRules access, asio::any_io_executor executor)
+    : services_(std::move(services)),
+      access_(std::move(access)),
+      gateway_(services_.sessions, services_.clock, std::move(executor), services_.log, access_,
+               gateway_options(services_.settings)) {
+  services_.gateway = &gateway_;
+  const Settings& settings = services_.settings;
+  if (settings.browserbase_api_key.empty()) return;
+  Upstream::Options options{.base_url = settings.browserbase_base_url,
+                            .api_key = settings.browserbase_api_key};
+  upstream_ = std::make_unique<Upstream>(std::move(options), net::HttpClient::create());
+}
 
 ApiServer::~ApiServer() = default;
 
@@ -55,7 +72,8 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Services services,
                                                     asio::any_io_executor executor,
                                                     std::string host, int port) {
   TRY(auto access, AccessRules::create(services.settings.api_keys, host));
-  std::unique_ptr<ApiServer> server(new ApiServer(std::move(services), std::move(access)));
+  std::unique_ptr<ApiServer> server(
+      new ApiServer(std::move(services), std::move(access), executor));
   TRY_VOID(server->listen(std::move(executor), std::move(host), port));
   return server;
 }
@@ -80,7 +98,11 @@ Result<void> ApiServer::listen(asio::any_io_executor executor, std::string host,
 
 Async<void> ApiServer::stop(Context& ctx) {
   stopping_.cancel(fail(Errc::draining, "service: is shutting down"));
-  co_return co_await server_->stop(ctx);
+  gateway_.stop();
+  auto stopped = co_await server_->stop(ctx);
+  Context last = ctx.for_cleanup(std::chrono::seconds(2), "gateway: its last clients");
+  CO_TRY_VOID(co_await gateway_.join(last));
+  co_return stopped;
 }
 
 asio::awaitable<net::HttpResponse> ApiServer::handle(ApiServer& server, Context& ctx,
@@ -116,9 +138,13 @@ Async<net::HttpResponse> ApiServer::perform(Context& ctx, Exchange& exchange) {
   const net::HttpRequest& request = exchange.request;
   exchange.route = find_route(request.method, request.target);
   const Operation* operation = exchange.route.operation;
+  if (!operation && net::wants_websocket(request))
+    co_return co_await gateway_.connect(ctx, exchange.request);
   if (!operation || operation->access == Access::key) {
     CO_TRY(exchange.key_name, access_.check(request));
   }
+  if (auto route = way_upstream(request))
+    co_return co_await upstream_->forward(ctx, request, std::move(*route));
   if (operation) {
     std::string bug;
     try {
@@ -135,6 +161,12 @@ Async<net::HttpResponse> ApiServer::perform(Context& ctx, Exchange& exchange) {
   exchange.status = 405;
   co_return fail(Errc::invalid_argument,
                  "method: " + request.method + " is not one of " + exchange.route.allow);
+}
+
+std::optional<UpstreamRoute> ApiServer::way_upstream(const net::HttpRequest& request) const {
+  if (!upstream_) return std::nullopt;
+  const bool gateway = services_.settings.provider == "browserbase";
+  return upstream_route(request.target, gateway, services_.sessions);
 }
 
 Async<net::HttpResponse> ApiServer::call(Context& ctx, Exchange& exchange) {

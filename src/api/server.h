@@ -5,7 +5,9 @@
 #include <string>
 
 #include "api/access_rules.h"
+#include "api/gateway.h"
 #include "api/service.h"
+#include "api/upstream.h"
 #include "base/random.h"
 #include "net/http_server.h"
 
@@ -27,17 +29,19 @@ class ApiServer final {
   ~ApiServer();
 
   int port() const { return server_->port(); }
+  Gateway& gateway() { return gateway_; }
   /// Ends event streams, lets running requests end until the context's deadline, then cancels them.
   Async<void> stop(Context& ctx);
 
  private:
-  explicit ApiServer(Services services, AccessRules access);
+  ApiServer(Services services, AccessRules access, asio::any_io_executor executor);
   Result<void> listen(asio::any_io_executor executor, std::string host, int port);
   static asio::awaitable<net::HttpResponse> handle(ApiServer& server, Context& ctx,
                                                    net::HttpRequest request);
   struct Exchange;
   Async<net::HttpResponse> perform(Context& ctx, Exchange& exchange);
   Async<net::HttpResponse> call(Context& ctx, Exchange& exchange);
+  std::optional<UpstreamRoute> way_upstream(const net::HttpRequest& request) const;
   net::HttpResponse finish(Exchange& exchange, Result<net::HttpResponse> result) const;
   void write_log(const Exchange& exchange, int status, const Error* error) const;
 
@@ -45,8 +49,10 @@ class ApiServer final {
   std::shared_ptr<void> adapters_;
   Services services_;
   AccessRules access_;
+  std::unique_ptr<Upstream> upstream_;  ///< Null: no key for the real Browserbase.
   Random random_ = Random::from_system();
   CancelSource stopping_;
+  Gateway gateway_;
   std::unique_ptr<net::HttpServer> server_;
 };
 

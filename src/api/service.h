@@ -49,6 +49,16 @@ class SessionService {
   virtual std::vector<Session> list()
       const = 0;  ///< Ended ones too, as long as they are remembered.
   virtual Async<void> release(Context& ctx, std::string session_id) = 0;
+
+  // For the CDP gateway; meaning and errors as in sessions::Pool.
+  virtual Async<void> end(Context& ctx, std::string session_id, EndReason reason) = 0;
+  virtual Async<std::string> endpoint(Context& ctx, std::string session_id) = 0;
+  virtual Result<std::string> downloads_dir(const std::string& session_id) = 0;
+  virtual Result<SessionSpec> spec(const std::string& session_id) const = 0;
+  /// `clients` came (or left, if negative); `more` traffic since the last call.
+  virtual void count(const std::string& session_id, int clients, const Session::Counters& more) = 0;
+  /// Called with the id of each session that ended, while the handle lives.
+  virtual std::shared_ptr<void> on_ended(std::function<void(const std::string&)> listener) = 0;
 };
 
 /// Workflows and sites by name. Names only: the API reads no files that a client names.
@@ -63,6 +73,8 @@ class Library {
   virtual Result<Workflow> parse(const json::object& document) const = 0;
 };
 
+class Gateway;
+
 /// All of them. What is referred to lives longer than the server.
 struct Services {
   RunService& runs;
@@ -72,6 +84,7 @@ struct Services {
   observe::Log& log;
   const Settings& settings;
   std::function<std::vector<engine::Check>()> readiness;
+  Gateway* gateway = nullptr;  ///< The server's own; never null in a handler.
 };
 
 }  // namespace troupe::api

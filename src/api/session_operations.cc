@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "api/gateway.h"
 #include "api/operations.h"
 
 namespace troupe::api {
@@ -148,9 +149,7 @@ Async<net::HttpResponse> create_session(Context& ctx, const Call& call) {
   CO_TRY(auto spec, session_spec(call.body, call.services.settings));
   CO_TRY(const auto session, co_await call.services.sessions.create(ctx, std::move(spec)));
   json::object object = session_object(session, call.services.settings);
-  // Only its creator learns how to connect to it.
-  if (!session.connect_url.empty()) object["connectUrl"] = session.connect_url;
-  if (!session.auth_token.empty()) object["signingKey"] = session.auth_token;
+  call.services.gateway->add_connection(object, call.request, session);
   net::HttpResponse response = json_response(object, 201);
   response.headers.emplace_back("Location", "/v1/sessions/" + session.id);
   co_return response;
@@ -176,7 +175,9 @@ Async<net::HttpResponse> list_sessions(Context&, const Call& call) {
 
 Async<net::HttpResponse> get_session(Context&, const Call& call) {
   CO_TRY(const auto session, call.services.sessions.find(call.path_values[0]));
-  co_return json_response(session_object(session, call.services.settings));
+  json::object object = session_object(session, call.services.settings);
+  call.services.gateway->add_connection(object, call.request, session);
+  co_return json_response(object);
 }
 
 Async<net::HttpResponse> update_session(Context& ctx, const Call& call) {

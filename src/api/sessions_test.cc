@@ -19,15 +19,16 @@ Session sample(std::string id = "s1") {
   session.created_at = WallTime(std::chrono::seconds(1'790'000'000));
   session.started_at = session.created_at;
   session.expires_at = session.created_at + std::chrono::minutes(30);
-  session.connect_url = "ws://127.0.0.1:1/devtools?token=secret-token";
-  session.auth_token = "secret-token";
   return session;
 }
 
 using SessionsTest = ApiTest;
 
-TEST_F(SessionsTest, CreateSpeaksBrowserbaseAndTellsOnlyTheCreatorHowToConnect) {
+TEST_F(SessionsTest, CreateSpeaksBrowserbaseAndTellsHowToConnect) {
   SessionSpec spec;
+  SessionSpec connectable;
+  connectable.connectable = true;
+  EXPECT_CALL(sessions_, spec).WillRepeatedly(Return(Result<SessionSpec>(connectable)));
   EXPECT_CALL(sessions_, create).WillOnce([&](Context&, SessionSpec given) {
     spec = std::move(given);
     return ready_session(sample());
@@ -48,9 +49,11 @@ TEST_F(SessionsTest, CreateSpeaksBrowserbaseAndTellsOnlyTheCreatorHowToConnect) 
                            "status", "proxyBytes", "keepAlive", "region"})
     EXPECT_TRUE(body.as_object().contains(name)) << name;
   EXPECT_EQ(body.at("status"), "RUNNING");
-  EXPECT_EQ(body.at("signingKey"), "secret-token");
-  EXPECT_THAT(get("/v1/sessions/s1").body, Not(HasSubstr("secret-token")));
-  EXPECT_THAT(get("/v1/sessions").body, Not(HasSubstr("secret-token")));
+  const std::string key(body.at("signingKey").as_string());
+  EXPECT_EQ(body.at("connectUrl").as_string(),
+            "ws://127.0.0.1:" + std::to_string(server_->port()) + "/?signingKey=" + key);
+  EXPECT_THAT(get("/v1/sessions/s1").body, HasSubstr(key));
+  EXPECT_THAT(get("/v1/sessions").body, Not(HasSubstr(key)));
   EXPECT_EQ(spec.timeout, std::chrono::seconds(60));
   EXPECT_EQ(spec.viewport_width, 800);
   EXPECT_EQ(spec.viewport_height, 600);

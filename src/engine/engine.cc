@@ -401,9 +401,10 @@ std::vector<Session> Engine::sessions(bool active_only) const {
   return impl_->pool.list(active_only);
 }
 
-Async<void> Engine::release_session(Context& ctx, std::string session_id) {
-  co_return co_await impl_->pool.release(ctx, std::move(session_id), EndReason::released);
+Async<void> Engine::release_session(Context& ctx, std::string session_id, EndReason reason) {
+  co_return co_await impl_->pool.release(ctx, std::move(session_id), reason);
 }
+sessions::Pool& Engine::pool() { return impl_->pool; }
 
 observe::EventBus& Engine::events() { return impl_->events; }
 observe::Log& Engine::log() { return *impl_->parts.log; }

@@ -15,6 +15,10 @@
 #include "troupe/settings.hpp"
 #include "workflows/catalogue.h"
 
+namespace troupe::sessions {
+class Pool;
+}
+
 namespace troupe::engine {
 
 struct Parts;
@@ -51,7 +55,10 @@ class Engine final {
   Async<Session> create_session(Context& ctx, SessionSpec spec);
   Result<Session> session(const std::string& session_id) const;
   std::vector<Session> sessions(bool active_only) const;
-  Async<void> release_session(Context& ctx, std::string session_id);
+  Async<void> release_session(Context& ctx, std::string session_id,
+                              EndReason reason = EndReason::released);
+  /// For the CDP gateway: addresses, clients and traffic of sessions.
+  sessions::Pool& pool();
 
   observe::EventBus& events();
   observe::Log& log();

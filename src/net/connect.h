@@ -10,6 +10,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/async.h"
@@ -53,9 +54,15 @@ Async<std::unique_ptr<tcp::socket>> connect_tcp(Context& ctx, std::string host, 
 /// Errors: storage_failed (file not readable).
 Result<std::shared_ptr<asio::ssl::context>> make_tls_context(const std::string& ca_file);
 
-/// TCP, then a handshake with SNI that verifies chain and name.
-/// Errors: as connect_tcp, tls_error.
+/// The same through a proxy (CONNECT); it looks the name up. With no proxy: connect_tcp.
+/// Errors: as connect_tcp, for the proxy; network_error (it refuses, or answers no HTTP).
+Async<std::unique_ptr<tcp::socket>> connect_through(Context& ctx, std::optional<Url> proxy,
+                                                    std::string host, std::string port);
+
+/// TCP, directly or through a proxy, then a handshake with SNI that verifies chain and name.
+/// Errors: as connect_through, tls_error.
 Async<std::unique_ptr<TlsStream>> connect_tls(Context& ctx, asio::ssl::context& tls,
-                                              std::string host, std::string port);
+                                              std::string host, std::string port,
+                                              std::optional<Url> proxy = {});
 
 }  // namespace troupe::net

@@ -1,5 +1,5 @@
 // An HTTP/1.1 client: one request, one response, over plain or TLS connections, kept alive and
-// reused by origin. Deadlines cover the body. Follows no redirects, uses no proxy.
+// reused by origin. Deadlines cover the body. Follows no redirects. A proxy is used if it is told.
 #pragma once
 
 #include <memory>
@@ -7,6 +7,7 @@
 
 #include "base/async.h"
 #include "net/http_server.h"
+#include "net/proxy.h"
 
 namespace troupe::net {
 
@@ -35,6 +36,7 @@ struct HttpClientOptions {
   std::size_t idle_per_origin = 8;
   Duration idle_timeout = std::chrono::seconds(30);
   int header_bytes_max = 64 << 10;
+  ProxyRules proxy;  ///< See proxy_rules(proxy_environment()); none by itself.
 };
 
 /// Threads: engine.

@@ -8,9 +8,13 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <list>
 
+#include "net/byte_stream.h"
+#include "net/listen.h"
 #include "net/problem.h"
 #include "net/request_parser.h"
 #include "net/response_head.h"
+#include "net/websocket.h"
+#include "net/websocket_handshake.h"
 
 namespace troupe::net {
 namespace {
@@ -84,7 +88,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
 
  private:
   friend class ChunkWriter;
-  enum class Phase { idle, reading, handling, writing, lingering };
+  enum class Phase { idle, reading, handling, writing, lingering, upgraded };
 
   asio::awaitable<bool> read_request();
   asio::awaitable<bool> read_more();
@@ -93,6 +97,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   asio::awaitable<bool> send_whole(HttpResponse response, bool keep);
   asio::awaitable<bool> send_stream(HttpResponse response, bool keep);
   asio::awaitable<bool> send(std::string_view head, std::string_view body = {});
+  asio::awaitable<void> upgrade(HttpResponse response, std::string head);
   asio::awaitable<void> refuse(int status, Error error);
   asio::awaitable<void> linger();
   void enter(Phase phase, Duration limit);
@@ -110,7 +115,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   std::list<Connection*>::iterator place_;
   Phase phase_ = Phase::idle;
   SteadyTime deadline_ = SteadyTime::max();
-  CancelSource cancel_;  // of the request that is being handled
+  WebSocket* websocket_ = nullptr;  // while upgraded: it has the socket
+  CancelSource cancel_;             // of the request that is being handled
   std::uint64_t request_ = 0;
   bool refused_ = false;
   bool timed_out_ = false;
@@ -202,6 +208,7 @@ void Connection::enter(Phase phase, Duration limit) {
 }
 
 void Connection::close() {
+  if (websocket_) websocket_->abort();
   boost::system::error_code ignored;
   socket_.close(ignored);
 }
@@ -216,6 +223,7 @@ void Connection::sweep(SteadyTime now) {
     seen_by_sweep_ = true;
     return;
   }
+  if (phase_ == Phase::upgraded) return;
   if (now < deadline_) return;
   timed_out_ = true;
   boost::system::error_code ignored;
@@ -336,8 +344,20 @@ asio::awaitable<bool> Connection::answer() {
   HttpRequest request = parser_.take();
   request.remote_address = remote_address_;
   Context ctx = request_context().with_timeout(shared_->options.handler_timeout, "request");
+  HttpRequest handshake;
+  if (wants_websocket(request)) handshake = {.method = request.method, .headers = request.headers};
   HttpResponse response = co_await call_handler(ctx, std::move(request));
   end_watch();
+  if (response.upgrade) {
+    const auto checked = check_handshake(handshake);
+    if (checked) {
+      std::string head = handshake_answer(handshake, response.headers);
+      co_await upgrade(std::move(response), std::move(head));
+      co_return false;
+    }
+    response = error_response(checked.error(), 400);
+    co_return co_await send_whole(std::move(response), false);
+  }
   const bool keep = parser_.keep_alive() && !shared_->stopping;
   if (response.stream && !has_no_body(response.status))
     co_return co_await send_stream(std::move(response), keep);
@@ -391,6 +411,36 @@ asio::awaitable<bool> Connection::send_stream(HttpResponse response, bool keep) 
   if (!chunked) co_return false;
   const bool ended = co_await send("0\r\n\r\n");
   co_return ended&& keep && !shared_->stopping;
+}
+
+// The WebSocket takes the socket, and what the client sent right behind its request.
+asio::awaitable<void> Connection::upgrade(HttpResponse response, std::string head) {
+  const bool sent = co_await send(head);
+  if (!sent) co_return;
+  phase_ = Phase::upgraded;
+  const auto rest = buffer_.data();
+  std::string early(static_cast<const char*>(rest.data()), rest.size());
+  buffer_.clear();
+  buffer_.shrink_to_fit();
+  WebSocket websocket(shared_->executor, *shared_->clock, make_byte_stream(std::move(socket_)),
+                      WebSocketRole::server, std::move(early));
+  websocket_ = &websocket;
+  Context ctx = request_context();
+  bool broken = false;
+  try {
+    co_await response.upgrade(ctx, websocket);
+  } catch (const std::exception&) {
+    broken = true;
+  }
+  if (websocket.is_open()) websocket.close(broken ? 1011 : 1000, {});
+  // The peer's close frame is still to come; the wait for it is limited.
+  Context unbounded(*shared_->clock, shared_->executor);
+  while (websocket.next()) {
+    const auto received = co_await websocket.receive(unbounded);
+    if (!received) break;
+  }
+  (void)co_await websocket.ended(unbounded);
+  websocket_ = nullptr;
 }
 
 asio::awaitable<bool> Connection::send(std::string_view head, std::string_view body) {
@@ -514,32 +564,6 @@ class BeastServer final : public HttpServer {
   int port_ = 0;
 };
 
-Result<void> listen(tcp::acceptor& acceptor, const HttpServerOptions& options) {
-  boost::system::error_code error;
-  const std::string host = options.host == "localhost" ? "127.0.0.1" : options.host;
-  const auto address = asio::ip::make_address(host, error);
-  if (error)
-    return fail(Errc::invalid_argument, "host: '" + options.host + "' is not an IP address", {},
-                "use 127.0.0.1 for this machine only, 0.0.0.0 for all interfaces");
-  if (options.port < 0 || options.port > 65535)
-    return fail(Errc::invalid_argument,
-                "port: " + std::to_string(options.port) + " is not in 0..65535");
-  const tcp::endpoint endpoint(address, static_cast<unsigned short>(options.port));
-  acceptor.open(endpoint.protocol(), error);
-  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error) acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(1'024, error);
-  if (!error) return {};
-  const std::string where = options.host + ":" + std::to_string(options.port);
-  if (error == asio::error::address_in_use)
-    return fail(Errc::unavailable, "http server: address " + where + " is in use", {},
-                "stop the other program, or choose another port (0 takes any free one)");
-  if (error == asio::error::access_denied)
-    return fail(Errc::permission_denied, "http server: not allowed to listen on " + where, {},
-                "choose a port above 1023");
-  return fail(Errc::unavailable, "http server: cannot listen on " + where + ": " + error.message());
-}
-
 }  // namespace
 
 std::string_view HttpRequest::header(std::string_view name) const {
@@ -558,7 +582,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(asio::any_io_executor exec
                                                       HttpServerOptions options,
                                                       HttpHandler handler) {
   auto shared = std::make_shared<Shared>(executor, clock, std::move(options), std::move(handler));
-  TRY_VOID(listen(shared->acceptor, shared->options));
+  TRY_VOID(listen(shared->acceptor, shared->options.host, shared->options.port));
   return std::unique_ptr<HttpServer>(std::make_unique<BeastServer>(std::move(shared)));
 }
 

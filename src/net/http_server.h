@@ -39,6 +39,8 @@ class BodyWriter {
   virtual Async<void> write(Context& ctx, std::string piece) = 0;
 };
 
+class WebSocket;
+
 struct HttpResponse {
   int status = 200;
   std::string content_type = "application/json";
@@ -46,6 +48,9 @@ struct HttpResponse {
   Headers headers;
   /// Instead of `body`: called after the headers went out, unless the request was HEAD.
   std::function<asio::awaitable<void>(Context&, BodyWriter&)> stream;
+  /// Instead of all of these but `headers`: answers with 101 and calls this with the WebSocket,
+  /// which ends with it. A request that is no proper handshake gets 400 (net/websocket.h).
+  std::function<asio::awaitable<void>(Context&, WebSocket&)> upgrade;
 };
 
 /// The context is cancelled when the client goes away, and at the end of stop(). An exception is

@@ -19,6 +19,7 @@ std::string milliseconds_text(std::chrono::milliseconds value) {
 // One session from the moment it runs until it has ended.
 struct PoolEntry {
   Session info;
+  SessionSpec spec;
   std::unique_ptr<ProviderSession> session;
   bool leased = false;
   bool ending = false;
@@ -27,6 +28,7 @@ struct PoolEntry {
   Error lost_reason;
   Timer expiry;
   Timer idle;
+  SteadyTime used_at;  ///< By a CDP client.
   CancelSource watch_stop;
 
   /// Tells the holder. A failure is kept as the session's error; the first stays.
@@ -157,6 +159,9 @@ Async<std::shared_ptr<Pool::Entry>> Pool::open(Context& ctx, SessionSpec asked, 
   info.auth_token = secure_token(24);
   info.run_id = std::move(run_id);
   info.task_id = std::move(task_id);
+  info.keep_alive = spec.keep_alive;
+  info.tenant = spec.tenant;
+  entry->spec = spec;
   const auto provider = std::find_if(providers_.begin(), providers_.end(),
                                      [&](const auto& p) { return p->name() == spec.provider; });
   const CancelSource cancel = CancelSource::linked(ctx.cancel_source());
@@ -283,12 +288,63 @@ Async<Lease> Pool::acquire(Context& ctx, SessionSpec spec, std::string run_id,
 
 Async<Session> Pool::create(Context& ctx, SessionSpec spec) {
   CO_TRY(const auto entry, co_await open(ctx, std::move(spec), "", ""));
-  entry->idle =
-      Timer(clock_, clock_.now() + options_.idle_timeout, [this, weak = std::weak_ptr(entry)] {
-        if (const auto alive = weak.lock())
-          scope_.spawn("session idle", expire(alive, EndReason::idle));
-      });
+  entry->used_at = clock_.now();
+  arm_idle(entry);
   co_return entry->info;
+}
+
+// Use only moves a time point; the timer looks at it when it is due.
+void Pool::arm_idle(const std::shared_ptr<Entry>& entry) {
+  const SteadyTime due = entry->used_at + options_.idle_timeout;
+  entry->idle = Timer(clock_, due, [this, weak = std::weak_ptr(entry)] {
+    const auto alive = weak.lock();
+    if (!alive) return;
+    if (alive->used_at + options_.idle_timeout > clock_.now()) return arm_idle(alive);
+    scope_.spawn("session idle", expire(alive, EndReason::idle));
+  });
+}
+
+Result<std::shared_ptr<Pool::Entry>> Pool::running(const std::string& id) const {
+  const auto found = active_.find(id);
+  if (found != active_.end() && !found->second->ending) return found->second;
+  if (found == active_.end() && !ended_.contains(id))
+    return fail(Errc::not_found, "session " + id + ": not known here", "sessions");
+  const Session& info = found == active_.end() ? ended_.at(id) : found->second->info;
+  return fail(Errc::gone,
+              "session " + id + ": has ended (" + std::string(to_string(info.end_reason)) + ")",
+              "sessions", "create a new one");
+}
+
+Async<std::string> Pool::endpoint(Context& ctx, std::string id) {
+  CO_TRY(const auto entry, running(id));
+  co_return co_await entry->session->endpoint(ctx);
+}
+
+Result<std::string> Pool::downloads_dir(const std::string& id) {
+  TRY(const auto entry, running(id));
+  return entry->session->downloads_dir();
+}
+
+Result<SessionSpec> Pool::spec(const std::string& id) const {
+  TRY(const auto entry, running(id));
+  return entry->spec;
+}
+
+void Pool::count_client(const std::string& id, int change) {
+  const auto entry = running(id);
+  if (!entry) return;
+  (*entry)->info.clients += change;
+  (*entry)->used_at = clock_.now();
+}
+
+void Pool::count_traffic(const std::string& id, const Session::Counters& more) {
+  const auto entry = running(id);
+  if (!entry) return;
+  Session::Counters& counters = (*entry)->session->counters();
+  counters.cdp_commands += more.cdp_commands;
+  counters.cdp_bytes_sent += more.cdp_bytes_sent;
+  counters.cdp_bytes_received += more.cdp_bytes_received;
+  (*entry)->used_at = clock_.now();
 }
 
 Result<Session> Pool::info(const std::string& id) const {

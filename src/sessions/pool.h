@@ -82,6 +82,18 @@ class Pool final {
   /// Errors: not_found; those of the provider. Harmless when it has ended.
   Async<void> release(Context& ctx, std::string id, EndReason reason);
 
+  /// The browser's own DevTools address, for Troupe's gateway.
+  /// Errors: not_found, gone (it has ended), and those of ProviderSession::endpoint.
+  Async<std::string> endpoint(Context& ctx, std::string id);
+  /// Errors: not_found, gone, storage_failed, unsupported.
+  Result<std::string> downloads_dir(const std::string& id);
+  /// What was asked for when it was created. Errors: not_found, gone.
+  Result<SessionSpec> spec(const std::string& id) const;
+  /// A CDP client came (1) or left (-1). Ended sessions are ignored.
+  void count_client(const std::string& id, int change);
+  /// Traffic of CDP clients, which is use as well. Ended sessions are ignored.
+  void count_traffic(const std::string& id, const Session::Counters& more);
+
   bool has_provider(std::string_view name) const;
   /// Refuses new sessions from now on.
   void drain();
@@ -101,6 +113,8 @@ class Pool final {
                                      std::string task_id);
   Async<void> end(Context& ctx, std::shared_ptr<Entry> entry, bool clean, EndReason reason);
   void arm_timers(const std::shared_ptr<Entry>& entry);
+  void arm_idle(const std::shared_ptr<Entry>& entry);
+  Result<std::shared_ptr<Entry>> running(const std::string& id) const;
   asio::awaitable<void> watch(std::shared_ptr<Entry> entry);
   asio::awaitable<void> give_back(std::shared_ptr<Entry> entry);
   asio::awaitable<void> expire(std::shared_ptr<Entry> entry, EndReason reason);

@@ -1,0 +1,68 @@
+#include "api/connect_key.h"
+
+#include <gmock/gmock.h>
+
+namespace troupe::api {
+namespace {
+
+using testing::StartsWith;
+
+const WallTime kNow{std::chrono::seconds(1'790'000'000)};
+constexpr auto kHour = std::chrono::hours(1);
+
+KeyClaim claim(KeyScope scope = KeyScope::connect) {
+  return {.session_id = "3f2b9a52-5f0a-4d34-9a0f-7b2f1d3c4e5f",
+          .scope = scope,
+          .expires = kNow + kHour};
+}
+
+TEST(ConnectKeys, GivesBackWhatWasSigned) {
+  const ConnectKeys keys("secret");
+  for (const KeyScope scope : {KeyScope::view, KeyScope::control, KeyScope::connect}) {
+    const auto checked = keys.check(keys.sign(claim(scope)), kNow);
+    ASSERT_TRUE(checked) << checked.error().describe();
+    EXPECT_EQ(checked->session_id, claim().session_id);
+    EXPECT_EQ(checked->scope, scope);
+    EXPECT_EQ(checked->expires, kNow + kHour);
+  }
+}
+
+TEST(ConnectKeys, HoldsUntilItsExpiryAndNotLonger) {
+  const ConnectKeys keys("secret");
+  const std::string key = keys.sign(claim());
+
+  EXPECT_TRUE(keys.check(key, kNow + kHour - std::chrono::seconds(1)));
+  const auto late = keys.check(key, kNow + kHour);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, Errc::gone);
+}
+
+TEST(ConnectKeys, RefusesEveryKeyWithOneChangedCharacter) {
+  const ConnectKeys keys("secret");
+  const std::string key = keys.sign(claim());
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    std::string changed = key;
+    changed[i] = changed[i] == 'A' ? 'B' : 'A';
+    const auto checked = keys.check(changed, kNow);
+    ASSERT_FALSE(checked) << changed;
+    EXPECT_EQ(checked.error().code, Errc::unauthenticated);
+  }
+}
+
+TEST(ConnectKeys, RefusesKeysOfAnotherSecretAndWhatIsNone) {
+  const ConnectKeys keys("secret");
+  EXPECT_FALSE(keys.check(ConnectKeys("other").sign(claim()), kNow));
+  for (const char* text : {"", ".", "a.b.c.d", "c.x.99999999999", "...."})
+    EXPECT_FALSE(keys.check(text, kNow)) << text;
+}
+
+TEST(ConnectKeys, NeedsNoEncodingInAQuery) {
+  const std::string key = ConnectKeys("secret").sign(claim());
+  EXPECT_EQ(key.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789-._"),
+            std::string::npos);
+  EXPECT_THAT(key, StartsWith("c.3f2b9a52-"));
+}
+
+}  // namespace
+}  // namespace troupe::api

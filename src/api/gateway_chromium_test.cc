@@ -1,0 +1,166 @@
+// The gateway with a real Chromium behind it.
+#include <filesystem>
+#include <fstream>
+
+#include "api/gateway_testing.h"
+#include "sessions/chromium.h"
+
+namespace troupe::api {
+namespace {
+
+using testing::HasSubstr;
+
+class GatewayChromiumTest : public GatewayTest {
+ protected:
+  void SetUp() override {
+    dir_ = std::filesystem::temp_directory_path() / ("troupe-gateway-" + secure_token(6));
+    settings_.data_dir = dir_.string();
+    GatewayTest::SetUp();
+    sessions::ChromiumOptions options{.browsers_dir = dir_.string()};
+    options.extra_flags = {"--remote-debugging-port=0"};
+    Context ctx = base().with_timeout(std::chrono::seconds(20), "launch");
+    auto launched = run(sessions::Chromium::launch(ctx, std::move(options)));
+    ASSERT_TRUE(launched) << launched.error().describe();
+    chromium_ = std::move(*launched);
+    ASSERT_TRUE(wait_until([&] { return !address().empty(); }));
+    using testing::_;
+    ON_CALL(sessions_, endpoint(_, _)).WillByDefault([this](Context&, std::string) {
+      return given(address());
+    });
+    ON_CALL(sessions_, downloads_dir(_)).WillByDefault(testing::Return((dir_ / "saved").string()));
+  }
+  void TearDown() override {
+    if (chromium_) {
+      Context ctx = base().with_timeout(std::chrono::seconds(10), "close");
+      (void)run(chromium_->close(ctx));
+      chromium_.reset();
+    }
+    GatewayTest::TearDown();
+    std::filesystem::remove_all(dir_);
+  }
+  static Async<std::string> given(std::string text) { co_return text; }
+  std::string address() const {
+    std::ifstream file(chromium_->profile_dir() + "/DevToolsActivePort");
+    std::string port;
+    std::string path;
+    std::getline(file, port);
+    std::getline(file, path);
+    return path.empty() ? "" : "ws://127.0.0.1:" + port + path;
+  }
+  // A command and its answer; events in between are dropped.
+  json::object call(net::WebSocket& socket, std::string_view method, json::object params = {},
+                    std::string_view flat = {}) {
+    json::object message{{"id", ++last_id_}, {"method", method}, {"params", std::move(params)}};
+    if (!flat.empty()) message["sessionId"] = flat;
+    send(socket, json::serialize(message));
+    for (;;) {
+      const auto answer = read(socket);
+      EXPECT_TRUE(answer) << answer.error().describe();
+      if (!answer) return {};
+      auto parsed = json::parse(answer->data).as_object();
+      if (const auto* id = parsed.if_contains("id"); id && *id == last_id_) return parsed;
+    }
+  }
+  std::string open(net::WebSocket& socket, const std::string& url) {
+    const auto made = call(socket, "Target.createTarget", {{"url", url}});
+    target_ = made.at("result").at("targetId").as_string();
+    const auto attached =
+        call(socket, "Target.attachToTarget", {{"targetId", target_}, {"flatten", true}});
+    return std::string(attached.at("result").at("sessionId").as_string());
+  }
+  json::value evaluate(net::WebSocket& socket, const std::string& flat, std::string expression) {
+    const auto answer = call(
+        socket, "Runtime.evaluate",
+        {{"expression", std::move(expression)}, {"returnByValue", true}, {"awaitPromise", true}},
+        flat);
+    return answer.at("result").at("result").at("value");
+  }
+
+  std::filesystem::path dir_;
+  std::unique_ptr<sessions::Chromium> chromium_;
+  std::int64_t last_id_ = 0;
+  std::string target_;
+};
+
+TEST_F(GatewayChromiumTest, DrivesPagesWithMessagesOfTenMegabytes) {
+  const auto socket = client();
+  const std::string flat = open(*socket, "data:text/html,<title>here</title>");
+  EXPECT_EQ(evaluate(*socket, flat, "1 + 1"), 2);
+
+  const auto back = evaluate(*socket, flat, "'x'.repeat(10485760)");
+  EXPECT_EQ(back.as_string().size(), 10'485'760u);
+  EXPECT_EQ(evaluate(*socket, flat, "'" + std::string(10 << 20, 'y') + "'.length"), 10 << 20);
+
+  const auto second = client();
+  EXPECT_THAT(json::serialize(call(*second, "Browser.getVersion")), HasSubstr("Chrome"));
+  const auto list = json::serialize(body_of(get("/v1/sessions/" + std::string(kId) + "/logs")));
+  EXPECT_THAT(list, HasSubstr("Target.createTarget"));
+}
+
+TEST_F(GatewayChromiumTest, DownloadsLandInTheSessionsDirectory) {
+  const auto socket = client();
+  const auto set = call(*socket, "Browser.setDownloadBehavior",
+                        {{"behavior", "allow"}, {"downloadPath", "/nowhere"}});
+  EXPECT_FALSE(set.contains("error")) << json::serialize(set);
+  const std::string flat = open(*socket, "about:blank");
+  (void)evaluate(*socket, flat,
+                 "const a = document.createElement('a'); a.download = 'hello.txt';"
+                 "a.href = URL.createObjectURL(new Blob(['content'])); a.click(); 1");
+
+  EXPECT_TRUE(wait_until([&] { return std::filesystem::exists(dir_ / "saved" / "hello.txt"); }));
+}
+
+TEST_F(GatewayChromiumTest, ShowsAPageLiveAndTakesInput) {
+  const auto socket = client();
+  const std::string flat = open(
+      *socket, "data:text/html,<body style='background:red' onclick='window.hit=1'>live</body>");
+  (void)evaluate(*socket, flat, "document.readyState");
+  const auto debug = body_of(get("/v1/sessions/" + std::string(kId) + "/debug"));
+  EXPECT_THAT(json::serialize(debug), HasSubstr(target_));
+
+  auto viewer = dial("/debug/" + std::string(kId) + "/devtools/page/" + target_ +
+                     "?key=" + key(KeyScope::control));
+  ASSERT_TRUE(viewer) << viewer.error().describe();
+  send(**viewer, R"({"id":900,"method":"Page.startScreencast","params":{"format":"jpeg"}})");
+  std::string message;
+  while (message.find("Page.screencastFrame") == std::string::npos) {
+    const auto next = read(**viewer);
+    ASSERT_TRUE(next) << next.error().describe();
+    message = next->data;
+  }
+  EXPECT_THAT(message.substr(0, 2'000), HasSubstr("/9j/"));  // a JPEG in base64
+  for (const char* type : {"mousePressed", "mouseReleased"})
+    (void)call(**viewer, "Input.dispatchMouseEvent",
+               {{"type", type}, {"x", 50}, {"y", 8}, {"button", "left"}, {"clickCount", 1}});
+  EXPECT_EQ(evaluate(*socket, flat, "window.hit"), 1);
+}
+
+TEST_F(GatewayChromiumTest, RecordsPictures) {
+  spec_.record = true;
+  const auto socket = client();
+  const std::string flat = open(*socket, "data:text/html,<h1 id=a>0</h1>");
+  const auto frames = [&] {
+    const auto replays = body_of(get("/v1/sessions/" + std::string(kId) + "/replays"));
+    return replays.at("pageCount").as_int64();
+  };
+  EXPECT_TRUE(wait_until([&] {
+    (void)evaluate(*socket, flat, "(document.body || {}).textContent = String(Date.now())");
+    return frames() > 0;
+  }));
+}
+
+TEST_F(GatewayChromiumTest, SaysThatTheBrowserWasKilled) {
+  const auto socket = client();
+  Context ctx = base().with_timeout(std::chrono::seconds(10), "close");
+  ASSERT_TRUE(run(chromium_->close(ctx)));
+  chromium_.reset();
+  session_.state = SessionState::ended;
+  session_.end_reason = EndReason::crashed;
+  ended_(kId);
+
+  EXPECT_FALSE(read(*socket));
+  EXPECT_EQ(socket->peer_close_code(), 1011);
+}
+
+}  // namespace
+}  // namespace troupe::api
