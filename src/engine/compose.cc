@@ -8,6 +8,8 @@
 #include "engine/engine.h"
 #include "engine/parts.h"
 #include "interact/native_interactor.h"
+#include "sessions/browserbase_provider.h"
+#include "sessions/cdp_provider.h"
 #include "sessions/local_provider.h"
 
 namespace troupe::engine {
@@ -38,6 +40,35 @@ Result<void> prepare_data_dir(const std::string& dir) {
   return {};
 }
 
+// All providers are there whatever is configured: one that lacks something says so when it is
+// asked.
+Result<void> add_providers(Parts& parts, const asio::any_io_executor& executor,
+                           const Settings& settings) {
+  sessions::LocalOptions local{.browser = settings.browser,
+                               .data_dir = settings.data_dir,
+                               .contexts_per_browser = settings.contexts_per_browser,
+                               .warm_sessions = settings.warm_sessions,
+                               .browser_recycle_after = settings.browser_recycle_after,
+                               .renderer_heap_mb = settings.renderer_heap_mb,
+                               .browser_memory_mb = settings.browser_memory_mb};
+  parts.providers.push_back(
+      sessions::make_local_provider(*parts.clock, executor, *parts.log, std::move(local)));
+  services::BrowserbaseOptions service{.api_key = settings.browserbase_api_key,
+                                       .base_url = settings.browserbase_base_url,
+                                       .project_id = settings.browserbase_project_id};
+  sessions::BrowserbaseAccountOptions account{.project_id = settings.browserbase_project_id,
+                                              .data_dir = settings.data_dir};
+  TRY(auto browserbase,
+      sessions::make_browserbase_provider(*parts.clock, executor, *parts.log, std::move(service),
+                                          std::move(account)));
+  parts.providers.push_back(std::move(browserbase));
+  TRY_VOID(sessions::check_cdp_endpoints(settings.cdp_endpoints));
+  sessions::CdpOptions cdp{.endpoints = settings.cdp_endpoints, .data_dir = settings.data_dir};
+  parts.providers.push_back(
+      sessions::make_cdp_provider(*parts.clock, executor, *parts.log, std::move(cdp)));
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::create(asio::any_io_executor executor, Settings settings,
@@ -50,15 +81,7 @@ Result<std::unique_ptr<Engine>> Engine::create(asio::any_io_executor executor, S
   parts.clock = make_real_clock(executor);
   parts.log = std::move(log);
   parts.queue = tasks::make_memory_queue(*parts.clock, {});
-  sessions::LocalOptions local{.browser = settings.browser,
-                               .data_dir = settings.data_dir,
-                               .contexts_per_browser = settings.contexts_per_browser,
-                               .warm_sessions = settings.warm_sessions,
-                               .browser_recycle_after = settings.browser_recycle_after,
-                               .renderer_heap_mb = settings.renderer_heap_mb,
-                               .browser_memory_mb = settings.browser_memory_mb};
-  parts.providers.push_back(
-      sessions::make_local_provider(*parts.clock, executor, *parts.log, std::move(local)));
+  TRY_VOID(add_providers(parts, executor, settings));
   parts.interactors.push_back(interact::make_native_interactor());
   parts.settings = std::move(settings);
   return assemble(executor, std::move(parts));

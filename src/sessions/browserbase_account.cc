@@ -169,9 +169,10 @@ Async<RemoteSession> BrowserbaseAccount::post(Context& ctx, const std::string& i
     if (made) {
       crowded_pause_ = {};
       const auto written = co_await intents_.answered(cleanup, id, made->id);
-      if (!written)
-        note(observe::Level::warning, "session.journal", "failed", {{"session", id}},
-             &written.error());
+      if (!written) {
+        const Error error = written.error();
+        note(observe::Level::warning, "session.journal", "failed", {{"session", id}}, &error);
+      }
       co_return made;
     }
     if (call.failure == RemoteFailure::concurrency) {
@@ -311,8 +312,10 @@ asio::awaitable<void> BrowserbaseAccount::reap() {
   if (!opened) reaped = opened.error();
   // Whoever never used the account here needs not ask it.
   if (opened && left_any) reaped = co_await reap_unowned(ctx);
-  if (!reaped && !ctx.cancel_source().is_cancelled())
-    note(observe::Level::warning, "session.reap", "failed", {}, &reaped.error());
+  if (!reaped && !ctx.cancel_source().is_cancelled()) {
+    const Error error = reaped.error();
+    note(observe::Level::warning, "session.reap", "failed", {}, &error);
+  }
   if (reaped && *reaped > 0)
     note(observe::Level::warning, "session.reap", "ok", {{"sessions", *reaped}});
   // A failed search is repeated soon.

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/json.h"
-#include "base/result.h"
 
 namespace troupe::sessions {
 namespace {

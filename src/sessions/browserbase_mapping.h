@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
 #include "services/browserbase_models.h"
 #include "troupe/session.hpp"
 

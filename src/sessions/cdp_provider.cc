@@ -50,6 +50,7 @@ class Endpoints final {
   }
 
   const CdpOptions& options() const { return options_; }
+  bool any() const { return !all_.empty(); }
 
   // Counted as used by one more session; give_back() undoes it. Tries one address after the other,
   // those that failed lately last and not before their time.
@@ -433,6 +434,9 @@ class CdpProvider final : public SessionProvider {
   Async<std::unique_ptr<ProviderSession>> create(Context& ctx, std::string id,
                                                  SessionSpec spec) override {
     CO_TRY_VOID(refuse_unsupported(spec));
+    if (!endpoints_.any())
+      co_return fail(Errc::invalid_argument, "cdp_endpoints: none is set", "cdp_endpoints",
+                     "give the addresses of the browsers, for example http://127.0.0.1:9222");
     const bool default_context = CdpSession::uses_default_context(spec);
     std::shared_ptr<RemoteBrowser> browser;
     CO_TRY(Endpoint * endpoint, co_await endpoints_.take(ctx, default_context, browser));
