@@ -50,9 +50,11 @@ struct Backend {
     // A session starts with one page.
     json::object about{{"url", "about:blank"}};
     CO_TRY(const auto targets, co_await chromium->connection().call(ctx, "", "Target.getTargets"));
-    if (targets.at("targetInfos").as_array().empty())
-      CO_TRY(const auto made, co_await chromium->connection().call(ctx, "", "Target.createTarget",
-                                                                   std::move(about)));
+    if (targets.at("targetInfos").as_array().empty()) {
+      const auto made =
+          co_await chromium->connection().call(ctx, "", "Target.createTarget", std::move(about));
+      if (!made) co_return made.error();
+    }
     browsers[id] = std::move(chromium);
     co_return "ws://127.0.0.1:" + port + target;
   }
