@@ -25,12 +25,16 @@ struct Settings {
   int session_queue_max = 10'000;   ///< Callers that may wait for a session.
   int contexts_per_browser = 16;    ///< A further browser process is started beyond that.
   int warm_sessions = 1;            ///< Spare sessions kept ready while the service runs.
+  int warm_processes = 4;           ///< Most spare browser processes for connectable sessions.
   int browser_recycle_after = 500;  ///< Sessions after which a browser process is replaced.
   int renderer_heap_mb = 1024;      ///< V8 heap limit of a renderer.
   int browser_memory_mb = 4096;     ///< Resident memory at which a browser is recycled.
   std::chrono::milliseconds session_timeout{std::chrono::minutes(30)};
   std::chrono::milliseconds session_create_timeout{std::chrono::seconds(30)};
   std::chrono::milliseconds session_idle_timeout{std::chrono::minutes(10)};
+  int tenant_sessions_max = 0;          ///< Sessions at once of one tenant; 0: no limit.
+  int tenant_creations_per_minute = 0;  ///< 0: no limit.
+  int tenant_minutes_per_day = 0;       ///< Session minutes in the last 24 hours; 0: no limit.
   std::string browserbase_api_key;  ///< Secret.
   std::string browserbase_base_url = "https://api.browserbase.com";
   std::string browserbase_project_id;  ///< Empty: the key's own.
@@ -52,6 +56,9 @@ struct Settings {
   std::vector<std::string> api_keys;  ///< Secret. `name:key`, or a key alone.
   std::int64_t request_bytes_max = 8 << 20;
   int connections_max = 1'024;
+  std::chrono::milliseconds downloads_kept{std::chrono::hours(24)};  ///< After a session's end.
+  std::string fetch_addresses = "public";  ///< `all`: /v1/fetch may ask this machine and network.
+  std::string search_url;                  ///< Search service for /v1/search; `{query}` in it.
 
   // Logs.
   std::string log_level = "info";

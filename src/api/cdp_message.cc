@@ -130,6 +130,7 @@ Guard guard_of(std::string_view method) {
   if (method == "Browser.close") return Guard::close_browser;
   if (method == "Browser.setDownloadBehavior" || method == "Page.setDownloadBehavior")
     return Guard::download_behaviour;
+  if (method == "DOM.setFileInputFiles") return Guard::input_files;
   return Guard::none;
 }
 
@@ -149,6 +150,24 @@ std::string with_download_dir(const json::object& message, std::string_view dir)
   // `deny` and `default` take no path; the others need one, given or not.
   if (behaviour == "allow" || behaviour == "allowAndName" || members.contains("downloadPath"))
     members["downloadPath"] = dir;
+  return json::serialize(changed);
+}
+
+std::string with_uploads_dir(const json::object& message, std::string_view dir) {
+  json::object changed = message;
+  json::value* params = changed.if_contains("params");
+  json::value* files =
+      params && params->is_object() ? params->get_object().if_contains("files") : nullptr;
+  if (!files || !files->is_array()) return json::serialize(changed);
+  for (json::value& file : files->get_array()) {
+    if (!file.is_string()) continue;
+    const std::string_view path = file.get_string();
+    if (!path.starts_with(kUploadsPath)) continue;
+    const std::string_view name = path.substr(kUploadsPath.size());
+    // A plain name: `..` must not lead to the files of others.
+    if (name.empty() || name.find('/') != name.npos || name == "..") continue;
+    file = std::string(dir) + "/" + std::string(name);
+  }
   return json::serialize(changed);
 }
 

@@ -42,6 +42,7 @@ enum class Guard {
   none,
   close_browser,       ///< `Browser.close`: the session's policy decides.
   download_behaviour,  ///< Its path is a client's path, which means nothing here.
+  input_files,         ///< Its paths can be those of uploaded files (kUploadsPath).
 };
 Guard guard_of(std::string_view method);
 
@@ -50,6 +51,10 @@ bool is_allowed(KeyScope scope, std::string_view method);
 
 /// The message with the session's directory instead of the client's; as given when it has no path.
 std::string with_download_dir(const json::object& message, std::string_view dir);
+/// Where clients of the Browserbase API expect uploaded files on a session's machine.
+constexpr std::string_view kUploadsPath = "/tmp/.uploads/";
+/// The message with paths of uploaded files below `dir`; other paths stay.
+std::string with_uploads_dir(const json::object& message, std::string_view dir);
 /// `{"id":…,"result":{}}` to a command, with its flat session.
 std::string empty_answer(const json::object& command);
 /// `{"id":…,"error":{…}}` to a command.

@@ -2,6 +2,7 @@
 #include "api/server.h"
 #include "engine/engine.h"
 #include "sessions/pool.h"
+#include "sessions/session_files.h"
 #include "workflows/catalogue.h"
 #include "workflows/definition.h"
 
@@ -62,6 +63,13 @@ class EngineSessions final : public SessionService {
   }
   Result<std::string> downloads_dir(const std::string& session_id) override {
     return engine_.pool().downloads_dir(session_id);
+  }
+  Result<std::string> uploads_dir(const std::string& session_id) override {
+    // A session whose browser is elsewhere sees no folder of this machine.
+    TRY_VOID(engine_.pool().downloads_dir(session_id));
+    sessions::SessionFiles* files = engine_.stores().files;
+    if (!files) return fail(Errc::unsupported, "files: not offered by this service");
+    return files->upload_dir(session_id);
   }
   Result<SessionSpec> spec(const std::string& session_id) const override {
     return engine_.pool().spec(session_id);
@@ -142,12 +150,27 @@ class CatalogueLibrary final : public Library {
   const workflows::Catalogue& catalogue_;
 };
 
+net::HttpClientOptions fetch_options(const Settings& settings, bool verify) {
+  net::HttpClientOptions options;
+  options.verify_certificates = verify;
+  options.public_addresses_only = settings.fetch_addresses != "all";
+  return options;
+}
+
 struct Adapters {
   explicit Adapters(engine::Engine& engine)
-      : runs(engine), sessions(engine), library(engine.catalogue()) {}
+      : runs(engine),
+        sessions(engine),
+        library(engine.catalogue()),
+        fetcher(net::HttpClient::create(fetch_options(engine.settings(), true))),
+        unverified_fetcher(net::HttpClient::create(fetch_options(engine.settings(), false))),
+        searcher(net::HttpClient::create()) {}
   EngineRuns runs;
   EngineSessions sessions;
   CatalogueLibrary library;
+  std::unique_ptr<net::HttpClient> fetcher;
+  std::unique_ptr<net::HttpClient> unverified_fetcher;
+  std::unique_ptr<net::HttpClient> searcher;
 };
 
 }  // namespace
@@ -162,7 +185,11 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(engine::Engine& engine,
                     .clock = engine.clock(),
                     .log = engine.log(),
                     .settings = engine.settings(),
-                    .readiness = [&engine] { return engine.readiness(); }};
+                    .readiness = [&engine] { return engine.readiness(); },
+                    .stores = engine.stores(),
+                    .fetcher = adapters->fetcher.get(),
+                    .unverified_fetcher = adapters->unverified_fetcher.get(),
+                    .searcher = adapters->searcher.get()};
   TRY(auto server, start(std::move(services), std::move(executor), std::move(host), port));
   server->adapters_ = std::move(adapters);
   return server;

@@ -186,6 +186,7 @@ Async<std::unique_ptr<net::WebSocket>> Gateway::dial(Context& ctx, std::string s
     url = url.substr(0, at) + "/devtools/page/" + target_id;
   }
   net::WebSocketConnectOptions options;
+  CO_TRY(options.proxy, net::proxy_rules(net::proxy_environment()));
   co_return co_await net::connect_websocket(ctx, std::move(url), std::move(options));
 }
 
@@ -333,6 +334,12 @@ bool Gateway::take_guarded(Client& client, Guard guard, const json::object& mess
     const auto dir = sessions_.downloads_dir(client.session_id);
     if (!dir) return false;
     client.upstream->queue(net::Opcode::text, with_download_dir(message, *dir));
+    return true;
+  }
+  if (guard == Guard::input_files) {
+    const auto dir = sessions_.uploads_dir(client.session_id);
+    if (!dir) return false;
+    client.upstream->queue(net::Opcode::text, with_uploads_dir(message, *dir));
     return true;
   }
   client.socket->queue(net::Opcode::text, empty_answer(message));

@@ -73,7 +73,9 @@ class GatewayChromiumTest : public GatewayTest {
         socket, "Runtime.evaluate",
         {{"expression", std::move(expression)}, {"returnByValue", true}, {"awaitPromise", true}},
         flat);
-    return answer.at("result").at("result").at("value");
+    // Nothing after an exception, as on a page that is not there yet.
+    const json::value* value = find(answer.at("result").at("result"), "value");
+    return value ? *value : json::value();
   }
 
   std::filesystem::path dir_;
@@ -133,6 +135,62 @@ TEST_F(GatewayChromiumTest, ShowsAPageLiveAndTakesInput) {
     (void)call(**viewer, "Input.dispatchMouseEvent",
                {{"type", type}, {"x", 50}, {"y", 8}, {"button", "left"}, {"clickCount", 1}});
   EXPECT_EQ(evaluate(*socket, flat, "window.hit"), 1);
+}
+
+// The page of assets/live/ itself, opened in the very browser that it shows.
+TEST_F(GatewayChromiumTest, TheLiveViewShowsAPageAndForwardsClicks) {
+  const auto socket = client();
+  const std::string flat =
+      open(*socket,
+           "data:text/html,<title>shown</title><body style='background:rgb(0,200,0)' "
+           "onclick='window.hit=1' onkeydown='window.key=event.key'>x</body>");
+  const std::string shown = target_;
+  const auto debug = body_of(get("/v1/sessions/" + std::string(kId) + "/debug"));
+  std::string address;
+  for (const auto& page : debug.at("pages").as_array())
+    if (page.at("id").as_string() == shown) address = page.at("debuggerUrl").as_string();
+  const std::string live = open(*socket, address);
+
+  const std::string pixel =
+      "(() => { const c = document.getElementById('screen'); const w = c.width;"
+      "const p = c.getContext('2d').getImageData(w / 2, c.height / 2, 1, 1).data;"
+      "return p[1] > 150 && p[0] < 100 && !c.classList.contains('blank') ? 'green' :"
+      "[...p].join() + document.getElementById('note').textContent; })()";
+  json::value seen;
+  EXPECT_TRUE(wait_until([&] { return (seen = evaluate(*socket, live, pixel)) == "green"; }))
+      << json::serialize(seen);
+  EXPECT_EQ(evaluate(*socket, live, "document.title"), "shown");
+  (void)evaluate(*socket, live,
+                 "(() => { const c = document.getElementById('screen');"
+                 "const box = c.getBoundingClientRect();"
+                 "for (const t of ['pointerdown', 'pointerup'])"
+                 "c.dispatchEvent(new PointerEvent(t, {pointerId: 1, pointerType: 'touch',"
+                 "clientX: box.x + box.width / 2, clientY: box.y + box.height / 2}));"
+                 "c.dispatchEvent(new KeyboardEvent('keydown', {key: 'q', code: 'KeyQ'})); })()");
+  EXPECT_TRUE(wait_until([&] { return evaluate(*socket, flat, "window.hit || 0") == 1; }));
+  EXPECT_TRUE(wait_until([&] { return evaluate(*socket, flat, "window.key || ''") == "q"; }));
+}
+
+// Chromium's own DevTools, loaded through the service and connected through the gateway.
+TEST_F(GatewayChromiumTest, ItsOwnDevtoolsWorkThroughTheService) {
+  const auto socket = client();
+  (void)open(*socket, "data:text/html,<title>looked at</title>");
+  const std::string target = target_;
+  const auto debug = body_of(get("/v1/sessions/" + std::string(kId) + "/debug"));
+  std::string address;
+  for (const auto& page : debug.at("pages").as_array())
+    if (page.at("id").as_string() == target) address = page.at("devtoolsUrl").as_string();
+  ASSERT_FALSE(address.empty());
+  const std::size_t before = server_->gateway().client_count();
+
+  const std::string devtools = open(*socket, address);
+
+  EXPECT_TRUE(wait_until([&] {
+    (void)evaluate(*socket, devtools, "1");
+    return server_->gateway().client_count() > before;
+  }));
+  EXPECT_EQ(get("/live/devtools/" + std::string(kId) + "/none.js").status, 404);
+  EXPECT_EQ(get("/live/devtools/" + std::string(kId) + "/..%2fjson%2flist").status, 404);
 }
 
 TEST_F(GatewayChromiumTest, RecordsPictures) {

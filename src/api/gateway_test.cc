@@ -127,6 +127,15 @@ TEST_F(GatewayTest, DownloadsGoToTheSessionsDirectory) {
   EXPECT_EQ(params.at("eventsEnabled"), true);
 }
 
+TEST_F(GatewayTest, UploadedFilesAreFoundWhereTheContractSaysTheyAre) {
+  const auto socket = client();
+  send(*socket, R"({"id":2,"method":"DOM.setFileInputFiles","params":)"
+                R"({"files":["/tmp/.uploads/a.csv"],"nodeId":4}})");
+  const auto params = json::parse(text(*socket)).at("params").as_object();
+  EXPECT_EQ(params.at("files"), json::parse(R"(["/data/uploads/s/a.csv"])"));
+  EXPECT_EQ(params.at("nodeId"), 4);
+}
+
 TEST_F(GatewayTest, AGuardedMessageCannotHideInALongOne) {
   const auto socket = client();
   send(*socket, R"({"pad":")" + std::string(300'000, 'x') + R"(","method":"Browser.close"})");
@@ -256,6 +265,42 @@ TEST_F(GatewayTest, CountsTrafficAsUse) {
   socket->abort();
 
   EXPECT_TRUE(wait_until([&] { return commands_ == 2; }));
+}
+
+// A gateway of its own with short limits, behind a server that only upgrades.
+TEST_F(GatewayTest, ClientsThatDoNotAnswerArePingedAndThenGone) {
+  session_.keep_alive = true;
+  const auto access = AccessRules::create({}, "127.0.0.1");
+  Gateway gateway(
+      sessions_, *clock_, io_.get_executor(), log_, *access,
+      {.ping_every = std::chrono::milliseconds(20), .silence_max = std::chrono::milliseconds(100)});
+  auto handler = [&gateway](Context& ctx, net::HttpRequest request) {
+    return upgrade(gateway, ctx, std::move(request));
+  };
+  auto server = net::HttpServer::start(io_.get_executor(), *clock_, {}, handler);
+  ASSERT_TRUE(server);
+  const std::string address = "ws://127.0.0.1:" + std::to_string((*server)->port()) +
+                              "/?signingKey=" + gateway.signing_key(session_);
+  Context ctx = base().with_timeout(std::chrono::seconds(10), "dial");
+  // Nobody reads from this one, so nobody answers its pings.
+  const auto silent = run(net::connect_websocket(ctx, address, {}));
+  const auto lively = run(net::connect_websocket(ctx, address, {}));
+  ASSERT_TRUE(silent && lively);
+  std::optional<Result<net::WebSocketMessage>> heard;
+  asio::co_spawn(io_, (*lively)->read(ctx, 1'000),
+                 [&](std::exception_ptr, Result<net::WebSocketMessage> message) {
+                   heard = std::move(message);
+                 });
+
+  EXPECT_TRUE(wait_until([&] { return gateway.client_count() == 1; }));
+  turn(std::chrono::milliseconds(150));
+  EXPECT_EQ(gateway.client_count(), 1u) << "the one that answers stays";
+  EXPECT_FALSE(heard);
+
+  (*lively)->abort();
+  gateway.stop();
+  EXPECT_TRUE(run((*server)->stop(ctx)));
+  EXPECT_TRUE(run(gateway.join(ctx)));
 }
 
 TEST_F(GatewayTest, StoppingTheServiceTellsItsClients) {

@@ -31,6 +31,7 @@ class GatewayTest : public ApiTest {
       return Result<SessionSpec>(spec_);
     });
     ON_CALL(sessions_, downloads_dir(_)).WillByDefault(Return(std::string("/data/downloads/s")));
+    ON_CALL(sessions_, uploads_dir(_)).WillByDefault(Return(std::string("/data/uploads/s")));
     ON_CALL(sessions_, endpoint(_, _)).WillByDefault([this](Context&, std::string) {
       return endpoint(*this);
     });
@@ -101,6 +102,12 @@ class GatewayTest : public ApiTest {
     co_return Result<void>{};
   }
 
+  static asio::awaitable<net::HttpResponse> upgrade(Gateway& gateway, Context& ctx,
+                                                    net::HttpRequest request) {
+    auto response = co_await gateway.connect(ctx, request);
+    if (response) co_return std::move(*response);
+    co_return net::HttpResponse{.status = traits(response.error().code).http_status};
+  }
   Context base() { return Context(*clock_, io_.get_executor()); }
   std::string url() const { return "ws://127.0.0.1:" + std::to_string(server_->port()); }
   std::string key() { return server_->gateway().signing_key(session_); }

@@ -2,6 +2,7 @@
 // ours (assets/live/); the pictures come over the gateway.
 #include <algorithm>
 
+#include "api/devtools_frontend.h"
 #include "api/gateway.h"
 #include "api/live_pages.h"
 #include "api/operations.h"
@@ -64,7 +65,9 @@ Async<net::HttpResponse> session_debug(Context& ctx, const Call& call) {
          query_number(call.request, "expiresIn", 1, kLifeSecondsMax, kLifeSecondsMax));
   CO_TRY(const auto session, live_session(call, id));
   Gateway& gateway = *call.services.gateway;
-  CO_TRY(const auto pages, co_await gateway.pages(ctx, std::move(id)));
+  CO_TRY(const auto pages, co_await gateway.pages(ctx, id));
+  const auto endpoint = co_await call.services.sessions.endpoint(ctx, std::move(id));
+  const bool has_devtools = endpoint && DevtoolsFrontend::is_served_by(*endpoint);
   const WallTime expires =
       std::min(session.expires_at, call.services.clock.wall() + std::chrono::seconds(life));
   const std::string key = gateway.keys().sign({session.id, KeyScope::control, expires});
@@ -74,14 +77,20 @@ Async<net::HttpResponse> session_debug(Context& ctx, const Call& call) {
   json::array list;
   for (const LivePage& page : pages) {
     const std::string place = session.id + "/" + page.target_id + "?key=" + key;
-    list.push_back({{"id", page.target_id},
-                    {"url", page.url},
-                    {"faviconUrl", favicon_of(page.url)},
-                    {"title", page.title},
-                    {"debuggerUrl", base + "/live/pages/" + place},
-                    {"debuggerFullscreenUrl", base + "/live/pages/" + place + "&navbar=false"},
-                    {"wsUrl", sockets + "/debug/" + session.id + "/devtools/page/" +
-                                  page.target_id + "?key=" + full}});
+    const std::string socket =
+        sockets + "/debug/" + session.id + "/devtools/page/" + page.target_id + "?key=" + full;
+    json::object row{{"id", page.target_id},
+                     {"url", page.url},
+                     {"faviconUrl", favicon_of(page.url)},
+                     {"title", page.title},
+                     {"debuggerUrl", base + "/live/pages/" + place},
+                     {"debuggerFullscreenUrl", base + "/live/pages/" + place + "&navbar=false"},
+                     {"wsUrl", socket}};
+    if (has_devtools)
+      row["devtoolsUrl"] =
+          base + DevtoolsFrontend::address(session.id, socket.substr(socket.find("://") + 3),
+                                           sockets.starts_with("wss"));
+    list.push_back(std::move(row));
   }
   const std::string all = base + "/live/sessions/" + session.id + "?key=" + key;
   co_return json_response({{"debuggerUrl", all},

@@ -37,7 +37,7 @@ json::object operation_object(const Operation& operation) {
   json::object success{{"description", operation.summary}};
   if (!operation.response.empty())
     success["content"] = content(operation.response_type, reference(operation.response));
-  const bool browserbase = operation.path.starts_with("/v1/sessions");
+  const bool browserbase = is_browserbase_path(operation.path);
   json::object failure{
       {"description", "A problem (RFC 9457)."},
       {"content", content(browserbase ? "application/json" : "application/problem+json",
@@ -52,6 +52,9 @@ json::object operation_object(const Operation& operation) {
   if (!operation.body.empty())
     object["requestBody"] = {
         {"content", content("application/json", schema_of(operation.body, operation.unknown))}};
+  if (operation.upload)
+    object["requestBody"] = {{"required", true},
+                             {"content", content("multipart/form-data", reference("UploadForm"))}};
   if (operation.access == Access::open) object["security"] = json::array();
   return object;
 }

@@ -26,7 +26,8 @@ constexpr QueryParameter kDebug[] = {
 constexpr QueryParameter kKey[] = {{"key", "string", "Signed key out of an address."}};
 constexpr QueryParameter kSessionList[] = {
     {"status", "string",
-     "Only sessions with this status: PENDING, RUNNING, ERROR, TIMED_OUT, COMPLETED."}};
+     "Only sessions with this status: PENDING, RUNNING, ERROR, TIMED_OUT, COMPLETED."},
+    {"q", "string", "Only sessions with this metadata: user_metadata['order']['id']:'17'."}};
 
 std::vector<Operation> make_operations() {
   return {
@@ -98,8 +99,10 @@ std::vector<Operation> make_operations() {
        kEvents},
 
       {"POST", "/v1/sessions", "createSession",
-       "Creates a session that stays until it is released or expires.", Access::key, 201, "Session",
-       "application/json", create_session, session_fields(), Unknown::ignored},
+       "Creates a session. Without provider and isolation it is one that a DevTools client drives; "
+       "it ends when its last client leaves, unless keepAlive.",
+       Access::key, 201, "Session", "application/json", create_session, session_fields(),
+       Unknown::ignored},
       {"GET",
        "/v1/sessions",
        "listSessions",
@@ -295,7 +298,12 @@ std::vector<Operation> make_operations() {
 }  // namespace
 
 std::span<const Operation> operations() {
-  static const std::vector<Operation> rows = make_operations();
+  static const std::vector<Operation> rows = [] {
+    auto all = make_operations();
+    const auto more = browserbase_operations();
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }();
   return rows;
 }
 
@@ -310,8 +318,8 @@ net::HttpResponse problem_response(const Error& error, std::string_view path,
                                    std::string_view trace_id, int status) {
   net::HttpResponse response = json_response(net::problem(error, path, trace_id, status));
   response.status = status == 0 ? traits(error.code).http_status : status;
-  const bool browserbase = path == "/v1/sessions" || path.starts_with("/v1/sessions/");
-  response.content_type = browserbase ? "application/json" : "application/problem+json";
+  response.content_type =
+      is_browserbase_path(path) ? "application/json" : "application/problem+json";
   if (response.status == 429 || response.status == 503)
     response.headers.emplace_back("Retry-After", "1");
   return response;

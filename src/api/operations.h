@@ -10,6 +10,7 @@
 #include "api/fields.h"
 #include "api/service.h"
 #include "net/http_server.h"
+#include "net/multipart.h"
 
 namespace troupe::api {
 
@@ -48,9 +49,11 @@ struct Operation {
   std::span<const Field> body = {};
   Unknown unknown = Unknown::refused;
   std::span<const QueryParameter> query = {};
-  bool has_body() const { return method == "POST"; }
+  bool upload = false;  ///< The body is a form with the part `file`.
 };
 
+/// The rows of the Browserbase API beyond sessions.
+std::vector<Operation> browserbase_operations();
 /// Every row, in the document's order.
 std::span<const Operation> operations();
 
@@ -60,6 +63,10 @@ net::HttpResponse json_response(const json::value& value, int status = 200);
 /// that).
 net::HttpResponse problem_response(const Error& error, std::string_view path,
                                    std::string_view trace_id, int status = 0);
+/// The part `file` of a form; it refers to the request. Errors: invalid_argument.
+Result<net::FormPart> uploaded_file(const net::HttpRequest& request);
+/// Whether the contract of the Browserbase API has it: its clients expect plain JSON errors.
+bool is_browserbase_path(std::string_view path);
 /// A whole number of the query, or `otherwise`. Errors: invalid_argument.
 Result<std::int64_t> query_number(const net::HttpRequest& request, std::string_view name,
                                   std::int64_t low, std::int64_t high, std::int64_t otherwise);
@@ -90,6 +97,38 @@ Async<net::HttpResponse> update_session(Context& ctx, const Call& call);
 Async<net::HttpResponse> delete_session(Context& ctx, const Call& call);
 std::span<const Field> session_fields();
 std::span<const Field> session_update_fields();
+
+Async<net::HttpResponse> create_context(Context& ctx, const Call& call);
+Async<net::HttpResponse> get_context(Context& ctx, const Call& call);
+Async<net::HttpResponse> update_context(Context& ctx, const Call& call);
+Async<net::HttpResponse> delete_context(Context& ctx, const Call& call);
+std::span<const Field> context_fields();
+Async<net::HttpResponse> create_extension(Context& ctx, const Call& call);
+Async<net::HttpResponse> get_extension(Context& ctx, const Call& call);
+Async<net::HttpResponse> delete_extension(Context& ctx, const Call& call);
+Async<net::HttpResponse> create_certificate(Context& ctx, const Call& call);
+Async<net::HttpResponse> list_certificates(Context& ctx, const Call& call);
+Async<net::HttpResponse> get_certificate(Context& ctx, const Call& call);
+Async<net::HttpResponse> delete_certificate(Context& ctx, const Call& call);
+
+Async<net::HttpResponse> session_downloads(Context& ctx, const Call& call);
+Async<net::HttpResponse> delete_session_downloads(Context& ctx, const Call& call);
+Async<net::HttpResponse> upload_file(Context& ctx, const Call& call);
+Async<net::HttpResponse> list_downloads(Context& ctx, const Call& call);
+Async<net::HttpResponse> get_download(Context& ctx, const Call& call);
+Async<net::HttpResponse> delete_download(Context& ctx, const Call& call);
+
+Async<net::HttpResponse> list_projects(Context& ctx, const Call& call);
+Async<net::HttpResponse> get_project(Context& ctx, const Call& call);
+Async<net::HttpResponse> project_usage(Context& ctx, const Call& call);
+
+Async<net::HttpResponse> fetch_page(Context& ctx, const Call& call);
+std::span<const Field> fetch_fields();
+Async<net::HttpResponse> search_web(Context& ctx, const Call& call);
+std::span<const Field> search_fields();
+
+/// 501 with the reason: what the contract has and this service has not.
+Async<net::HttpResponse> not_implemented(Context& ctx, const Call& call);
 
 Async<net::HttpResponse> list_workflows(Context& ctx, const Call& call);
 Async<net::HttpResponse> get_workflow(Context& ctx, const Call& call);

@@ -36,12 +36,16 @@ Result<json::object> body_of(const Operation& operation, const std::string& text
   return body;
 }
 
+// A form with a file may be larger than other bodies: extensions of 100 MB, and their envelope.
+constexpr std::int64_t kUploadBytesMax = 105'000'000;
+
 net::HttpServerOptions server_options(const Settings& settings, std::string host, int port) {
   net::HttpServerOptions options;
   options.host = std::move(host);
   options.port = port;
   options.body_bytes_max = settings.request_bytes_max;
   options.connections_max = settings.connections_max;
+  options.upload_bytes_max = std::max(kUploadBytesMax, settings.request_bytes_max);
   return options;
 }
 
@@ -57,7 +61,8 @@ ApiServer::ApiServer(Services services, AccessRules access, asio::any_io_executo
     : services_(std::move(services)),
       access_(std::move(access)),
       gateway_(services_.sessions, services_.clock, std::move(executor), services_.log, access_,
-               gateway_options(services_.settings)) {
+               gateway_options(services_.settings)),
+      devtools_(services_.sessions) {
   services_.gateway = &gateway_;
   const Settings& settings = services_.settings;
   if (settings.browserbase_api_key.empty()) return;
@@ -83,6 +88,10 @@ Result<void> ApiServer::listen(asio::any_io_executor executor, std::string host,
     return handle(*this, ctx, std::move(request));
   };
   auto options = server_options(services_.settings, host, port);
+  options.is_upload = [this](const net::HttpRequest& request) {
+    const Route route = find_route(request.method, request.target);
+    return route.operation && route.operation->upload && access_.check(request);
+  };
   TRY(server_, net::HttpServer::start(std::move(executor), services_.clock, std::move(options),
                                       std::move(handler)));
   const std::string_view access = access_.has_keys()    ? "key"
@@ -127,6 +136,10 @@ net::HttpResponse ApiServer::finish(Exchange& exchange, Result<net::HttpResponse
   if (!exchange.route.operation && !exchange.route.allow.empty() && response.status != 401 &&
       response.status != 403)
     response.headers.emplace_back("Allow", exchange.route.allow);
+  // The official client cannot send a form a second time: it would hide this answer.
+  const Operation* operation = exchange.route.operation;
+  if (operation && operation->upload && response.status >= 400)
+    response.headers.emplace_back("x-should-retry", "false");
   response.headers.emplace_back("X-Request-Id", exchange.request_id);
   if (path.starts_with("/v1/")) response.headers.emplace_back("Cache-Control", "no-store");
   response.headers.emplace_back("X-Content-Type-Options", "nosniff");
@@ -140,6 +153,8 @@ Async<net::HttpResponse> ApiServer::perform(Context& ctx, Exchange& exchange) {
   const Operation* operation = exchange.route.operation;
   if (!operation && net::wants_websocket(request))
     co_return co_await gateway_.connect(ctx, exchange.request);
+  if (!operation && request.path.starts_with(DevtoolsFrontend::kPrefix) && !access_.is_locked())
+    co_return co_await devtools_.file(ctx, request);
   if (!operation || operation->access == Access::key) {
     CO_TRY(exchange.key_name, access_.check(request));
   }

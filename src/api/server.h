@@ -5,6 +5,7 @@
 #include <string>
 
 #include "api/access_rules.h"
+#include "api/devtools_frontend.h"
 #include "api/gateway.h"
 #include "api/service.h"
 #include "api/upstream.h"
@@ -53,6 +54,7 @@ class ApiServer final {
   Random random_ = Random::from_system();
   CancelSource stopping_;
   Gateway gateway_;
+  DevtoolsFrontend devtools_;
   std::unique_ptr<net::HttpServer> server_;
 };
 

@@ -10,8 +10,10 @@
 #include "base/async.h"
 #include "base/json.h"
 #include "engine/engine.h"
+#include "net/http_client.h"
 #include "observe/events.h"
 #include "observe/log.h"
+#include "sessions/stores.h"
 #include "troupe/run.hpp"
 #include "troupe/session.hpp"
 #include "troupe/settings.hpp"
@@ -54,6 +56,8 @@ class SessionService {
   virtual Async<void> end(Context& ctx, std::string session_id, EndReason reason) = 0;
   virtual Async<std::string> endpoint(Context& ctx, std::string session_id) = 0;
   virtual Result<std::string> downloads_dir(const std::string& session_id) = 0;
+  /// Where files that were uploaded for the session are. Errors: those of downloads_dir.
+  virtual Result<std::string> uploads_dir(const std::string& session_id) = 0;
   virtual Result<SessionSpec> spec(const std::string& session_id) const = 0;
   /// `clients` came (or left, if negative); `more` traffic since the last call.
   virtual void count(const std::string& session_id, int clients, const Session::Counters& more) = 0;
@@ -84,7 +88,11 @@ struct Services {
   observe::Log& log;
   const Settings& settings;
   std::function<std::vector<engine::Check>()> readiness;
-  Gateway* gateway = nullptr;  ///< The server's own; never null in a handler.
+  sessions::Stores stores = {};
+  net::HttpClient* fetcher = nullptr;             ///< For /v1/fetch; null: not offered.
+  net::HttpClient* unverified_fetcher = nullptr;  ///< Takes any certificate.
+  net::HttpClient* searcher = nullptr;            ///< For the search service.
+  Gateway* gateway = nullptr;                     ///< The server's own; never null in a handler.
 };
 
 }  // namespace troupe::api

@@ -97,6 +97,8 @@ Async<std::unique_ptr<Page>> Page::open(Context& ctx, Connection& connection, Op
   std::unique_ptr<Page> page(new Page(connection));
   json::object create{{"url", options.url}};
   if (!options.browser_context_id.empty()) create["browserContextId"] = options.browser_context_id;
+  // The full Chromium takes a size for windows only; its default context has one already.
+  if (options.browser_context_id.empty()) create["newWindow"] = true;
   create["width"] = options.width;
   create["height"] = options.height;
   auto created = co_await connection.call(ctx, "", "Target.createTarget", std::move(create));

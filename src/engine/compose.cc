@@ -40,6 +40,26 @@ Result<void> prepare_data_dir(const std::string& dir) {
   return {};
 }
 
+Result<void> open_stores(Parts& parts, const Settings& settings) {
+  const std::string& dir = settings.data_dir;
+  parts.contexts = sessions::make_context_store(*parts.clock, dir + "/contexts");
+  TRY(parts.extensions, sessions::make_extension_store(*parts.clock, dir + "/extensions"));
+  TRY(parts.certificates, sessions::make_certificate_store(*parts.clock, dir + "/certificates"));
+  sessions::SessionFilesOptions files{.data_dir = dir, .downloads_kept = settings.downloads_kept};
+  parts.files = std::make_unique<sessions::SessionFiles>(*parts.clock, std::move(files));
+  parts.usage = std::make_unique<sessions::UsageLedger>(*parts.clock, dir + "/usage.json");
+  parts.usage->know(settings.project);
+  return {};
+}
+
+std::function<Result<std::string>(const std::string&)> certificate_files(
+    const sessions::CertificateStore& store) {
+  return [&store](const std::string& id) -> Result<std::string> {
+    TRY(const auto certificate, store.find(id));
+    return certificate.file;
+  };
+}
+
 // All providers are there whatever is configured: one that lacks something says so when it is
 // asked.
 Result<void> add_providers(Parts& parts, const asio::any_io_executor& executor,
@@ -48,9 +68,14 @@ Result<void> add_providers(Parts& parts, const asio::any_io_executor& executor,
                                .data_dir = settings.data_dir,
                                .contexts_per_browser = settings.contexts_per_browser,
                                .warm_sessions = settings.warm_sessions,
+                               .warm_processes = settings.warm_processes,
                                .browser_recycle_after = settings.browser_recycle_after,
                                .renderer_heap_mb = settings.renderer_heap_mb,
-                               .browser_memory_mb = settings.browser_memory_mb};
+                               .browser_memory_mb = settings.browser_memory_mb,
+                               .contexts = parts.contexts.get(),
+                               .extensions = parts.extensions.get(),
+                               .certificate_file = certificate_files(*parts.certificates),
+                               .machine_load = [] { return sessions::read_machine_load(); }};
   parts.providers.push_back(
       sessions::make_local_provider(*parts.clock, executor, *parts.log, std::move(local)));
   services::BrowserbaseOptions service{.api_key = settings.browserbase_api_key,
@@ -81,6 +106,7 @@ Result<std::unique_ptr<Engine>> Engine::create(asio::any_io_executor executor, S
   parts.clock = make_real_clock(executor);
   parts.log = std::move(log);
   parts.queue = tasks::make_memory_queue(*parts.clock, {});
+  TRY_VOID(open_stores(parts, settings));
   TRY_VOID(add_providers(parts, executor, settings));
   parts.interactors.push_back(interact::make_native_interactor());
   parts.settings = std::move(settings);

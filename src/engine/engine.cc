@@ -33,6 +33,9 @@ void merge(json::object& into, const json::object& from) {
 sessions::PoolOptions pool_options(const Settings& settings) {
   return {.sessions_max = settings.sessions_max,
           .queue_max = settings.session_queue_max,
+          .tenant_sessions_max = settings.tenant_sessions_max,
+          .tenant_creations_per_minute = settings.tenant_creations_per_minute,
+          .tenant_minutes_per_day = settings.tenant_minutes_per_day,
           .session_timeout = settings.session_timeout,
           .create_timeout = settings.session_create_timeout,
           .idle_timeout = settings.session_idle_timeout,
@@ -131,6 +134,8 @@ sessions::PoolObserver Engine::Impl::observer() {
                       .details = {{"reason", to_string(session.end_reason)}},
                       .error = session.error ? &*session.error : nullptr});
             events.publish("session.ended", ids, to_json(session));
+            if (parts.usage) parts.usage->add(session);
+            if (parts.files) parts.files->session_ended(session.id);
           },
       .failed =
           [this](const SessionSpec& spec, const std::string& id, const Error& error) {
@@ -405,6 +410,15 @@ Async<void> Engine::release_session(Context& ctx, std::string session_id, EndRea
   co_return co_await impl_->pool.release(ctx, std::move(session_id), reason);
 }
 sessions::Pool& Engine::pool() { return impl_->pool; }
+
+sessions::Stores Engine::stores() const {
+  const Parts& parts = impl_->parts;
+  return {.contexts = parts.contexts.get(),
+          .extensions = parts.extensions.get(),
+          .certificates = parts.certificates.get(),
+          .files = parts.files.get(),
+          .usage = parts.usage.get()};
+}
 
 observe::EventBus& Engine::events() { return impl_->events; }
 observe::Log& Engine::log() { return *impl_->parts.log; }

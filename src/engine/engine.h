@@ -10,14 +10,16 @@
 #include "base/json.h"
 #include "observe/events.h"
 #include "observe/log.h"
+#include "sessions/stores.h"
 #include "troupe/run.hpp"
 #include "troupe/session.hpp"
 #include "troupe/settings.hpp"
 #include "workflows/catalogue.h"
 
 namespace troupe::sessions {
+class ContextStore;
 class Pool;
-}
+}  // namespace troupe::sessions
 
 namespace troupe::engine {
 
@@ -60,6 +62,7 @@ class Engine final {
   /// For the CDP gateway: addresses, clients and traffic of sessions.
   sessions::Pool& pool();
 
+  sessions::Stores stores() const;
   observe::EventBus& events();
   observe::Log& log();
   Clock& clock();

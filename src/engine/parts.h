@@ -11,7 +11,12 @@
 #include "base/random.h"
 #include "interact/interactor.h"
 #include "observe/log.h"
+#include "sessions/certificate_store.h"
+#include "sessions/context_store.h"
+#include "sessions/extension_store.h"
 #include "sessions/provider.h"
+#include "sessions/session_files.h"
+#include "sessions/usage_ledger.h"
 #include "tasks/queue.h"
 #include "troupe/settings.hpp"
 
@@ -22,6 +27,12 @@ struct Parts {
   std::unique_ptr<Clock> clock;
   std::unique_ptr<observe::Log> log;
   std::unique_ptr<tasks::Queue> queue;
+  // Stores; null where a service does not offer them. Before the providers, which refer to them.
+  std::unique_ptr<sessions::ContextStore> contexts;
+  std::unique_ptr<sessions::ExtensionStore> extensions;
+  std::unique_ptr<sessions::CertificateStore> certificates;
+  std::unique_ptr<sessions::SessionFiles> files;
+  std::unique_ptr<sessions::UsageLedger> usage;
   std::vector<std::unique_ptr<sessions::SessionProvider>> providers;
   std::vector<std::unique_ptr<interact::Interactor>> interactors;
   std::uint64_t seed = 0;

@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 
+#include <algorithm>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
@@ -60,7 +61,7 @@ Async<tcp::resolver::results_type> resolve(Context& ctx, std::string host, std::
   co_return co_await promise->wait(ctx);
 }
 
-Async<void> connect_socket(Context& ctx, tcp::socket& socket, tcp::resolver::results_type endpoints,
+Async<void> connect_socket(Context& ctx, tcp::socket& socket, std::vector<tcp::endpoint> endpoints,
                            std::string what) {
   CO_TRY_VOID(ctx.check());
   const Interruption interruption(ctx, [&socket] {
@@ -68,11 +69,10 @@ Async<void> connect_socket(Context& ctx, tcp::socket& socket, tcp::resolver::res
     socket.close(ignored);
   });
   boost::system::error_code error;
-  for (const auto& endpoint : endpoints) {
+  for (const tcp::endpoint& address : endpoints) {
     boost::system::error_code ignored;
     if (interruption.happened()) break;
     socket.close(ignored);
-    const tcp::endpoint address = endpoint.endpoint();
     const auto result = co_await socket.async_connect(address, kTuple);
     error = std::get<0>(result);
     if (!error) break;
@@ -96,10 +96,47 @@ Result<void> proxy_verdict(std::string_view head, const std::string& where) {
   return fail(Errc::network_error, where + " answered " + std::string(status), {}, hint);
 }
 
+// Ranges that are not for everybody (IANA's special-purpose registries).
+struct Range4 {
+  std::uint32_t network;
+  int bits;
+};
+constexpr Range4 kSpecial4[] = {
+    {0x00000000, 8},  {0x0A000000, 8},  {0x64400000, 10}, {0x7F000000, 8},  {0xA9FE0000, 16},
+    {0xAC100000, 12}, {0xC0000000, 24}, {0xC0000200, 24}, {0xC0A80000, 16}, {0xC6120000, 15},
+    {0xC6336400, 24}, {0xCB007100, 24}, {0xE0000000, 4},  {0xF0000000, 4}};
+
+bool is_public_v4(std::uint32_t address) {
+  return std::ranges::none_of(kSpecial4, [address](const Range4& range) {
+    return (address ^ range.network) >> (32 - range.bits) == 0;
+  });
+}
+
 }  // namespace
 
-Async<std::unique_ptr<tcp::socket>> connect_tcp(Context& ctx, std::string host, std::string port) {
-  CO_TRY(auto endpoints, co_await resolve(ctx, host, port));
+bool is_public_address(const asio::ip::address& address) {
+  if (address.is_v4()) return is_public_v4(address.to_v4().to_uint());
+  const auto bytes = address.to_v6().to_bytes();
+  const auto v4_at = [&bytes](std::size_t at) {
+    return std::uint32_t{bytes[at]} << 24 | std::uint32_t{bytes[at + 1]} << 16 |
+           std::uint32_t{bytes[at + 2]} << 8 | bytes[at + 3];
+  };
+  if (address.to_v6().is_v4_mapped()) return is_public_v4(v4_at(12));
+  if (bytes[0] == 0x20 && bytes[1] == 0x02) return is_public_v4(v4_at(2));  // 6to4
+  if (bytes[0] == 0x20 && bytes[1] == 0x01 && bytes[2] < 2) return false;   // Teredo and others
+  if (bytes[0] == 0x20 && bytes[1] == 0x01 && bytes[2] == 0x0D && bytes[3] == 0xB8) return false;
+  return (bytes[0] & 0xE0) == 0x20;  // 2000::/3 is all that is given out
+}
+
+Async<std::unique_ptr<tcp::socket>> connect_tcp(Context& ctx, std::string host, std::string port,
+                                                AddressFilter filter) {
+  CO_TRY(const auto found, co_await resolve(ctx, host, port));
+  std::vector<tcp::endpoint> endpoints;
+  for (const auto& entry : found)
+    if (!filter || filter(entry.endpoint().address())) endpoints.push_back(entry.endpoint());
+  if (endpoints.empty())
+    co_return fail(Errc::permission_denied, "host '" + host + "': is not on the public Internet",
+                   "url");
   auto socket = std::make_unique<tcp::socket>(ctx.executor());
   std::string what = "connect to " + host + ":" + port;
   CO_TRY_VOID(co_await connect_socket(ctx, *socket, std::move(endpoints), std::move(what)));
@@ -107,8 +144,9 @@ Async<std::unique_ptr<tcp::socket>> connect_tcp(Context& ctx, std::string host, 
 }
 
 Async<std::unique_ptr<tcp::socket>> connect_through(Context& ctx, std::optional<Url> proxy,
-                                                    std::string host, std::string port) {
-  if (!proxy) co_return co_await connect_tcp(ctx, std::move(host), std::move(port));
+                                                    std::string host, std::string port,
+                                                    AddressFilter filter) {
+  if (!proxy) co_return co_await connect_tcp(ctx, std::move(host), std::move(port), filter);
   CO_TRY(auto socket, co_await connect_tcp(ctx, proxy->host, proxy->port));
   const std::string target =
       (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + port;
@@ -141,7 +179,8 @@ Async<std::unique_ptr<tcp::socket>> connect_through(Context& ctx, std::optional<
   co_return std::move(socket);
 }
 
-Result<std::shared_ptr<asio::ssl::context>> make_tls_context(const std::string& ca_file) {
+Result<std::shared_ptr<asio::ssl::context>> make_tls_context(const std::string& ca_file,
+                                                             bool verify) {
   auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
   boost::system::error_code error;
   SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
@@ -156,14 +195,14 @@ Result<std::shared_ptr<asio::ssl::context>> make_tls_context(const std::string& 
     return fail(Errc::storage_failed, "certificates: cannot read " +
                                           (ca_file.empty() ? "the system's" : ca_file) + ": " +
                                           error.message());
-  context->set_verify_mode(asio::ssl::verify_peer, error);
+  context->set_verify_mode(verify ? asio::ssl::verify_peer : asio::ssl::verify_none, error);
   return context;
 }
 
 Async<std::unique_ptr<TlsStream>> connect_tls(Context& ctx, asio::ssl::context& tls,
                                               std::string host, std::string port,
-                                              std::optional<Url> proxy) {
-  CO_TRY(auto socket, co_await connect_through(ctx, std::move(proxy), host, port));
+                                              AddressFilter filter, std::optional<Url> proxy) {
+  CO_TRY(auto socket, co_await connect_through(ctx, std::move(proxy), host, port, filter));
   auto stream = std::make_unique<TlsStream>(std::move(*socket), tls);
   const std::string what = "TLS with " + host + ":" + port;
   boost::system::error_code error;

@@ -46,23 +46,35 @@ class Interruption final {
 /// network_error, tls_error or protocol_error, with `what` in front of the message.
 Error network_failure(const boost::system::error_code& error, const std::string& what);
 
+/// Which addresses may be connected to. Asked after the look-up, so that a name cannot lead
+/// elsewhere than what was asked about. Null: all.
+using AddressFilter = bool (*)(const asio::ip::address&);
+/// Not of this machine, its networks, or a special purpose (RFC 6890).
+bool is_public_address(const asio::ip::address& address);
+
 /// Tries each address of the host in turn.
-/// Errors: dns_error, network_error, timeout, cancelled.
-Async<std::unique_ptr<tcp::socket>> connect_tcp(Context& ctx, std::string host, std::string port);
+/// Errors: dns_error, network_error, permission_denied (no address that `filter` lets pass),
+/// timeout, cancelled.
+Async<std::unique_ptr<tcp::socket>> connect_tcp(Context& ctx, std::string host, std::string port,
+                                                AddressFilter filter = nullptr);
 
 /// Certificates of the system, or only those of `ca_file` when it is not empty; TLS 1.2 and later.
 /// Errors: storage_failed (file not readable).
-Result<std::shared_ptr<asio::ssl::context>> make_tls_context(const std::string& ca_file);
+Result<std::shared_ptr<asio::ssl::context>> make_tls_context(const std::string& ca_file,
+                                                             bool verify = true);
 
-/// The same through a proxy (CONNECT); it looks the name up. With no proxy: connect_tcp.
+/// The same through a proxy (CONNECT), which looks the name up: `filter` holds for direct
+/// connections only. With no proxy: connect_tcp.
 /// Errors: as connect_tcp, for the proxy; network_error (it refuses, or answers no HTTP).
 Async<std::unique_ptr<tcp::socket>> connect_through(Context& ctx, std::optional<Url> proxy,
-                                                    std::string host, std::string port);
+                                                    std::string host, std::string port,
+                                                    AddressFilter filter = nullptr);
 
 /// TCP, directly or through a proxy, then a handshake with SNI that verifies chain and name.
 /// Errors: as connect_through, tls_error.
 Async<std::unique_ptr<TlsStream>> connect_tls(Context& ctx, asio::ssl::context& tls,
                                               std::string host, std::string port,
+                                              AddressFilter filter = nullptr,
                                               std::optional<Url> proxy = {});
 
 }  // namespace troupe::net

@@ -196,7 +196,7 @@ class PooledClient final : public HttpClient {
     if (url.scheme != "http" && url.scheme != "https")
       co_return fail(Errc::invalid_argument,
                      "url: scheme '" + url.scheme + "' is not http or https");
-    const Url* proxy = proxy_for(options_.proxy, url);
+    const Url* proxy = options_.public_addresses_only ? nullptr : proxy_for(options_.proxy, url);
     CO_TRY(const std::string bytes, request_bytes(call, url, url.secure() ? nullptr : proxy));
     const std::string where = call.method + " " + url.scheme + "://" + url.authority();
     auto wire = take(ctx, url.origin());
@@ -249,18 +249,19 @@ class PooledClient final : public HttpClient {
     const Url& next = proxy && !url.secure() ? *proxy : url;
     std::string host = next.host;
     std::string port = next.port;
+    const AddressFilter filter = options_.public_addresses_only ? is_public_address : nullptr;
     if (!url.secure()) {
-      CO_TRY(auto socket, co_await connect_tcp(ctx, std::move(host), std::move(port)));
+      CO_TRY(auto socket, co_await connect_tcp(ctx, std::move(host), std::move(port), filter));
       co_return std::make_unique<Wire>(std::move(socket));
     }
     if (!tls_) {
-      CO_TRY(tls_, make_tls_context(options_.ca_file));
+      CO_TRY(tls_, make_tls_context(options_.ca_file, options_.verify_certificates));
     }
     const auto tls = tls_;
     std::optional<Url> through;
     if (proxy) through = *proxy;
-    CO_TRY(auto stream,
-           co_await connect_tls(ctx, *tls, std::move(host), std::move(port), std::move(through)));
+    CO_TRY(auto stream, co_await connect_tls(ctx, *tls, std::move(host), std::move(port), filter,
+                                             std::move(through)));
     co_return std::make_unique<Wire>(std::move(stream));
   }
 

@@ -33,6 +33,8 @@ struct HttpReply {
 struct HttpClientOptions {
   /// Trusted certificates (PEM); empty: the system's.
   std::string ca_file;
+  bool verify_certificates = true;
+  bool public_addresses_only = false;  ///< Not this machine, not private networks; no proxy.
   std::size_t idle_per_origin = 8;
   Duration idle_timeout = std::chrono::seconds(30);
   int header_bytes_max = 64 << 10;
@@ -46,8 +48,8 @@ class HttpClient {
   virtual ~HttpClient() = default;
   /// A request on a kept connection that the server closed meanwhile is sent again on a new one
   /// when its method is idempotent. Errors: invalid_argument (url, method, header), dns_error,
-  /// network_error, tls_error, timeout, cancelled, payload_too_large, protocol_error. A status of
-  /// 4xx or 5xx is a reply, not an error.
+  /// network_error, permission_denied (not a public address), tls_error, timeout, cancelled,
+  /// payload_too_large, protocol_error. A status of 4xx or 5xx is a reply, not an error.
   virtual Async<HttpReply> send(Context& ctx, HttpCall call) = 0;
 };
 

@@ -69,7 +69,9 @@ class Connection final : public std::enable_shared_from_this<Connection> {
       : shared_(std::move(shared)),
         socket_(std::move(socket)),
         parser_({.header_bytes_max = static_cast<std::size_t>(shared_->options.header_bytes_max),
-                 .body_bytes_max = static_cast<std::uint64_t>(shared_->options.body_bytes_max)}),
+                 .body_bytes_max = static_cast<std::uint64_t>(shared_->options.body_bytes_max),
+                 .upload_bytes_max = static_cast<std::uint64_t>(shared_->options.upload_bytes_max),
+                 .is_upload = shared_->options.is_upload}),
         refused_(refused) {
     place_ = shared_->connections.insert(shared_->connections.end(), this);
     boost::system::error_code error;

@@ -61,6 +61,9 @@ struct HttpServerOptions {
   std::string host = "127.0.0.1";
   int port = 0;  ///< 0: any free one.
   std::int64_t body_bytes_max = 8 << 20;
+  /// Limit instead of `body_bytes_max` for requests that `is_upload` says yes to, by their header.
+  std::int64_t upload_bytes_max = 0;
+  std::function<bool(const HttpRequest&)> is_upload = {};
   int header_bytes_max = 16 << 10;
   int connections_max = 1'024;
   /// From connect, or a request's first byte, to the header's end.

@@ -58,7 +58,8 @@ void RequestParser::reset() {
   parser.eager(true);
   // The header's size is checked here, before Beast sees it.
   parser.header_limit(static_cast<std::uint32_t>(limits_.header_bytes_max + 4));
-  parser.body_limit(limits_.body_bytes_max);
+  parser.body_limit(std::max(limits_.body_bytes_max, limits_.upload_bytes_max));
+  body_bytes_max_ = std::max(limits_.body_bytes_max, limits_.upload_bytes_max);
   state_ = State::header;
   expects_continue_ = false;
   keep_alive_ = false;
@@ -123,11 +124,12 @@ std::size_t RequestParser::put(std::string_view bytes) {
   }
   if (error == http::error::body_limit) {
     refuse(413, Errc::payload_too_large,
-           "body exceeds " + std::to_string(limits_.body_bytes_max) + " bytes");
+           "body exceeds " + std::to_string(body_bytes_max_) + " bytes");
   } else if (error && error != http::error::need_more) {
     refuse(400, Errc::invalid_argument, error.message());
   }
   if (state_ == State::header && parser.is_header_done()) check_header();
+  if (state_ == State::body) check_size();
   if (state_ == State::body && parser.is_done()) state_ = State::complete;
   return used;
 }
@@ -153,7 +155,19 @@ void RequestParser::check_header() {
         request_.headers.emplace_back(view(field.name_string()), view(field.value()));
     lower(name);
   }
+  const bool upload = limits_.is_upload && limits_.is_upload(request_);
+  body_bytes_max_ = upload ? limits_.upload_bytes_max : limits_.body_bytes_max;
   state_ = State::body;
+}
+
+// Beast's own limit is the widest of all; which one holds is known only now.
+void RequestParser::check_size() {
+  const auto& parser = *beast_->parser;
+  const std::uint64_t announced = parser.content_length().value_or(0);
+  const std::uint64_t here = parser.get().body().size();
+  if (std::max(announced, here) > body_bytes_max_)
+    refuse(413, Errc::payload_too_large,
+           "body exceeds " + std::to_string(body_bytes_max_) + " bytes");
 }
 
 // What Boost 1.81's parser lets pass: codings that are not `chunked`, chunked in HTTP/1.0, a

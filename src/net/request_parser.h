@@ -23,6 +23,8 @@ class RequestParser final {
   struct Limits {
     std::size_t header_bytes_max = 16 << 10;
     std::uint64_t body_bytes_max = 8 << 20;
+    std::uint64_t upload_bytes_max = 0;  ///< For the requests that `is_upload` says yes to.
+    std::function<bool(const HttpRequest&)> is_upload = {};
   };
   explicit RequestParser(Limits limits);
   ~RequestParser();
@@ -51,12 +53,14 @@ class RequestParser final {
   bool check_lines(std::string_view head);
   void check_header();
   bool check_framing();
+  void check_size();
   bool take_target(std::string_view target);
   void refuse(int status, Errc code, std::string message);
 
   struct Beast;
   std::unique_ptr<Beast> beast_;
   Limits limits_;
+  std::uint64_t body_bytes_max_ = 0;  ///< Of this request; known after the header.
   State state_ = State::header;
   Refusal refusal_;
   HttpRequest request_;

@@ -53,18 +53,16 @@ asio::awaitable<void> BrowserFleet::launch(std::shared_ptr<FleetBrowser> browser
   browser->ready.set();
 }
 
-Async<std::shared_ptr<FleetBrowser>> BrowserFleet::take(Context& ctx, bool own) {
+Async<std::shared_ptr<FleetBrowser>> BrowserFleet::take(Context& ctx) {
   if (closed_) co_return fail(Errc::draining, "browsers: shutting down");
   drop_dead();
   std::shared_ptr<FleetBrowser> best;
-  if (!own)
-    for (const auto& browser : browsers_)
-      if (has_room(*browser) && (!best || browser->active < best->active)) best = browser;
+  for (const auto& browser : browsers_)
+    if (has_room(*browser) && (!best || browser->active < best->active)) best = browser;
   const bool fresh = !best;
   if (fresh) {
     best = std::make_shared<FleetBrowser>();
-    best->retiring = own;
-    if (!own) browsers_.push_back(best);
+    browsers_.push_back(best);
   }
   ++best->active;
   ++best->total;
@@ -97,7 +95,7 @@ Async<void> BrowserFleet::warm_up(Context& ctx) {
   drop_dead();
   for (const auto& browser : browsers_)
     if (has_room(*browser)) co_return Result<void>{};
-  CO_TRY(const auto browser, co_await take(ctx, false));
+  CO_TRY(const auto browser, co_await take(ctx));
   --browser->total;
   give_back(browser);
   co_return Result<void>{};
@@ -106,10 +104,11 @@ Async<void> BrowserFleet::warm_up(Context& ctx) {
 Async<void> BrowserFleet::tend(Context& ctx) {
   drop_dead();
   const auto all = browsers_;  // a copy: the list changes while this waits
+  auto usage = all.empty() ? std::map<pid_t, GroupUsage>() : usage_of_groups();
   for (const auto& browser : all) {
     if (browser->launching || !browser->chromium || !browser->chromium->alive()) continue;
     Process& process = browser->chromium->process();
-    const std::int64_t megabytes = process.group_resident_bytes() >> 20;
+    const std::int64_t megabytes = usage[process.pid()].resident_bytes >> 20;
     if (megabytes > options_.memory_mb && !browser->retiring) {
       log_.write(ctx.ids(), {.level = observe::Level::warning,
                              .action = "browser.recycle",

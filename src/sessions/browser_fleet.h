@@ -40,8 +40,7 @@ class BrowserFleet final {
                FleetOptions options);
 
   /// A browser with room for one more context, counted as active already; launches one if needed.
-  /// `own`: a process that nobody else gets.
-  Async<std::shared_ptr<FleetBrowser>> take(Context& ctx, bool own);
+  Async<std::shared_ptr<FleetBrowser>> take(Context& ctx);
   /// The context is gone; the process ends when it was the last of a retiring one.
   void give_back(const std::shared_ptr<FleetBrowser>& browser);
   /// Starts a process if none has room, without waiting for a caller.

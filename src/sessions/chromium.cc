@@ -24,6 +24,8 @@ namespace {
 // orphan the browser. So the binary itself is started.
 constexpr const char* kDebianFolder = "/usr/lib/chromium/";
 
+constexpr auto kEndpointPoll = std::chrono::milliseconds(2);
+
 bool is_executable(const std::string& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored) && access(path.c_str(), X_OK) == 0;
@@ -59,19 +61,6 @@ std::string resolve(const std::string& name_or_path) {
   return is_script(path) && is_executable(behind) ? behind : path;
 }
 
-Result<std::string> make_profile(const std::string& browsers_dir, int& lock_fd) {
-  const std::string dir = browsers_dir + "/" + secure_token(9);
-  std::error_code error;
-  fs::create_directories(dir + "/tmp", error);
-  if (error)
-    return fail(Errc::storage_failed, "profile folder " + dir + ": " + error.message(), "data_dir",
-                "free disk space, or set data_dir to a folder that can be written");
-  lock_fd = open((dir + "/owner.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock_fd < 0 || flock(lock_fd, LOCK_EX | LOCK_NB) != 0)
-    return fail(Errc::storage_failed, "profile lock " + dir + ": " + std::strerror(errno));
-  return dir;
-}
-
 bool small_shared_memory() {
   struct statvfs shm{};
   if (statvfs("/dev/shm", &shm) != 0) return true;
@@ -102,7 +91,7 @@ std::vector<std::string> flags_for(const ChromiumOptions& options, const Browser
       // the browser's saves nobody (on Linux it has no sandbox of its own): docs/performance.md.
       "--disable-features=Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,"
       "InterestFeedContentSuggestions,CertificateTransparencyComponentUpdater,"
-      "BackForwardCache,RenderDocument",
+      "DisableLoadExtensionCommandLineSwitch,BackForwardCache,RenderDocument",
       "--enable-features=NetworkServiceInProcess2",
       "--window-size=" + std::to_string(options.width) + "," + std::to_string(options.height),
       "--js-flags=--max-old-space-size=" + std::to_string(options.renderer_heap_mb),
@@ -110,17 +99,25 @@ std::vector<std::string> flags_for(const ChromiumOptions& options, const Browser
   if (!binary.headless_shell) flags.push_back("--headless=new");
   if (!sandbox_off_reason().empty()) flags.push_back("--no-sandbox");
   if (small_shared_memory()) flags.push_back("--disable-dev-shm-usage");
+  if (options.listening) flags.push_back("--remote-debugging-port=0");
   flags.insert(flags.end(), options.extra_flags.begin(), options.extra_flags.end());
+  if (options.listening) flags.push_back("about:blank");
   return flags;
 }
 
 // The caller's environment, with temporary files inside the profile so that they go with it.
-std::vector<std::string> environment_for(const std::string& profile) {
-  std::vector<std::string> environment;
-  for (char** entry = environ; *entry; ++entry)
-    if (std::strncmp(*entry, "TMPDIR=", 7) != 0 && std::strncmp(*entry, "TROUPE_", 7) != 0)
-      environment.emplace_back(*entry);
+std::vector<std::string> environment_for(const std::string& profile,
+                                         const std::vector<std::string>& extra) {
+  std::vector<std::string> environment = extra;
   environment.push_back("TMPDIR=" + profile + "/tmp");
+  const std::vector<std::string> own = environment;
+  for (char** entry = environ; *entry; ++entry) {
+    const std::string_view text(*entry);
+    const auto name = text.substr(0, text.find('=') + 1);
+    const bool replaced =
+        std::any_of(own.begin(), own.end(), [&](const auto& row) { return row.starts_with(name); });
+    if (!replaced && !text.starts_with("TROUPE_")) environment.emplace_back(text);
+  }
   return environment;
 }
 
@@ -131,6 +128,16 @@ std::string last_output(const std::string& file) {
   const auto line = text.rfind('\n');
   text = line == std::string::npos ? text : text.substr(line + 1);
   return text.substr(0, 300);
+}
+
+bool has_page(const json::object& targets) {
+  const auto* infos = find(targets, "targetInfos");
+  if (!infos || !infos->is_array()) return false;
+  const auto& list = infos->get_array();
+  return std::any_of(list.begin(), list.end(), [](const json::value& info) {
+    const auto* type = find(info, "type");
+    return type && *type == json::value("page");
+  });
 }
 
 // Kills processes whose command line names `profile`: those of a Troupe that died.
@@ -173,21 +180,72 @@ std::string sandbox_off_reason() {
   return geteuid() == 0 ? "running as root: Chromium's sandbox needs an ordinary user" : "";
 }
 
+Result<BrowserBinary> find_full_browser(const std::string& setting) {
+  if (!setting.empty()) {
+    const auto given = find_browser(setting);
+    if (given && !given->headless_shell) return given;
+  }
+  for (const char* name : {"chromium", "google-chrome", "chromium-browser", "chrome"})
+    if (const auto found = find_browser(name); found && !found->headless_shell) return found;
+  return fail(Errc::browser_missing, "browser: no full build found, only the headless shell",
+              "browser", "extensions need one: apt-get install chromium");
+}
+
+Result<ProfileFolder> ProfileFolder::make(const std::string& browsers_dir) {
+  ProfileFolder folder;
+  const std::string dir = browsers_dir + "/" + secure_token(9);
+  std::error_code error;
+  fs::create_directories(dir + "/tmp", error);
+  if (error)
+    return fail(Errc::storage_failed, "profile folder " + dir + ": " + error.message(), "data_dir",
+                "free disk space, or set data_dir to a folder that can be written");
+  folder.path_ = dir;
+  folder.lock_fd_ = open((dir + "/owner.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (folder.lock_fd_ < 0 || flock(folder.lock_fd_, LOCK_EX | LOCK_NB) != 0)
+    return fail(Errc::storage_failed, "profile lock " + dir + ": " + std::strerror(errno));
+  return folder;
+}
+
+ProfileFolder& ProfileFolder::operator=(ProfileFolder&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(lock_fd_, other.lock_fd_);
+  return *this;
+}
+
+ProfileFolder::~ProfileFolder() {
+  if (!path_.empty()) {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  if (lock_fd_ >= 0) ::close(lock_fd_);
+}
+
 Async<std::unique_ptr<Chromium>> Chromium::launch(Context& ctx, ChromiumOptions options) {
+  CO_TRY(ProfileFolder profile, ProfileFolder::make(options.browsers_dir));
+  co_return co_await launch(ctx, std::move(options), std::move(profile));
+}
+
+Async<std::unique_ptr<Chromium>> Chromium::launch(Context& ctx, ChromiumOptions options,
+                                                  ProfileFolder folder) {
   CO_TRY(const BrowserBinary binary, find_browser(options.browser));
   std::unique_ptr<Chromium> chromium(new Chromium);
-  CO_TRY(chromium->profile_dir_, make_profile(options.browsers_dir, chromium->lock_fd_));
-  const std::string& profile = chromium->profile_dir_;
+  chromium->profile_ = std::move(folder);
+  const std::string& profile = chromium->profile_.path();
 
   // Two socket pairs instead of pipes: their buffers hold whole messages, and they poll alike.
   int to_browser[2], from_browser[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, to_browser) != 0 ||
-      socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, from_browser) != 0)
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, to_browser) != 0)
     co_return fail(Errc::exhausted, std::string("socketpair: ") + std::strerror(errno), "host",
                    "raise the limit on open files (ulimit -n)");
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, from_browser) != 0) {
+    const std::string why = std::strerror(errno);
+    for (const int descriptor : to_browser) ::close(descriptor);
+    co_return fail(Errc::exhausted, "socketpair: " + why, "host",
+                   "raise the limit on open files (ulimit -n)");
+  }
   ProcessOptions process{.path = binary.path,
                          .arguments = flags_for(options, binary, profile),
-                         .environment = environment_for(profile),
+                         .environment = environment_for(profile, options.extra_environment),
                          .fd3 = to_browser[1],
                          .fd4 = from_browser[1],
                          .output_file = profile + "/output.log"};
@@ -202,34 +260,52 @@ Async<std::unique_ptr<Chromium>> Chromium::launch(Context& ctx, ChromiumOptions 
   chromium->process_ = std::move(*spawned);
   chromium->connection_ = std::make_unique<cdp::Connection>(
       cdp::make_pipe_transport(ctx.executor(), from_browser[0], to_browser[0]));
-
-  auto version = co_await chromium->connection_->call(ctx, "", "Browser.getVersion");
-  if (!version) {
-    Error error = version.error();
-    if (error.code == Errc::session_lost) {
-      // The pipe breaks a moment before the exit can be seen.
-      Context brief = ctx.for_cleanup(std::chrono::seconds(1), "browser exit");
-      (void)co_await chromium->process_->exited().wait(brief);
-      error =
-          fail(Errc::browser_missing,
-               "browser " + binary.path + ": did not start (" + chromium->process_->exit_text() +
-                   "): " + last_output(profile + "/output.log"),
-               "browser", "run `troupe doctor` to see what it needs");
-    }
-    co_return error;
-  }
-  chromium->version_ = std::string(find_string(*version, "product").value_or(""));
+  CO_TRY_VOID(co_await chromium->await_start(ctx, binary));
+  if (options.listening) CO_TRY_VOID(co_await chromium->await_endpoint(ctx));
   co_return chromium;
+}
+
+Async<void> Chromium::await_start(Context& ctx, const BrowserBinary& binary) {
+  auto version = co_await connection_->call(ctx, "", "Browser.getVersion");
+  if (version) {
+    version_ = std::string(find_string(*version, "product").value_or(""));
+    co_return Result<void>{};
+  }
+  Error error = version.error();
+  if (error.code == Errc::session_lost) {
+    // The pipe breaks a moment before the exit can be seen.
+    Context brief = ctx.for_cleanup(std::chrono::seconds(1), "browser exit");
+    (void)co_await process_->exited().wait(brief);
+    error = fail(Errc::browser_missing,
+                 "browser " + binary.path + ": did not start (" + process_->exit_text() +
+                     "): " + last_output(profile_dir() + "/output.log"),
+                 "browser", "run `troupe doctor` to see what it needs");
+  }
+  co_return error;
+}
+
+// Chromium writes the port and the path of its browser target into the profile at about the moment
+// when it first answers on the pipe, and creates its first page then.
+Async<void> Chromium::await_endpoint(Context& ctx) {
+  const std::string file = profile_dir() + "/DevToolsActivePort";
+  std::string port, path;
+  for (;;) {
+    std::ifstream stream(file);
+    if (std::getline(stream, port) && std::getline(stream, path) && path.starts_with('/')) break;
+    if (!alive()) co_return death();
+    CO_TRY_VOID(co_await sleep_for(ctx, kEndpointPoll));
+  }
+  endpoint_ = "ws://127.0.0.1:" + port + path;
+  for (;;) {
+    CO_TRY(const auto targets, co_await connection_->call(ctx, "", "Target.getTargets"));
+    if (has_page(targets)) co_return Result<void>{};
+    CO_TRY_VOID(co_await sleep_for(ctx, kEndpointPoll));
+  }
 }
 
 Chromium::~Chromium() {
   connection_.reset();
   process_.reset();
-  if (!profile_dir_.empty()) {
-    std::error_code ignored;
-    fs::remove_all(profile_dir_, ignored);
-  }
-  if (lock_fd_ >= 0) ::close(lock_fd_);
 }
 
 Error Chromium::death() const {
@@ -245,6 +321,10 @@ Async<void> Chromium::close(Context& ctx) {
     Context limit = ctx.for_cleanup(std::chrono::seconds(2), "browser close");
     (void)co_await process_->exited().wait(limit);
   }
+  co_return co_await kill(ctx);
+}
+
+Async<void> Chromium::kill(Context& ctx) {
   process_->kill_group();
   Context limit = ctx.for_cleanup(std::chrono::seconds(5), "browser kill");
   co_return co_await process_->exited().wait(limit);

@@ -26,8 +26,32 @@ struct ChromiumOptions {
   int renderer_heap_mb = 1024;
   int width = 1280;
   int height = 720;
+  /// Also listens on a loopback port for CDP clients (Chromium::endpoint) and opens a blank page.
+  /// No origin is let in: pages and extensions come through Troupe's gateway or not at all.
+  bool listening = false;
   std::vector<std::string> extra_flags;
+  std::vector<std::string> extra_environment;  ///< `NAME=value`; wins over the caller's.
 };
+
+/// A folder for one browser's profile and temporary files, locked by this process; removed with
+/// this object.
+class ProfileFolder final {
+ public:
+  /// Errors: storage_failed.
+  static Result<ProfileFolder> make(const std::string& browsers_dir);
+  ProfileFolder() = default;
+  ProfileFolder(ProfileFolder&& other) noexcept { *this = std::move(other); }
+  ProfileFolder& operator=(ProfileFolder&& other) noexcept;
+  ~ProfileFolder();
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  int lock_fd_ = -1;
+};
+
+/// As find_browser, but only a full build, which the small one is not: for extensions.
+Result<BrowserBinary> find_full_browser(const std::string& setting);
 
 /// One browser process. Dies with this object, with Troupe, or by itself; its profile folder goes
 /// when this object ends, or at the next start of Troupe. Threads: engine.
@@ -35,11 +59,16 @@ class Chromium final {
  public:
   /// Errors: browser_missing (with the end of what it printed), storage_failed, timeout.
   static Async<std::unique_ptr<Chromium>> launch(Context& ctx, ChromiumOptions options);
+  /// With a profile that was prepared.
+  static Async<std::unique_ptr<Chromium>> launch(Context& ctx, ChromiumOptions options,
+                                                 ProfileFolder profile);
   ~Chromium();
 
   cdp::Connection& connection() { return *connection_; }
   Process& process() { return *process_; }
-  const std::string& profile_dir() const { return profile_dir_; }
+  const std::string& profile_dir() const { return profile_.path(); }
+  /// `ws://127.0.0.1:port/…` of a listening browser; else empty. Secret.
+  const std::string& endpoint() const { return endpoint_; }
   const std::string& version() const { return version_; }  ///< `HeadlessChrome/156.0…`
   bool alive() const { return process_->running() && connection_->is_open(); }
   /// Why it is not alive: exit status, or what broke the connection.
@@ -47,14 +76,19 @@ class Chromium final {
 
   /// Asks it to end, kills it after 2 s. Harmless when it is dead.
   Async<void> close(Context& ctx);
+  /// Ends it at once; what it has not written is lost.
+  Async<void> kill(Context& ctx);
 
  private:
   Chromium() = default;
+  Async<void> await_start(Context& ctx, const BrowserBinary& binary);
+  Async<void> await_endpoint(Context& ctx);
+
+  ProfileFolder profile_;  // outlives the process: the last member to go
   std::unique_ptr<Process> process_;
   std::unique_ptr<cdp::Connection> connection_;
-  std::string profile_dir_;
-  int lock_fd_ = -1;
   std::string version_;
+  std::string endpoint_;
 };
 
 /// Why `--no-sandbox` is added, or empty when it is not: only for root.

@@ -38,4 +38,7 @@ class ContextStore {
   virtual void give_up(const std::string& id) = 0;
 };
 
+/// Keeps contexts in `dir`, which is made on first use, with the key they are sealed with.
+std::unique_ptr<ContextStore> make_context_store(Clock& clock, std::string dir);
+
 }  // namespace troupe::sessions

@@ -32,4 +32,10 @@ class ExtensionStore {
   virtual Async<void> remove(Context& ctx, std::string id) = 0;
 };
 
+/// Archives of at most that many bytes.
+constexpr std::size_t kExtensionBytesMax = 100'000'000;
+
+/// Keeps extensions in `dir`, which is made; reads what is there. Errors: storage_failed.
+Result<std::unique_ptr<ExtensionStore>> make_extension_store(Clock& clock, std::string dir);
+
 }  // namespace troupe::sessions

@@ -5,6 +5,8 @@
 #include <map>
 
 #include "sessions/browser_fleet.h"
+#include "sessions/process_sessions.h"
+#include "sessions/session_shape.h"
 
 namespace troupe::sessions {
 namespace fs = std::filesystem;
@@ -29,10 +31,11 @@ class Slots final {
       : clock_(clock), options_(options), fleet_(clock, executor, log, fleet_options(options)) {}
 
   BrowserFleet& fleet() { return fleet_; }
+  const BrowserFleet& fleet() const { return fleet_; }
   const LocalOptions& options() const { return options_; }
 
   Async<Slot> make(Context& ctx) {
-    CO_TRY(auto browser, co_await fleet_.take(ctx, false));
+    CO_TRY(auto browser, co_await fleet_.take(ctx));
     Slot slot{.browser = browser};
     json::object params{{"disposeOnDetach", true}};
     auto made =
@@ -190,7 +193,6 @@ class LocalSession final : public ProviderSession {
       std::error_code ignored;
       fs::remove_all(slots_.options().data_dir + "/downloads/" + id_, ignored);
     }
-    if (spec_.isolation == Isolation::process) co_return co_await close_process(ctx);
     if (spec_.isolation == Isolation::reuse && clean && slot_.page && slot_.alive()) {
       const auto cleaned = co_await clean_page(ctx);
       if (cleaned) {
@@ -212,12 +214,6 @@ class LocalSession final : public ProviderSession {
     Slot slot{
         .browser = slot_.browser, .context_id = slot_.context_id, .page = std::move(slot_.page)};
     return slot;
-  }
-
-  Async<void> close_process(Context& ctx) {
-    slot_.page.reset();
-    auto closed = co_await slot_.browser->chromium->close(ctx);
-    co_return closed;
   }
 
   // Leaves the document, then empties what it could have stored. Fails (and the context is
@@ -264,34 +260,50 @@ class LocalProvider final : public SessionProvider {
  public:
   LocalProvider(Clock& clock, asio::any_io_executor executor, observe::Log& log,
                 LocalOptions options)
-      : log_(log), slots_(clock, std::move(executor), log, options) {}
+      : log_(log),
+        slots_(clock, executor, log, options),
+        processes_(clock, executor, log, options),
+        gate_(clock, options.machine_load) {}
 
   std::string_view name() const override { return "local"; }
 
   Async<std::unique_ptr<ProviderSession>> create(Context& ctx, std::string id,
                                                  SessionSpec spec) override {
     reap_once();
-    Slot slot;
-    if (spec.isolation == Isolation::process) {
-      CO_TRY(slot.browser, co_await slots_.fleet().take(ctx, true));
-    } else {
-      CO_TRY(slot, co_await take_slot(ctx, spec));
-    }
-    std::unique_ptr<ProviderSession> session =
-        std::make_unique<LocalSession>(slots_, std::move(slot), std::move(id), std::move(spec));
+    ++starting_;
+    auto session = co_await make(ctx, std::move(id), std::move(spec));
+    --starting_;
     co_return session;
+  }
+
+  int room() const override {
+    return gate_.room(static_cast<int>(processes_.running() + slots_.fleet().size()), starting_);
   }
 
   Async<void> tend(Context& ctx) override {
     reap_once();
+    processes_.tend(gate_.short_of_memory());
     CO_TRY_VOID(co_await slots_.drop_idle(ctx));
     CO_TRY_VOID(co_await slots_.refill(ctx));
     co_return co_await slots_.fleet().tend(ctx);
   }
 
-  Async<void> shutdown(Context& ctx) override { co_return co_await slots_.shutdown(ctx); }
+  Async<void> shutdown(Context& ctx) override {
+    auto ended = co_await processes_.shutdown(ctx);
+    auto result = co_await slots_.shutdown(ctx);
+    co_return result ? ended : result;
+  }
 
  private:
+  Async<std::unique_ptr<ProviderSession>> make(Context& ctx, std::string id, SessionSpec spec) {
+    if (spec.isolation == Isolation::process || needs_own_process(spec))
+      co_return co_await processes_.create(ctx, std::move(id), std::move(spec));
+    CO_TRY(Slot slot, co_await take_slot(ctx, spec));
+    std::unique_ptr<ProviderSession> session =
+        std::make_unique<LocalSession>(slots_, std::move(slot), std::move(id), std::move(spec));
+    co_return session;
+  }
+
   Async<Slot> take_slot(Context& ctx, const SessionSpec& spec) {
     std::optional<Slot> slot;
     if (spec.isolation == Isolation::reuse) slot = slots_.take_kept(LocalSession::reuse_key(spec));
@@ -318,6 +330,9 @@ class LocalProvider final : public SessionProvider {
 
   observe::Log& log_;
   Slots slots_;
+  ProcessSessions processes_;
+  mutable LoadGate gate_;  // reads now and then, whoever asks
+  int starting_ = 0;
   bool reaped_ = false;
 };
 

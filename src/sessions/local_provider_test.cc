@@ -27,11 +27,13 @@ struct Fixture {
     std::vector<std::unique_ptr<SessionProvider>> providers;
     LocalOptions local{.data_dir = std::move(dir), .warm_sessions = 0};
     providers.push_back(make_local_provider(ctx.clock(), ctx.executor(), log, local));
+    provider = providers.front().get();
     pool = std::make_unique<Pool>(ctx.clock(), ctx.executor(), random, options,
                                   std::move(providers), PoolObserver{});
   }
   NullLog log;
   Random random;
+  SessionProvider* provider = nullptr;
   std::unique_ptr<Pool> pool;
 };
 
@@ -112,6 +114,58 @@ asio::awaitable<void> browser_dies(Context& ctx, std::string dir) {
 
 TEST_F(LocalProviderTest, ADeadBrowserIsReplaced) {
   run([&](Context& ctx) { return browser_dies(ctx, dir_); });
+}
+
+// Asks the endpoint like a foreign client would.
+asio::awaitable<Result<json::object>> targets_at(Context& ctx, std::string url) {
+  CO_TRY(auto transport, co_await cdp::connect_websocket(ctx, url));
+  cdp::Connection client(std::move(transport));
+  co_return co_await client.call(ctx, "", "Target.getTargets");
+}
+
+asio::awaitable<void> connectable(Context& ctx, std::string dir) {
+  Fixture fixture(ctx, dir);
+  SessionSpec spec{.connectable = true};
+  auto session = co_await fixture.provider->create(ctx, "one", spec);
+  EXPECT_TRUE(session) << session.error().describe();
+  auto url = co_await (*session)->endpoint(ctx);
+  EXPECT_TRUE(url) << url.error().describe();
+  EXPECT_TRUE(url->starts_with("ws://127.0.0.1:")) << *url;
+  auto targets = co_await targets_at(ctx, *url);
+  EXPECT_TRUE(targets) << targets.error().describe();
+  EXPECT_EQ(targets->at("targetInfos").as_array().size(), 1u) << "the default context has one page";
+  EXPECT_FALSE((*session)->lost().is_set());
+
+  auto client = co_await cdp::connect_websocket(ctx, *url);
+  cdp::Connection foreign(std::move(*client));
+  foreign.post("", "Browser.close");
+  (void)co_await (*session)->lost().wait(ctx);
+  EXPECT_EQ((*session)->lost_reason().code, Errc::session_lost);
+  auto gone = co_await (*session)->endpoint(ctx);
+  EXPECT_EQ(gone.error().code, Errc::session_lost);
+  (void)co_await (*session)->close(ctx, false);
+  session->reset();
+  (void)co_await fixture.pool->shutdown(ctx);
+  EXPECT_TRUE(fs::is_empty(dir + "/browsers"));
+}
+
+TEST_F(LocalProviderTest, AConnectableSessionHasAnEndpointForForeignClients) {
+  run([&](Context& ctx) { return connectable(ctx, dir_); });
+}
+
+asio::awaitable<void> no_endpoint(Context& ctx, std::string dir) {
+  Fixture fixture(ctx, dir);
+  SessionSpec shared;
+  auto session = co_await fixture.provider->create(ctx, "one", shared);
+  auto url = co_await (*session)->endpoint(ctx);
+  EXPECT_EQ(url.error().code, Errc::unsupported);
+  (void)co_await (*session)->close(ctx, false);
+  session->reset();
+  (void)co_await fixture.pool->shutdown(ctx);
+}
+
+TEST_F(LocalProviderTest, ASharedBrowserHasNoEndpoint) {
+  run([&](Context& ctx) { return no_endpoint(ctx, dir_); });
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "sessions/pool.h"
 
 #include "base/json.h"
+#include "sessions/session_shape.h"
 
 namespace troupe::sessions {
 namespace {
@@ -12,6 +13,14 @@ constexpr auto kReleaseTimeout = std::chrono::seconds(10);
 
 std::string milliseconds_text(std::chrono::milliseconds value) {
   return std::to_string(value.count()) + " ms";
+}
+
+AdmissionLimits admission_limits(const PoolOptions& options) {
+  return {.places = options.sessions_max,
+          .queue_max = options.queue_max,
+          .tenant_places = options.tenant_sessions_max,
+          .tenant_creations_per_minute = options.tenant_creations_per_minute,
+          .tenant_minutes_per_day = options.tenant_minutes_per_day};
 }
 
 }  // namespace
@@ -26,10 +35,17 @@ struct PoolEntry {
   Event ended;
   Event lost;  ///< Died, expired, or was released by somebody else while on loan.
   Error lost_reason;
+  SteadyTime started{};
   Timer expiry;
   Timer idle;
   SteadyTime used_at;  ///< By a CDP client.
   CancelSource watch_stop;
+
+  /// What changes while it runs, put into `session`.
+  void describe(Session& shown) const {
+    shown.counters = session->counters();
+    session->describe(shown);
+  }
 
   /// Tells the holder. A failure is kept as the session's error; the first stays.
   void lose(Error reason, bool is_failure) {
@@ -38,12 +54,6 @@ struct PoolEntry {
     if (is_failure && !info.error) info.error = lost_reason;
     lost.set();
   }
-};
-
-// A caller that waits for a place.
-struct Pool::Waiter {
-  Event turn;
-  bool has_place = false;
 };
 
 Lease& Lease::operator=(Lease&& other) noexcept {
@@ -79,6 +89,11 @@ Pool::Pool(Clock& clock, asio::any_io_executor executor, Random& random, PoolOpt
       options_(options),
       providers_(std::move(providers)),
       observer_(std::move(observer)),
+      admission_(clock, admission_limits(options),
+                 [this](const std::string& name) {
+                   const auto* asked = this->provider(name);
+                   return asked ? asked->room() : 0;
+                 }),
       scope_(executor) {
   scope_.spawn("session care", tend_forever());
 }
@@ -88,6 +103,7 @@ Pool::~Pool() = default;
 Result<SessionSpec> Pool::complete(SessionSpec spec) const {
   if (!spec.timeout) spec.timeout = options_.session_timeout;
   if (!spec.isolation) spec.isolation = options_.isolation;
+  if (spec.provider == "local" && needs_own_process(spec)) spec.isolation = Isolation::process;
   if (*spec.timeout < kTimeoutMin || *spec.timeout > kTimeoutMax)
     return fail(Errc::invalid_argument, "session timeout: " + milliseconds_text(*spec.timeout) +
                                             " is not in " + milliseconds_text(kTimeoutMin) + ".." +
@@ -110,44 +126,11 @@ Result<SessionSpec> Pool::complete(SessionSpec spec) const {
               "session provider: '" + spec.provider + "' is not one of " + names);
 }
 
-// A place is held from here until the session has ended: creation counts too, so the limit holds.
-Async<void> Pool::take_place(Context& ctx) {
-  if (draining_) co_return fail(Errc::draining, "sessions: shutting down, no new ones");
-  if (places_used_ < options_.sessions_max && waiting_.empty()) {
-    ++places_used_;
-    co_return Result<void>{};
-  }
-  if (waiting_.size() >= static_cast<std::size_t>(options_.queue_max))
-    co_return fail(Errc::exhausted,
-                   "sessions: " + std::to_string(waiting_.size()) + " already wait for one of " +
-                       std::to_string(options_.sessions_max),
-                   "sessions", "raise sessions_max or session_queue_max, or ask for fewer at once");
-  Waiter waiter;
-  const auto place = waiting_.insert(waiting_.end(), &waiter);
-  auto result = co_await waiter.turn.wait(ctx);
-  if (!waiter.turn.is_set()) waiting_.erase(place);
-  // A place given in the same moment as the wait ended otherwise is handed on.
-  if (!result && waiter.has_place) give_place();
-  if (!result) co_return result.error();
-  if (!waiter.has_place) co_return fail(Errc::draining, "sessions: shutting down, no new ones");
-  co_return Result<void>{};
-}
-
-void Pool::give_place() {
-  if (waiting_.empty()) {
-    --places_used_;
-    return;
-  }
-  Waiter* next = waiting_.front();
-  waiting_.pop_front();
-  next->has_place = true;
-  next->turn.set();
-}
-
 Async<std::shared_ptr<Pool::Entry>> Pool::open(Context& ctx, SessionSpec asked, std::string run_id,
                                                std::string task_id) {
   CO_TRY(SessionSpec spec, complete(std::move(asked)));
-  CO_TRY_VOID(co_await take_place(ctx));
+  // A place is held from here until the session has ended: creation counts too, so the limit holds.
+  CO_TRY_VOID(co_await admission_.enter(ctx, spec.tenant, spec.provider));
   auto entry = std::make_shared<Entry>();
   Session& info = entry->info;
   info.id = random_.uuid();
@@ -160,17 +143,18 @@ Async<std::shared_ptr<Pool::Entry>> Pool::open(Context& ctx, SessionSpec asked, 
   info.run_id = std::move(run_id);
   info.task_id = std::move(task_id);
   info.keep_alive = spec.keep_alive;
+  info.region = spec.region;
+  info.context_id = spec.context_id;
   info.tenant = spec.tenant;
   entry->spec = spec;
-  const auto provider = std::find_if(providers_.begin(), providers_.end(),
-                                     [&](const auto& p) { return p->name() == spec.provider; });
   const CancelSource cancel = CancelSource::linked(ctx.cancel_source());
   const auto on_stop = stop_.on_cancel([&] { cancel.cancel(stop_.reason()); });
   // From here: the wait for a place is bounded by the caller's own deadline.
   Context limited =
       ctx.with_timeout(options_.create_timeout, "session creation").with_cancel(cancel);
   ++creating_;
-  auto created = co_await (*provider)->create(limited, info.id, spec);
+  admission_.asked(spec.provider);
+  auto created = co_await provider(spec.provider)->create(limited, info.id, spec);
   --creating_;
   creation_ended_.pulse();  // whoever waits is resumed from the loop, after this session is known
   if (!created) {
@@ -179,13 +163,14 @@ Async<std::shared_ptr<Pool::Entry>> Pool::open(Context& ctx, SessionSpec asked, 
     info.error = created.error();
     info.ended_at = clock_.wall();
     remember(*entry);
-    give_place();
+    admission_.leave(spec.tenant, Duration::zero());
     if (observer_.failed) observer_.failed(spec, info.id, created.error());
     co_return created.error();
   }
   entry->session = std::move(*created);
   info.state = SessionState::running;
   info.started_at = clock_.wall();
+  entry->started = clock_.now();
   info.counters.tasks = 1;
   active_.emplace(info.id, entry);
   arm_timers(entry);
@@ -222,9 +207,10 @@ asio::awaitable<void> Pool::watch(std::shared_ptr<Entry> entry) {
   Context ctx = base.with_cancel(entry->watch_stop);
   const auto died = co_await entry->session->lost().wait(ctx);
   if (!died) co_return;
-  const EndReason reason = entry->session->lost_as();
+  Error why = entry->session->lost_reason();
+  const auto reason = why.code == Errc::exhausted ? EndReason::quota : entry->session->lost_as();
   entry->info.end_reason = reason;
-  entry->lose(entry->session->lost_reason(), true);
+  entry->lose(std::move(why), true);
   if (entry->leased) co_return;  // its holder notices and gives it back
   Context cleanup = base.with_timeout(kReleaseTimeout, "session release");
   (void)co_await end(cleanup, entry, false, reason);
@@ -251,14 +237,15 @@ Async<void> Pool::end(Context& ctx, std::shared_ptr<Entry> entry, bool clean, En
               false);
   Context limited = ctx.for_cleanup(kReleaseTimeout, "session release");
   const bool reusable = clean && info.end_reason == EndReason::released;
+  entry->session->set_end_reason(info.end_reason);
   auto closed = co_await entry->session->close(limited, reusable);
-  info.counters = entry->session->counters();
+  entry->describe(info);
   info.state = SessionState::ended;
   info.ended_at = clock_.wall();
   if (!closed && !info.error) info.error = closed.error();
   active_.erase(info.id);
   remember(*entry);
-  give_place();
+  admission_.leave(info.tenant, clock_.now() - entry->started);
   if (observer_.ended) observer_.ended(info);
   entry->ended.set();
   co_return closed;
@@ -350,7 +337,7 @@ void Pool::count_traffic(const std::string& id, const Session::Counters& more) {
 Result<Session> Pool::info(const std::string& id) const {
   if (const auto found = active_.find(id); found != active_.end()) {
     Session info = found->second->info;
-    if (found->second->session) info.counters = found->second->session->counters();
+    found->second->describe(info);
     return info;
   }
   if (const auto found = ended_.find(id); found != ended_.end()) return found->second;
@@ -362,7 +349,7 @@ std::vector<Session> Pool::list(bool active_only) const {
   std::vector<Session> all;
   for (const auto& [id, entry] : active_) {
     all.push_back(entry->info);
-    all.back().counters = entry->session->counters();
+    entry->describe(all.back());
   }
   if (!active_only)
     for (const auto& [id, info] : ended_) all.push_back(info);
@@ -389,23 +376,22 @@ asio::awaitable<void> Pool::tend_forever() {
       Context limited = ctx.with_timeout(options_.create_timeout, "session care");
       (void)co_await provider->tend(limited);
     }
+    admission_.let_in();  // the providers may have room again
     const auto slept = co_await sleep_for(ctx, options_.tend_every);
     if (!slept) co_return;
   }
 }
 
-bool Pool::has_provider(std::string_view name) const {
-  return std::any_of(providers_.begin(), providers_.end(),
-                     [&](const auto& provider) { return provider->name() == name; });
+SessionProvider* Pool::provider(std::string_view name) const {
+  const auto found = std::find_if(providers_.begin(), providers_.end(),
+                                  [&](const auto& row) { return row->name() == name; });
+  return found == providers_.end() ? nullptr : found->get();
 }
 
+bool Pool::has_provider(std::string_view name) const { return provider(name) != nullptr; }
+
 void Pool::drain() {
-  if (std::exchange(draining_, true)) return;
-  while (!waiting_.empty()) {
-    Waiter* waiter = waiting_.front();
-    waiting_.pop_front();
-    waiter->turn.set();
-  }
+  if (!std::exchange(draining_, true)) admission_.drain();
 }
 
 Async<void> Pool::shutdown(Context& ctx) {

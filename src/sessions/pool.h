@@ -4,7 +4,6 @@
 
 #include <deque>
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -12,6 +11,7 @@
 
 #include "base/async.h"
 #include "base/random.h"
+#include "sessions/admission.h"
 #include "sessions/provider.h"
 #include "troupe/session.hpp"
 
@@ -20,6 +20,10 @@ namespace troupe::sessions {
 struct PoolOptions {
   int sessions_max = 50;
   int queue_max = 10'000;
+  // Of each tenant; 0: no limit.
+  int tenant_sessions_max = 0;
+  int tenant_creations_per_minute = 0;
+  int tenant_minutes_per_day = 0;
   std::chrono::milliseconds session_timeout{std::chrono::minutes(30)};
   std::chrono::milliseconds create_timeout{std::chrono::seconds(30)};
   std::chrono::milliseconds idle_timeout{std::chrono::minutes(10)};
@@ -70,10 +74,9 @@ class Pool final {
        std::vector<std::unique_ptr<SessionProvider>> providers, PoolObserver observer);
   ~Pool();
 
-  /// Waits for a place (first come, first served), creates a session and lends it. `run_id` and
-  /// `task_id` are shown with it.
-  /// Errors: invalid_argument (spec), exhausted (queue full), draining, timeout, cancelled, and the
-  /// provider's.
+  /// Waits for a place (in order, fair between tenants), creates a session and lends it. `run_id`
+  /// and `task_id` are shown with it. Errors: invalid_argument (spec), exhausted (queue full),
+  /// draining, timeout, cancelled, and the provider's.
   Async<Lease> acquire(Context& ctx, SessionSpec spec, std::string run_id, std::string task_id);
   /// A session that belongs to nobody's task: it stays until released, idle or expired.
   Async<Session> create(Context& ctx, SessionSpec spec);
@@ -100,15 +103,13 @@ class Pool final {
   /// Ends all sessions and providers.
   Async<void> shutdown(Context& ctx);
   std::size_t active_count() const { return active_.size() + static_cast<std::size_t>(creating_); }
-  std::size_t waiting_count() const { return waiting_.size(); }
+  std::size_t waiting_count() const { return admission_.waiting(); }
 
  private:
   using Entry = PoolEntry;
-  struct Waiter;
   friend class Lease;
   Result<SessionSpec> complete(SessionSpec spec) const;
-  Async<void> take_place(Context& ctx);
-  void give_place();
+  SessionProvider* provider(std::string_view name) const;
   Async<std::shared_ptr<Entry>> open(Context& ctx, SessionSpec spec, std::string run_id,
                                      std::string task_id);
   Async<void> end(Context& ctx, std::shared_ptr<Entry> entry, bool clean, EndReason reason);
@@ -130,10 +131,9 @@ class Pool final {
   std::map<std::string, std::shared_ptr<Entry>> active_;
   std::map<std::string, Session> ended_;
   std::deque<std::string> ended_order_;
-  std::list<Waiter*> waiting_;
+  Admission admission_;
   int creating_ = 0;
   Event creation_ended_;
-  int places_used_ = 0;
   bool draining_ = false;
   CancelSource stop_;
   Scope scope_;

@@ -157,22 +157,38 @@ void Process::kill_group() {
   ::kill(impl_->pid, SIGKILL);  // should it not have become a group leader yet
 }
 
-std::int64_t Process::group_resident_bytes() const {
+std::map<pid_t, GroupUsage> usage_of_groups() {
+  std::map<pid_t, GroupUsage> groups;
   DIR* proc = opendir("/proc");
-  if (!proc) return 0;
-  std::int64_t pages = 0;
+  if (!proc) return groups;
+  static const double ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
+  static const long page = sysconf(_SC_PAGESIZE);
   while (const dirent* entry = readdir(proc)) {
-    const pid_t pid = std::atoi(entry->d_name);
-    if (pid <= 0 || getpgid(pid) != impl_->pid) continue;
-    const std::string path = "/proc/" + std::to_string(pid) + "/statm";
-    if (FILE* file = std::fopen(path.c_str(), "r")) {
-      long size = 0, resident = 0;
-      if (std::fscanf(file, "%ld %ld", &size, &resident) == 2) pages += resident;
-      std::fclose(file);
-    }
+    if (std::atoi(entry->d_name) <= 0) continue;
+    const std::string path = std::string("/proc/") + entry->d_name + "/stat";
+    char line[1024];
+    FILE* file = std::fopen(path.c_str(), "r");
+    if (!file) continue;
+    const std::size_t size = std::fread(line, 1, sizeof line - 1, file);
+    std::fclose(file);
+    line[size] = '\0';
+    // The name may hold anything, parentheses too: proc(5) fields count from the last one.
+    const char* rest = std::strrchr(line, ')');
+    int group = 0;
+    unsigned long user = 0, system = 0;
+    long resident = 0;
+    if (!rest ||
+        std::sscanf(rest + 1,
+                    " %*c %*d %d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d "
+                    "%*u %*u %ld",
+                    &group, &user, &system, &resident) != 4)
+      continue;
+    GroupUsage& usage = groups[group];
+    usage.resident_bytes += static_cast<std::int64_t>(resident) * page;
+    usage.cpu_seconds += static_cast<double>(user + system) / ticks;
   }
   closedir(proc);
-  return pages * sysconf(_SC_PAGESIZE);
+  return groups;
 }
 
 }  // namespace troupe::sessions

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,14 @@ struct ProcessOptions {
   std::string output_file;  ///< Standard output and error; empty: discarded.
 };
 
+/// What the living processes of one group use.
+struct GroupUsage {
+  std::int64_t resident_bytes = 0;  ///< Shared pages counted once per process.
+  double cpu_seconds = 0;           ///< User and system.
+};
+/// All process groups of this machine, read in one pass.
+std::map<pid_t, GroupUsage> usage_of_groups();
+
 /// Threads: engine. The destructor kills the whole group and reaps.
 class Process final {
  public:
@@ -37,8 +46,6 @@ class Process final {
   const std::string& exit_text() const;
   /// SIGKILL to the group; the exit is told by exited().
   void kill_group();
-  /// Resident memory of the process group in bytes, shared pages counted once per process.
-  std::int64_t group_resident_bytes() const;
 
  private:
   Process();

@@ -1,0 +1,110 @@
+#include "sessions/process_spares.h"
+
+#include <algorithm>
+
+namespace troupe::sessions {
+namespace {
+
+constexpr auto kPeriod = std::chrono::seconds(60);
+constexpr auto kForgotten = std::chrono::minutes(10);
+constexpr auto kStartTimeout = std::chrono::seconds(30);
+constexpr auto kPauseAfterFailure = std::chrono::seconds(10);
+// More at once would take the processors from sessions that start now.
+constexpr int kStartsAtOnce = 2;
+
+}  // namespace
+
+void SpareDemand::taken(SteadyTime now, int left) {
+  if (wanted_ == 0) {
+    period_start_ = now;
+    unused_ = max_;
+  }
+  last_taken_ = now;
+  if (left < 0 || wanted_ == 0) wanted_ = std::min(max_, wanted_ + 1);
+  unused_ = std::min(unused_, std::max(left, 0));
+}
+
+int SpareDemand::wanted(SteadyTime now) {
+  if (wanted_ == 0) return 0;
+  if (now - last_taken_ > kForgotten) return wanted_ = 0;
+  if (now - period_start_ < kPeriod) return wanted_;
+  wanted_ = std::max(1, wanted_ - unused_);
+  period_start_ = now;
+  unused_ = wanted_;
+  return wanted_;
+}
+
+ProcessSpares::ProcessSpares(Clock& clock, asio::any_io_executor executor, observe::Log& log,
+                             SparesOptions options)
+    : clock_(clock),
+      executor_(executor),
+      log_(log),
+      options_(std::move(options)),
+      demand_(options_.max),
+      scope_(executor) {}
+
+std::unique_ptr<Chromium> ProcessSpares::take() {
+  if (closed_ || options_.max == 0) return nullptr;
+  std::unique_ptr<Chromium> chromium;
+  while (!chromium && !ready_.empty()) {
+    if (ready_.front()->alive()) chromium = std::move(ready_.front());
+    ready_.pop_front();
+  }
+  demand_.taken(clock_.now(), chromium ? static_cast<int>(ready_.size()) : -1);
+  fill();
+  return chromium;
+}
+
+void ProcessSpares::fill() {
+  const int wanted = demand_.wanted(clock_.now());
+  while (!closed_ && clock_.now() >= not_before_ && starting_ < kStartsAtOnce &&
+         static_cast<int>(ready_.size()) + starting_ < wanted) {
+    ++starting_;
+    scope_.spawn("spare browser start", start_one());
+  }
+}
+
+asio::awaitable<void> ProcessSpares::start_one() {
+  const Context base(clock_, executor_);
+  const Context stoppable = base.with_cancel(stop_);
+  Context ctx = stoppable.with_timeout(kStartTimeout, "spare browser start");
+  auto launched = co_await Chromium::launch(ctx, options_.chromium);
+  --starting_;
+  if (!launched) {
+    const Error error = launched.error();
+    not_before_ = clock_.now() + kPauseAfterFailure;
+    log_.write({}, {.level = observe::Level::warning,
+                    .action = "browser.spare",
+                    .status = "failed",
+                    .error = &error});
+    co_return;
+  }
+  if (closed_) co_return;
+  ready_.push_back(std::move(*launched));
+  fill();
+}
+
+asio::awaitable<void> ProcessSpares::end_one(std::unique_ptr<Chromium> chromium) {
+  const Context base(clock_, executor_);
+  Context ctx = base.with_timeout(std::chrono::seconds(10), "spare browser end");
+  (void)co_await chromium->kill(ctx);
+}
+
+void ProcessSpares::tend(bool none) {
+  std::erase_if(ready_, [](const auto& chromium) { return !chromium->alive(); });
+  const std::size_t keep = none ? 0 : static_cast<std::size_t>(demand_.wanted(clock_.now()));
+  while (ready_.size() > keep) {
+    scope_.spawn("spare browser end", end_one(std::move(ready_.front())));
+    ready_.pop_front();
+  }
+  if (!none) fill();
+}
+
+Async<void> ProcessSpares::shutdown(Context& ctx) {
+  closed_ = true;
+  stop_.cancel(fail(Errc::draining, "browsers: shutting down"));
+  tend(true);
+  co_return co_await scope_.join(ctx);
+}
+
+}  // namespace troupe::sessions
