@@ -58,7 +58,9 @@ void BrowserbaseAccount::note(observe::Level level, std::string_view action,
                   .error = error});
 }
 
-int BrowserbaseAccount::room() const { return limit_ ? std::max(0, *limit_ - live_) : 1'000'000; }
+int BrowserbaseAccount::room() const {
+  return limit_ ? std::max(0, *limit_ - live_ - coming_) : 1'000'000;
+}
 
 void BrowserbaseAccount::wake_first() {
   if (!queue_.empty()) queue_.front()->moved.pulse();
@@ -70,7 +72,7 @@ Async<void> BrowserbaseAccount::take_place(Context& ctx, bool first_in_line) {
   const auto place = queue_.insert(first_in_line ? queue_.begin() : queue_.end(), &me);
   Result<void> result = ctx.check();
   while (result && !closed_) {
-    const bool is_turn = queue_.front() == &me && room() > 0;
+    const bool is_turn = queue_.front() == &me && has_place();
     const Duration crowded = crowded_until_ - clock_.now();
     if (is_turn && crowded <= Duration::zero()) break;
     if (is_turn) {
@@ -99,6 +101,12 @@ void BrowserbaseAccount::give_place() {
   --live_;
   crowded_until_ = clock_.now();
   wake_first();
+  place_given_.pulse();
+}
+
+Async<void> BrowserbaseAccount::released(Context& ctx, std::string id) {
+  while (intents_.is_unsettled(id)) CO_TRY_VOID(co_await place_given_.wait(ctx));
+  co_return Result<void>{};
 }
 
 // The account is full, though not by what is known here: others use it, too.
@@ -136,11 +144,25 @@ asio::awaitable<void> BrowserbaseAccount::learn_limit(Context& ctx) {
 
 Async<RemoteSession> BrowserbaseAccount::create(Context& ctx, std::string id, SessionSpec spec) {
   if (closed_) co_return fail(Errc::draining, "browserbase: shutting down, no new sessions");
-  CO_TRY_VOID(co_await intents_.open(ctx));
-  used_ = true;
-  CO_TRY(auto request, browserbase_request(spec, id, intents_.install_id()));
-  co_await learn_limit(ctx);
-  CO_TRY_VOID(co_await take_place(ctx, false));
+  ++coming_;
+  auto created = co_await create_counted(ctx, std::move(id), std::move(spec));
+  co_return created;
+}
+
+// Has to count `coming_` down.
+Async<RemoteSession> BrowserbaseAccount::create_counted(Context& ctx, std::string id,
+                                                        SessionSpec spec) {
+  Result<void> ready = co_await intents_.open(ctx);
+  Result<services::CreateSession> request = services::CreateSession{};
+  if (ready) request = browserbase_request(spec, id, intents_.install_id());
+  if (ready && !request) ready = request.error();
+  if (ready) {
+    used_ = true;
+    co_await learn_limit(ctx);
+    ready = co_await take_place(ctx, false);
+  }
+  --coming_;
+  if (!ready) co_return ready.error();
   SessionIntent intent{.id = id,
                        .provider = "browserbase",
                        .tenant = spec.tenant,
@@ -150,7 +172,7 @@ Async<RemoteSession> BrowserbaseAccount::create(Context& ctx, std::string id, Se
     give_place();
     co_return intended.error();
   }
-  co_return co_await post(ctx, id, std::move(request));
+  co_return co_await post(ctx, id, std::move(*request));
 }
 
 // The intent is on disk and a place is held; both are given up again when nothing was created.

@@ -39,6 +39,8 @@ class BrowserbaseAccount final {
   Async<services::RemoteSession> get(Context& ctx, std::string provider_id);
   /// Asks for the end and goes on asking in the background until it is confirmed.
   void release(std::string id, std::string provider_id);
+  /// Waits until a release that began is confirmed.
+  Async<void> released(Context& ctx, std::string id);
 
   /// Places left, as far as the limit is known.
   int room() const;
@@ -57,6 +59,8 @@ class BrowserbaseAccount final {
   Async<void> take_place(Context& ctx, bool first_in_line);
   void give_place();
   void wake_first();
+  bool has_place() const { return !limit_ || live_ < *limit_; }
+  Async<services::RemoteSession> create_counted(Context& ctx, std::string id, SessionSpec spec);
   void learn_from_refusal(const Error& refusal);
   asio::awaitable<void> learn_limit(Context& ctx);
   Async<services::RemoteSession> post(Context& ctx, const std::string& id,
@@ -77,7 +81,9 @@ class BrowserbaseAccount final {
   BrowserbaseAccountOptions options_;
   SessionIntents intents_;
   std::list<Waiter*> queue_;
-  int live_ = 0;  // places in use: being created, running, or not confirmed as ended
+  int live_ = 0;    // places in use: being created, running, or not confirmed as ended
+  int coming_ = 0;  // calls of create() that have no place yet
+  Event place_given_;
   std::optional<int> limit_;
   SteadyTime limit_asked_at_{};
   bool asking_limit_ = false;

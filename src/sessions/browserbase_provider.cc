@@ -61,13 +61,15 @@ class BrowserbaseSession final : public ProviderSession {
     session.proxy_bytes = static_cast<std::uint64_t>(remote.proxy_bytes);
   }
 
-  // Returns at once: the release goes on in the background until it is confirmed, and the place at
-  // the account stays taken that long.
-  Async<void> close(Context&, bool) override {
-    if (!std::exchange(ended_, true)) {
-      account_.release(id_, link_->remote().id);
-      link_->stop();
-    }
+  // The release goes on in the background until it is confirmed. It is waited for only when the
+  // account is full: the place is free afterwards.
+  Async<void> close(Context& ctx, bool) override {
+    if (std::exchange(ended_, true)) co_return Result<void>{};
+    account_.release(id_, link_->remote().id);
+    link_->stop();
+    if (account_.room() > 0) co_return Result<void>{};
+    Context brief = ctx.with_timeout(std::chrono::seconds(3), "browserbase release");
+    (void)co_await account_.released(brief, id_);
     co_return Result<void>{};
   }
 
