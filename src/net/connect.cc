@@ -82,6 +82,20 @@ Async<void> connect_socket(Context& ctx, tcp::socket& socket, std::vector<tcp::e
   co_return Result<void>{};
 }
 
+constexpr std::size_t kProxyHeadMax = 16 << 10;
+
+// Reads `HTTP/1.1 200 …`.
+Result<void> proxy_verdict(std::string_view head, const std::string& where) {
+  const auto line = head.substr(0, head.find("\r\n"));
+  const bool is_http = line.size() >= 12 && line.starts_with("HTTP/1.") && line[8] == ' ';
+  if (!is_http) return fail(Errc::network_error, where + ": the answer is not HTTP");
+  const auto status = line.substr(9, 3);
+  if (status.starts_with('2')) return {};
+  const std::string hint = status == "407" ? "give user and password in the proxy's URL"
+                                           : "check the proxy variables, or except this host";
+  return fail(Errc::network_error, where + " answered " + std::string(status), {}, hint);
+}
+
 // Ranges that are not for everybody (IANA's special-purpose registries).
 struct Range4 {
   std::uint32_t network;
@@ -96,20 +110,6 @@ bool is_public_v4(std::uint32_t address) {
   return std::ranges::none_of(kSpecial4, [address](const Range4& range) {
     return (address ^ range.network) >> (32 - range.bits) == 0;
   });
-}
-
-constexpr std::size_t kProxyHeadMax = 16 << 10;
-
-// Reads `HTTP/1.1 200 …`.
-Result<void> proxy_verdict(std::string_view head, const std::string& where) {
-  const auto line = head.substr(0, head.find("\r\n"));
-  const bool is_http = line.size() >= 12 && line.starts_with("HTTP/1.") && line[8] == ' ';
-  if (!is_http) return fail(Errc::network_error, where + ": the answer is not HTTP");
-  const auto status = line.substr(9, 3);
-  if (status.starts_with('2')) return {};
-  const std::string hint = status == "407" ? "give user and password in the proxy's URL"
-                                           : "check the proxy variables, or except this host";
-  return fail(Errc::network_error, where + " answered " + std::string(status), {}, hint);
 }
 
 }  // namespace
@@ -201,7 +201,7 @@ Result<std::shared_ptr<asio::ssl::context>> make_tls_context(const std::string& 
 
 Async<std::unique_ptr<TlsStream>> connect_tls(Context& ctx, asio::ssl::context& tls,
                                               std::string host, std::string port,
-                                              std::optional<Url> proxy, AddressFilter filter) {
+                                              AddressFilter filter, std::optional<Url> proxy) {
   CO_TRY(auto socket, co_await connect_through(ctx, std::move(proxy), host, port, filter));
   auto stream = std::make_unique<TlsStream>(std::move(*socket), tls);
   const std::string what = "TLS with " + host + ":" + port;

@@ -63,7 +63,8 @@ Async<std::unique_ptr<tcp::socket>> connect_tcp(Context& ctx, std::string host, 
 Result<std::shared_ptr<asio::ssl::context>> make_tls_context(const std::string& ca_file,
                                                              bool verify = true);
 
-/// The same through a proxy (CONNECT); it looks the name up, so `filter` holds only without one.
+/// The same through a proxy (CONNECT), which looks the name up: `filter` holds for direct
+/// connections only. With no proxy: connect_tcp.
 /// Errors: as connect_tcp, for the proxy; network_error (it refuses, or answers no HTTP).
 Async<std::unique_ptr<tcp::socket>> connect_through(Context& ctx, std::optional<Url> proxy,
                                                     std::string host, std::string port,
@@ -73,7 +74,7 @@ Async<std::unique_ptr<tcp::socket>> connect_through(Context& ctx, std::optional<
 /// Errors: as connect_through, tls_error.
 Async<std::unique_ptr<TlsStream>> connect_tls(Context& ctx, asio::ssl::context& tls,
                                               std::string host, std::string port,
-                                              std::optional<Url> proxy = {},
-                                              AddressFilter filter = nullptr);
+                                              AddressFilter filter = nullptr,
+                                              std::optional<Url> proxy = {});
 
 }  // namespace troupe::net

@@ -196,7 +196,7 @@ class PooledClient final : public HttpClient {
     if (url.scheme != "http" && url.scheme != "https")
       co_return fail(Errc::invalid_argument,
                      "url: scheme '" + url.scheme + "' is not http or https");
-    const Url* proxy = proxy_for(options_.proxy, url);
+    const Url* proxy = options_.public_addresses_only ? nullptr : proxy_for(options_.proxy, url);
     CO_TRY(const std::string bytes, request_bytes(call, url, url.secure() ? nullptr : proxy));
     const std::string where = call.method + " " + url.scheme + "://" + url.authority();
     auto wire = take(ctx, url.origin());
@@ -260,8 +260,8 @@ class PooledClient final : public HttpClient {
     const auto tls = tls_;
     std::optional<Url> through;
     if (proxy) through = *proxy;
-    CO_TRY(auto stream, co_await connect_tls(ctx, *tls, std::move(host), std::move(port),
-                                             std::move(through), filter));
+    CO_TRY(auto stream, co_await connect_tls(ctx, *tls, std::move(host), std::move(port), filter,
+                                             std::move(through)));
     co_return std::make_unique<Wire>(std::move(stream));
   }
 

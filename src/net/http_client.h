@@ -34,7 +34,7 @@ struct HttpClientOptions {
   /// Trusted certificates (PEM); empty: the system's.
   std::string ca_file;
   bool verify_certificates = true;
-  bool public_addresses_only = false;  ///< Not this machine, not private networks.
+  bool public_addresses_only = false;  ///< Not this machine, not private networks; no proxy.
   std::size_t idle_per_origin = 8;
   Duration idle_timeout = std::chrono::seconds(30);
   int header_bytes_max = 64 << 10;

@@ -78,8 +78,8 @@ Async<std::unique_ptr<WebSocket>> connect_websocket(Context& ctx, std::string ur
   if (parsed.secure()) {
     // The stream keeps what it needs of the TLS context (OpenSSL counts references).
     CO_TRY(const auto tls, make_tls_context(options.ca_file));
-    CO_TRY(auto secure,
-           co_await connect_tls(ctx, *tls, std::move(host), std::move(port), std::move(proxy)));
+    CO_TRY(auto secure, co_await connect_tls(ctx, *tls, std::move(host), std::move(port), nullptr,
+                                             std::move(proxy)));
     keep_alive(secure->next_layer());
     CO_TRY(early, co_await shake_hands(ctx, *secure, parsed, std::move(headers)));
     stream = make_byte_stream(std::move(secure));

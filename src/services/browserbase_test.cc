@@ -419,6 +419,38 @@ TEST_F(BrowserbaseTest, ASessionThatVanishesIsMissing) {
   EXPECT_EQ(fake_->live(), 0);
 }
 
+TEST_F(BrowserbaseTest, ASilentConnectionCostsOneAttemptNotTheCall) {
+  options_.attempt_timeout = milliseconds(150);
+  reconnect();
+  const std::string id = create().id;
+  fake_->inject({.route = kGet, .answer = Answer::silence});
+  fake_->inject({.route = kGet, .answer = Answer::normal, .delay = milliseconds(20)});
+  EXPECT_EQ(wait(client_->get_session(context_, id, noting())).value().id, id);
+  EXPECT_EQ(note_.attempts, 2);
+}
+
+TEST_F(BrowserbaseTest, AServerWithoutTlsIsATlsError) {
+  options_.base_url.replace(0, 4, "https");
+  reconnect();
+  EXPECT_EQ(outcome_of_get(), "tls_error tls 1");
+  EXPECT_EQ(fake_->requests().size(), 0);
+}
+
+TEST_F(BrowserbaseTest, StatesOfASessionFollowTheClock) {
+  FakeOptions fake;
+  fake.pending = std::chrono::hours(1);
+  fake.ending = std::chrono::hours(1);
+  restart(fake);
+  const auto created = create();
+  EXPECT_EQ(created.status, RemoteStatus::pending);
+  const auto releasing = wait(client_->release_session(context_, created.id)).value();
+  EXPECT_TRUE(releasing.is_live()) << "release is asynchronous";
+  EXPECT_EQ(fake_->live(), 1);
+  const std::string other = create().id;
+  fake_->end_session(other, RemoteStatus::timed_out);
+  EXPECT_EQ(wait(client_->get_session(context_, other)).value().status, RemoteStatus::timed_out);
+}
+
 TEST_F(BrowserbaseTest, AHostThatIsNoneIsADnsError) {
   options_.base_url = "http://no-such-host.invalid";
   reconnect();

@@ -11,7 +11,7 @@ class Members final {
  public:
   Members(const json::value& value, std::string_view what) : what_(what) {
     object_ = value.if_object();
-    if (!object_) refuse("is a " + std::string(type_name(value)) + ", not an object");
+    if (!object_) refuse("is of type " + std::string(type_name(value)) + ", not object");
   }
 
   std::string text(std::string_view key) {
@@ -99,7 +99,7 @@ class Members final {
     return object_->if_contains(key);
   }
   void refuse_type(std::string_view key, const json::value& value, std::string_view expected) {
-    refuse("'" + std::string(key) + "' is a " + std::string(type_name(value)) + ", not a " +
+    refuse("'" + std::string(key) + "' is of type " + std::string(type_name(value)) + ", not " +
            std::string(expected));
   }
   void refuse(const std::string& why) {
@@ -116,8 +116,8 @@ Result<std::vector<T>> list_from(const json::value& value, std::string_view what
                                  Result<T> (*read)(const json::value&)) {
   const auto* array = value.if_array();
   if (!array)
-    return fail(Errc::protocol_error,
-                std::string(what) + ": is a " + std::string(type_name(value)) + ", not an array");
+    return fail(Errc::protocol_error, std::string(what) + ": is of type " +
+                                          std::string(type_name(value)) + ", not array");
   std::vector<T> items;
   items.reserve(array->size());
   for (const auto& entry : *array) {

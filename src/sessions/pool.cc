@@ -209,7 +209,7 @@ asio::awaitable<void> Pool::watch(std::shared_ptr<Entry> entry) {
   const auto died = co_await entry->session->lost().wait(ctx);
   if (!died) co_return;
   Error why = entry->session->lost_reason();
-  const auto reason = why.code == Errc::exhausted ? EndReason::quota : EndReason::crashed;
+  const auto reason = why.code == Errc::exhausted ? EndReason::quota : entry->session->lost_as();
   entry->info.end_reason = reason;
   entry->lose(std::move(why), true);
   if (entry->leased) co_return;  // its holder notices and gives it back
