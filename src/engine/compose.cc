@@ -38,14 +38,6 @@ Result<void> prepare_data_dir(const std::string& dir) {
   return {};
 }
 
-std::function<Result<std::string>(const std::string&)> certificate_files(
-    sessions::CertificateStore& store) {
-  return [&store](const std::string& id) -> Result<std::string> {
-    TRY(const auto certificate, store.find(id));
-    return certificate.file;
-  };
-}
-
 Result<void> open_stores(Parts& parts, const Settings& settings) {
   const std::string& dir = settings.data_dir;
   parts.contexts = sessions::make_context_store(*parts.clock, dir + "/contexts");
