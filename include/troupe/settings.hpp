@@ -38,6 +38,7 @@ struct Settings {
   std::string browserbase_api_key;  ///< Secret.
   std::string browserbase_base_url = "https://api.browserbase.com";
   std::string browserbase_project_id;  ///< Empty: the key's own.
+  std::vector<std::string> cdp_endpoints;  ///< Secret: a token may be in them.
 
   // Runs and tasks.
   std::chrono::milliseconds task_timeout{std::chrono::minutes(10)};

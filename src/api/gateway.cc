@@ -187,6 +187,7 @@ Async<std::unique_ptr<net::WebSocket>> Gateway::dial(Context& ctx, std::string s
     url = url.substr(0, at) + "/devtools/page/" + target_id;
   }
   net::WebSocketConnectOptions options;
+  CO_TRY(options.proxy, net::proxy_rules(net::proxy_environment()));
   co_return co_await net::connect_websocket(ctx, std::move(url), std::move(options));
 }
 

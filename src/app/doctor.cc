@@ -15,7 +15,9 @@
 #include "app/commands.h"
 #include "app/loop.h"
 #include "app/text.h"
+#include "services/browserbase.h"
 #include "sessions/chromium.h"
+#include "sessions/remote_browser.h"
 
 namespace troupe::app {
 namespace {
@@ -200,6 +202,49 @@ asio::awaitable<Finding> check_browser(Context& ctx, Settings settings) {
   co_return finding;
 }
 
+asio::awaitable<Finding> check_cdp_endpoint(Context& ctx, std::string address) {
+  Finding finding{"cdp endpoint", Verdict::ok, "", ""};
+  Context limited = ctx.with_timeout(std::chrono::seconds(5), "cdp endpoint");
+  const auto http = net::HttpClient::create();
+  auto url = co_await sessions::resolve_endpoint(limited, *http, std::move(address));
+  Result<std::shared_ptr<sessions::RemoteBrowser>> browser = nullptr;
+  if (!url) browser = url.error();
+  if (url) browser = co_await sessions::connect_remote_browser(limited, *url);
+  if (!browser) {
+    finding.verdict = Verdict::failure;
+    finding.detail = one_line(browser.error().message);
+    finding.mend = browser.error().hint;
+    co_return finding;
+  }
+  finding.detail = (*browser)->product + " at " + (*browser)->name;
+  co_return finding;
+}
+
+asio::awaitable<Finding> check_browserbase(Context& ctx, Settings settings) {
+  Finding finding{"browserbase", Verdict::ok, "", ""};
+  Context limited = ctx.with_timeout(std::chrono::seconds(10), "browserbase");
+  const auto http = net::HttpClient::create();
+  services::BrowserbaseOptions options{.api_key = settings.browserbase_api_key,
+                                       .base_url = settings.browserbase_base_url,
+                                       .project_id = settings.browserbase_project_id};
+  auto client = services::make_browserbase_client(std::move(options), *http, limited.clock(),
+                                                  Random::from_system());
+  Result<std::vector<services::Project>> projects = std::vector<services::Project>{};
+  if (!client) projects = client.error();
+  if (client) projects = co_await (*client)->list_projects(limited);
+  if (!projects) {
+    finding.verdict = Verdict::failure;
+    finding.detail = one_line(projects.error().message);
+    finding.mend = projects.error().hint;
+    co_return finding;
+  }
+  finding.detail = settings.browserbase_base_url + " knows the key";
+  for (const auto& project : *projects)
+    finding.detail += "; project '" + project.name + "': " + std::to_string(project.concurrency) +
+                      " sessions at once";
+  co_return finding;
+}
+
 namespace {
 
 asio::awaitable<int> examine(Loop& loop, Clock& clock, const Invocation& invocation,
@@ -216,6 +261,10 @@ asio::awaitable<int> examine(Loop& loop, Clock& clock, const Invocation& invocat
   findings.push_back(check_port(settings.host, settings.port, "troupe serve"));
   findings.push_back(check_port("127.0.0.1", 8090, "troupe demo-site"));
   findings.push_back(check_clock(clock.wall()));
+  for (const auto& address : settings.cdp_endpoints)
+    findings.push_back(co_await check_cdp_endpoint(ctx, address));
+  if (!settings.browserbase_api_key.empty())
+    findings.push_back(co_await check_browserbase(ctx, settings));
 
   bool failed = false;
   json::array rows;

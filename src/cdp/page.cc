@@ -107,23 +107,33 @@ Async<std::unique_ptr<Page>> Page::open(Context& ctx, Connection& connection, Op
     co_return not_a_url(options.url);
   if (!created) co_return created.error();
   page->target_id_ = string_at(*created, "targetId");
-  page->main_frame_id_ = page->target_id_;  // Chromium names a page's first frame like its target
-  json::object attach{{"targetId", page->target_id_}, {"flatten", true}};
-  auto attached = co_await connection.call(ctx, "", "Target.attachToTarget", std::move(attach));
-  if (!attached) {
-    connection.post("", "Target.closeTarget", {{"targetId", page->target_id_}});
-    co_return attached.error();
-  }
-  page->session_id_ = string_at(*attached, "sessionId");
   page->expects_navigation_ = options.url != "about:blank";
-  Page* self = page.get();
-  page->events_ = connection.on_events(
-      page->session_id_,
-      [self](std::string_view m, const json::object& p) { self->on_event(m, p); });
-  page->root_events_ = connection.on_events(
-      "", [self](std::string_view m, const json::object& p) { self->on_root_event(m, p); });
-  connection.post(page->session_id_, "Page.enable");
+  auto attached = co_await page->attach_to_target(ctx);
+  if (attached) co_return page;
+  connection.post("", "Target.closeTarget", {{"targetId", page->target_id_}});
+  co_return attached.error();
+}
+
+Async<std::unique_ptr<Page>> Page::adopt(Context& ctx, Connection& connection,
+                                         std::string target_id) {
+  std::unique_ptr<Page> page(new Page(connection));
+  page->target_id_ = std::move(target_id);
+  CO_TRY_VOID(co_await page->attach_to_target(ctx));
   co_return page;
+}
+
+Async<void> Page::attach_to_target(Context& ctx) {
+  main_frame_id_ = target_id_;  // Chromium names a page's first frame like its target
+  json::object attach{{"targetId", target_id_}, {"flatten", true}};
+  CO_TRY(const auto attached,
+         co_await connection_.call(ctx, "", "Target.attachToTarget", std::move(attach)));
+  session_id_ = string_at(attached, "sessionId");
+  events_ = connection_.on_events(
+      session_id_, [this](std::string_view m, const json::object& p) { on_event(m, p); });
+  root_events_ = connection_.on_events(
+      "", [this](std::string_view m, const json::object& p) { on_root_event(m, p); });
+  connection_.post(session_id_, "Page.enable");
+  co_return Result<void>{};
 }
 
 Async<json::object> Page::call(Context& ctx, std::string method, json::object params) {

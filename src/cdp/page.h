@@ -39,6 +39,9 @@ class Page final {
   };
   /// Creates a target and attaches. Does not wait for the page to load.
   static Async<std::unique_ptr<Page>> open(Context& ctx, Connection& connection, Options options);
+  /// Attaches to a page that is open already. Its `url()` is known after the first navigation.
+  static Async<std::unique_ptr<Page>> adopt(Context& ctx, Connection& connection,
+                                            std::string target_id);
   ~Page();
 
   const std::string& target_id() const { return target_id_; }
@@ -89,6 +92,7 @@ class Page final {
 
  private:
   explicit Page(Connection& connection);
+  Async<void> attach_to_target(Context& ctx);
   void on_event(std::string_view method, const json::object& params);
   void on_root_event(std::string_view method, const json::object& params);
   void on_frame_navigated(const json::object& frame);

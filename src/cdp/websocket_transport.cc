@@ -86,6 +86,7 @@ class WebsocketTransport final : public Transport {
 Async<std::unique_ptr<Transport>> connect_websocket(Context& ctx, std::string url) {
   CO_TRY(const net::Url parsed, net::parse_url(url));
   net::WebSocketConnectOptions options;
+  CO_TRY(options.proxy, net::proxy_rules(net::proxy_environment()));
   CO_TRY(auto socket, co_await net::connect_websocket(ctx, std::move(url), std::move(options)));
   // The connection outlives the wait for it.
   Context unbounded(ctx.clock(), ctx.executor());

@@ -31,7 +31,7 @@ constexpr std::array kFields = std::to_array<Field>({
     {kPlaces, "workflow_dirs", &S::workflow_dirs, "Folders with further workflows"},
     {kPlaces, "site_dirs", &S::site_dirs, "Folders with further site profiles"},
 
-    {kSessions, "provider", &S::provider, "Who makes sessions", 0, 0, "local"},
+    {kSessions, "provider", &S::provider, "Who makes sessions", 0, 0, "local|browserbase|cdp"},
     {kSessions, "interactor", &S::interactor, "Who performs interactions", 0, 0, "native"},
     {kSessions, "isolation", &S::isolation, "How separate sessions are unless a run says otherwise",
      0, 0, "context|reuse|process"},
@@ -93,6 +93,14 @@ constexpr std::array kFields = std::to_array<Field>({
      false,
      true,
      "BROWSERBASE_PROJECT_ID"},
+    {kSessions,
+     "cdp_endpoints",
+     &S::cdp_endpoints,
+     "Browsers of provider cdp: ws://…, wss://… or http://host:port",
+     0,
+     0,
+     {},
+     true},
 
     {kRuns, "task_timeout", &S::task_timeout, "Longest time of one attempt of a task", 100,
      24 * kHour},

@@ -8,6 +8,8 @@
 #include "engine/engine.h"
 #include "engine/parts.h"
 #include "interact/native_interactor.h"
+#include "sessions/browserbase_provider.h"
+#include "sessions/cdp_provider.h"
 #include "sessions/local_provider.h"
 
 namespace troupe::engine {
@@ -58,19 +60,10 @@ std::function<Result<std::string>(const std::string&)> certificate_files(
   };
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Engine>> Engine::create(asio::any_io_executor executor, Settings settings,
-                                               std::unique_ptr<observe::Log> log) {
-  if (settings.data_dir.empty()) settings.data_dir = default_data_dir();
-  settings.data_dir = fs::absolute(settings.data_dir).lexically_normal().string();
-  TRY_VOID(prepare_data_dir(settings.data_dir));
-  Parts parts;
-  parts.seed = Random::from_system().next();
-  parts.clock = make_real_clock(executor);
-  parts.log = std::move(log);
-  parts.queue = tasks::make_memory_queue(*parts.clock, {});
-  TRY_VOID(open_stores(parts, settings));
+// All providers are there whatever is configured: one that lacks something says so when it is
+// asked.
+Result<void> add_providers(Parts& parts, const asio::any_io_executor& executor,
+                           const Settings& settings) {
   sessions::LocalOptions local{.browser = settings.browser,
                                .data_dir = settings.data_dir,
                                .contexts_per_browser = settings.contexts_per_browser,
@@ -85,6 +78,36 @@ Result<std::unique_ptr<Engine>> Engine::create(asio::any_io_executor executor, S
                                .machine_load = [] { return sessions::read_machine_load(); }};
   parts.providers.push_back(
       sessions::make_local_provider(*parts.clock, executor, *parts.log, std::move(local)));
+  services::BrowserbaseOptions service{.api_key = settings.browserbase_api_key,
+                                       .base_url = settings.browserbase_base_url,
+                                       .project_id = settings.browserbase_project_id};
+  sessions::BrowserbaseAccountOptions account{.project_id = settings.browserbase_project_id,
+                                              .data_dir = settings.data_dir};
+  TRY(auto browserbase,
+      sessions::make_browserbase_provider(*parts.clock, executor, *parts.log, std::move(service),
+                                          std::move(account)));
+  parts.providers.push_back(std::move(browserbase));
+  TRY_VOID(sessions::check_cdp_endpoints(settings.cdp_endpoints));
+  sessions::CdpOptions cdp{.endpoints = settings.cdp_endpoints, .data_dir = settings.data_dir};
+  parts.providers.push_back(
+      sessions::make_cdp_provider(*parts.clock, executor, *parts.log, std::move(cdp)));
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::create(asio::any_io_executor executor, Settings settings,
+                                               std::unique_ptr<observe::Log> log) {
+  if (settings.data_dir.empty()) settings.data_dir = default_data_dir();
+  settings.data_dir = fs::absolute(settings.data_dir).lexically_normal().string();
+  TRY_VOID(prepare_data_dir(settings.data_dir));
+  Parts parts;
+  parts.seed = Random::from_system().next();
+  parts.clock = make_real_clock(executor);
+  parts.log = std::move(log);
+  parts.queue = tasks::make_memory_queue(*parts.clock, {});
+  TRY_VOID(open_stores(parts, settings));
+  TRY_VOID(add_providers(parts, executor, settings));
   parts.interactors.push_back(interact::make_native_interactor());
   parts.settings = std::move(settings);
   return assemble(executor, std::move(parts));

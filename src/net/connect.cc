@@ -6,6 +6,9 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/write.hpp>
+
+#include "net/proxy.h"
 
 namespace troupe::net {
 
@@ -79,6 +82,20 @@ Async<void> connect_socket(Context& ctx, tcp::socket& socket, std::vector<tcp::e
   co_return Result<void>{};
 }
 
+constexpr std::size_t kProxyHeadMax = 16 << 10;
+
+// Reads `HTTP/1.1 200 …`.
+Result<void> proxy_verdict(std::string_view head, const std::string& where) {
+  const auto line = head.substr(0, head.find("\r\n"));
+  const bool is_http = line.size() >= 12 && line.starts_with("HTTP/1.") && line[8] == ' ';
+  if (!is_http) return fail(Errc::network_error, where + ": the answer is not HTTP");
+  const auto status = line.substr(9, 3);
+  if (status.starts_with('2')) return {};
+  const std::string hint = status == "407" ? "give user and password in the proxy's URL"
+                                           : "check the proxy variables, or except this host";
+  return fail(Errc::network_error, where + " answered " + std::string(status), {}, hint);
+}
+
 // Ranges that are not for everybody (IANA's special-purpose registries).
 struct Range4 {
   std::uint32_t network;
@@ -126,6 +143,42 @@ Async<std::unique_ptr<tcp::socket>> connect_tcp(Context& ctx, std::string host, 
   co_return std::move(socket);
 }
 
+Async<std::unique_ptr<tcp::socket>> connect_through(Context& ctx, std::optional<Url> proxy,
+                                                    std::string host, std::string port,
+                                                    AddressFilter filter) {
+  if (!proxy) co_return co_await connect_tcp(ctx, std::move(host), std::move(port), filter);
+  CO_TRY(auto socket, co_await connect_tcp(ctx, proxy->host, proxy->port));
+  const std::string target =
+      (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + port;
+  const std::string where = "proxy " + proxy->authority() + ": CONNECT " + target;
+  std::string request = "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n";
+  const std::string authorization = proxy_authorization(*proxy);
+  if (!authorization.empty()) request += "Proxy-Authorization: " + authorization + "\r\n";
+  request += "\r\n";
+  const Interruption interruption(ctx, [&socket] {
+    boost::system::error_code ignored;
+    socket->close(ignored);
+  });
+  const auto buffer = asio::buffer(request);
+  const auto sent = co_await asio::async_write(*socket, buffer, kTuple);
+  if (std::get<0>(sent)) co_return interruption.explain(std::get<0>(sent), where);
+  // Byte by byte: what follows the answer's head belongs to the tunnel.
+  std::string head;
+  while (!head.ends_with("\r\n\r\n")) {
+    if (head.size() >= kProxyHeadMax)
+      co_return fail(Errc::network_error, where + ": the answer's head has no end");
+    char byte = 0;
+    const auto place = asio::buffer(&byte, 1);
+    const auto read = co_await socket->async_read_some(place, kTuple);
+    if (std::get<0>(read)) co_return interruption.explain(std::get<0>(read), where);
+    head += byte;
+  }
+  const auto verdict = proxy_verdict(head, where);
+  if (!verdict) co_return verdict.error();
+  if (interruption.happened()) co_return interruption.explain({}, where);
+  co_return std::move(socket);
+}
+
 Result<std::shared_ptr<asio::ssl::context>> make_tls_context(const std::string& ca_file,
                                                              bool verify) {
   auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
@@ -148,8 +201,8 @@ Result<std::shared_ptr<asio::ssl::context>> make_tls_context(const std::string& 
 
 Async<std::unique_ptr<TlsStream>> connect_tls(Context& ctx, asio::ssl::context& tls,
                                               std::string host, std::string port,
-                                              AddressFilter filter) {
-  CO_TRY(auto socket, co_await connect_tcp(ctx, host, port, filter));
+                                              AddressFilter filter, std::optional<Url> proxy) {
+  CO_TRY(auto socket, co_await connect_through(ctx, std::move(proxy), host, port, filter));
   auto stream = std::make_unique<TlsStream>(std::move(*socket), tls);
   const std::string what = "TLS with " + host + ":" + port;
   boost::system::error_code error;

@@ -10,6 +10,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/async.h"
@@ -62,10 +63,18 @@ Async<std::unique_ptr<tcp::socket>> connect_tcp(Context& ctx, std::string host, 
 Result<std::shared_ptr<asio::ssl::context>> make_tls_context(const std::string& ca_file,
                                                              bool verify = true);
 
-/// TCP, then a handshake with SNI that verifies chain and name.
-/// Errors: as connect_tcp, tls_error.
+/// The same through a proxy (CONNECT), which looks the name up: `filter` holds for direct
+/// connections only. With no proxy: connect_tcp.
+/// Errors: as connect_tcp, for the proxy; network_error (it refuses, or answers no HTTP).
+Async<std::unique_ptr<tcp::socket>> connect_through(Context& ctx, std::optional<Url> proxy,
+                                                    std::string host, std::string port,
+                                                    AddressFilter filter = nullptr);
+
+/// TCP, directly or through a proxy, then a handshake with SNI that verifies chain and name.
+/// Errors: as connect_through, tls_error.
 Async<std::unique_ptr<TlsStream>> connect_tls(Context& ctx, asio::ssl::context& tls,
                                               std::string host, std::string port,
-                                              AddressFilter filter = nullptr);
+                                              AddressFilter filter = nullptr,
+                                              std::optional<Url> proxy = {});
 
 }  // namespace troupe::net

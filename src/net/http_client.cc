@@ -73,12 +73,16 @@ bool is_token(std::string_view text) {
   return !text.empty();
 }
 
-Result<std::string> request_bytes(const HttpCall& call, const Url& url) {
+// `proxy`: what the request is sent to in place of the host itself, or nullptr.
+Result<std::string> request_bytes(const HttpCall& call, const Url& url, const Url* proxy) {
   if (!is_token(call.method))
     return fail(Errc::invalid_argument,
                 "http request: method '" + call.method + "' is not a token");
-  std::string text = call.method + " " + url.target + " HTTP/1.1\r\nHost: " + url.authority() +
+  const std::string target = proxy ? "http://" + url.authority() + url.target : url.target;
+  std::string text = call.method + " " + target + " HTTP/1.1\r\nHost: " + url.authority() +
                      "\r\nUser-Agent: troupe/" TROUPE_VERSION "\r\nAccept-Encoding: identity\r\n";
+  const std::string authorization = proxy ? proxy_authorization(*proxy) : std::string{};
+  if (!authorization.empty()) text += "Proxy-Authorization: " + authorization + "\r\n";
   for (const auto& [name, value] : call.headers) {
     if (!is_token(name) || value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos)
       return fail(Errc::invalid_argument, "http request: header '" + name + "' is not valid");
@@ -144,6 +148,7 @@ asio::awaitable<Exchange> exchange(Context& ctx, Wire& wire, const HttpCall& cal
                                    int header_bytes_max) {
   Exchange result;
   const Interruption interruption(ctx, [&wire] { wire.close(); });
+  if (call.on_sending) call.on_sending();
   // A server may refuse while the request is still being sent: its answer counts, not the broken
   // pipe.
   const auto write_error = co_await wire.write(bytes);
@@ -191,18 +196,19 @@ class PooledClient final : public HttpClient {
     if (url.scheme != "http" && url.scheme != "https")
       co_return fail(Errc::invalid_argument,
                      "url: scheme '" + url.scheme + "' is not http or https");
-    CO_TRY(const std::string bytes, request_bytes(call, url));
+    const Url* proxy = options_.public_addresses_only ? nullptr : proxy_for(options_.proxy, url);
+    CO_TRY(const std::string bytes, request_bytes(call, url, url.secure() ? nullptr : proxy));
     const std::string where = call.method + " " + url.scheme + "://" + url.authority();
     auto wire = take(ctx, url.origin());
     const bool kept = wire != nullptr;
     if (!kept) {
-      CO_TRY(wire, co_await open(ctx, url));
+      CO_TRY(wire, co_await open(ctx, url, proxy));
     }
     Exchange done = co_await exchange(ctx, *wire, call, bytes, where, options_.header_bytes_max);
     const bool stale = kept && !done.began && !done.reply &&
                        done.reply.error().code == Errc::network_error && is_idempotent(call.method);
     if (stale) {
-      CO_TRY(wire, co_await open(ctx, url));
+      CO_TRY(wire, co_await open(ctx, url, proxy));
       done = co_await exchange(ctx, *wire, call, bytes, where, options_.header_bytes_max);
     }
     if (done.reusable) keep(ctx, url.origin(), std::move(wire));
@@ -239,9 +245,10 @@ class PooledClient final : public HttpClient {
     idle.push_back({std::move(wire), ctx.clock().now() + options_.idle_timeout});
   }
 
-  Async<std::unique_ptr<Wire>> open(Context& ctx, const Url& url) {
-    std::string host = url.host;
-    std::string port = url.port;
+  Async<std::unique_ptr<Wire>> open(Context& ctx, const Url& url, const Url* proxy) {
+    const Url& next = proxy && !url.secure() ? *proxy : url;
+    std::string host = next.host;
+    std::string port = next.port;
     const AddressFilter filter = options_.public_addresses_only ? is_public_address : nullptr;
     if (!url.secure()) {
       CO_TRY(auto socket, co_await connect_tcp(ctx, std::move(host), std::move(port), filter));
@@ -251,7 +258,10 @@ class PooledClient final : public HttpClient {
       CO_TRY(tls_, make_tls_context(options_.ca_file, options_.verify_certificates));
     }
     const auto tls = tls_;
-    CO_TRY(auto stream, co_await connect_tls(ctx, *tls, std::move(host), std::move(port), filter));
+    std::optional<Url> through;
+    if (proxy) through = *proxy;
+    CO_TRY(auto stream, co_await connect_tls(ctx, *tls, std::move(host), std::move(port), filter,
+                                             std::move(through)));
     co_return std::make_unique<Wire>(std::move(stream));
   }
 

@@ -1,5 +1,5 @@
 // An HTTP/1.1 client: one request, one response, over plain or TLS connections, kept alive and
-// reused by origin. Deadlines cover the body. Follows no redirects, uses no proxy.
+// reused by origin. Deadlines cover the body. Follows no redirects. A proxy is used if it is told.
 #pragma once
 
 #include <memory>
@@ -7,6 +7,7 @@
 
 #include "base/async.h"
 #include "net/http_server.h"
+#include "net/proxy.h"
 
 namespace troupe::net {
 
@@ -16,6 +17,9 @@ struct HttpCall {
   Headers headers;
   std::string body;
   std::int64_t response_bytes_max = 16 << 20;
+  /// Called each time before the first byte of the request is sent. A call that failed without it
+  /// had no effect on the server.
+  std::function<void()> on_sending;
 };
 
 struct HttpReply {
@@ -30,10 +34,11 @@ struct HttpClientOptions {
   /// Trusted certificates (PEM); empty: the system's.
   std::string ca_file;
   bool verify_certificates = true;
-  bool public_addresses_only = false;  ///< Not this machine, not private networks.
+  bool public_addresses_only = false;  ///< Not this machine, not private networks; no proxy.
   std::size_t idle_per_origin = 8;
   Duration idle_timeout = std::chrono::seconds(30);
   int header_bytes_max = 64 << 10;
+  ProxyRules proxy;  ///< See proxy_rules(proxy_environment()); none by itself.
 };
 
 /// Threads: engine.

@@ -22,14 +22,17 @@ constexpr std::int64_t kWindowSecondsMax = 3'600;
 
 RateLimiter::State RateLimiter::state() const {
   State now = state_;
-  if (clock_->now() >= now.resets_at && now.remaining) now.remaining = now.limit;
+  if (clock_->now() < now.resets_at || !now.remaining) return now;
+  // Nothing was heard of the next window yet: it is taken to be as long as the longest seen.
+  now.remaining = now.limit;
+  now.resets_at = clock_->now() + window_;
   return now;
 }
 
 bool RateLimiter::take() {
   state_ = state();
   if (!state_.remaining) return true;
-  if (*state_.remaining == 0) return clock_->now() >= state_.resets_at;
+  if (*state_.remaining == 0) return false;
   --*state_.remaining;
   return true;
 }
@@ -44,8 +47,9 @@ void RateLimiter::arm() {
 
 void RateLimiter::pump() {
   while (!waiting_.empty() && take()) {
-    waiting_.front()->granted.set();
-    waiting_.pop_front();
+    Waiter& next = *waiting_.front();
+    next.leave();
+    next.granted.set();
   }
   arm();
 }
@@ -60,8 +64,7 @@ Async<void> RateLimiter::acquire(Context& ctx, bool wait) {
                    "request rate: none left for the next " + std::to_string(ms) + " ms", {},
                    "send fewer requests, or allow more time");
   }
-  Waiter waiter;
-  waiting_.push_back(&waiter);
+  Waiter waiter(waiting_);
   arm();
   const auto granted = co_await waiter.granted.wait(ctx);
   if (waiter.granted.is_set()) {
@@ -69,7 +72,7 @@ Async<void> RateLimiter::acquire(Context& ctx, bool wait) {
     if (!granted && state_.remaining) ++*state_.remaining;
     if (!granted) pump();
   } else {
-    waiting_.remove(&waiter);
+    waiter.leave();
     arm();
   }
   co_return granted;
@@ -79,17 +82,18 @@ void RateLimiter::learn(const HttpReply& reply) {
   const auto limit = count_in(reply, "x-ratelimit-limit");
   const auto remaining = count_in(reply, "x-ratelimit-remaining");
   const auto reset = count_in(reply, "x-ratelimit-reset");
-  if (limit) state_.limit = limit;
+  if (limit && *limit > 0) state_.limit = limit;
   if (!remaining || !reset) return;
   const SteadyTime now = clock_->now();
+  window_ = std::max<Duration>(window_, std::chrono::seconds(std::min(*reset, kWindowSecondsMax)));
   const auto resets_at = now + std::chrono::seconds(std::min(*reset, kWindowSecondsMax));
   // Within one window requests are under way whose answers are not in yet: the smaller counts.
   // Answers round to seconds, so a window is the same when its end moved by less than two.
-  const auto moved = resets_at > state_.resets_at ? resets_at - state_.resets_at
-                                                  : state_.resets_at - resets_at;
+  const auto moved =
+      resets_at > state_.resets_at ? resets_at - state_.resets_at : state_.resets_at - resets_at;
   const bool same_window = now < state_.resets_at && moved < std::chrono::seconds(2);
-  state_.remaining = same_window && state_.remaining ? std::min(*remaining, *state_.remaining)
-                                                     : *remaining;
+  state_.remaining =
+      same_window && state_.remaining ? std::min(*remaining, *state_.remaining) : *remaining;
   state_.resets_at = resets_at;
   pump();
 }

@@ -36,7 +36,14 @@ class RateLimiter final {
   std::size_t waiting() const { return waiting_.size(); }
 
  private:
+  // In the line while it lives, or until its turn.
   struct Waiter {
+    explicit Waiter(std::list<Waiter*>& l) : line(&l) { l.push_back(this); }
+    Waiter(const Waiter&) = delete;
+    Waiter& operator=(const Waiter&) = delete;
+    ~Waiter() { leave(); }
+    void leave() { line->remove(this); }
+    std::list<Waiter*>* line;
     Event granted;
   };
   bool take();
@@ -45,6 +52,7 @@ class RateLimiter final {
 
   Clock* clock_;
   State state_;
+  Duration window_{};
   std::list<Waiter*> waiting_;
   Timer timer_;
 };

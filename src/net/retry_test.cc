@@ -47,10 +47,9 @@ TEST(RetryAdvice, ReadsTheServersVerdict) {
 TEST(HttpDate, IsReadInItsOneForm) {
   EXPECT_EQ(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), WallTime(seconds(784'111'777)));
   EXPECT_EQ(parse_http_date(http_date(kNow)), kNow);
-  for (const char* text :
-       {"", "Sun, 06 Nov 1994 08:49:37 UTC", "Sun, 31 Feb 1994 08:49:37 GMT",
-        "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:49:37 GMT",
-        "Sun, 06 Nov 1994 08-49-37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT"})
+  for (const char* text : {"", "Sun, 06 Nov 1994 08:49:37 UTC", "Sun, 31 Feb 1994 08:49:37 GMT",
+                           "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:49:37 GMT",
+                           "Sun, 06 Nov 1994 08-49-37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT"})
     EXPECT_FALSE(parse_http_date(text)) << text;
 }
 
@@ -72,7 +71,8 @@ TEST(NextPause, WaitsAtLeastAsLongAsAskedFor) {
   RetryPolicy policy;
   Random random(7);
   for (int i = 0; i < 50; ++i) {
-    const auto pause = next_pause(policy, 1, {.should_retry = {}, .after = seconds(5)}, kLong, random);
+    const auto pause =
+        next_pause(policy, 1, {.should_retry = {}, .after = seconds(5)}, kLong, random);
     ASSERT_TRUE(pause);
     EXPECT_GE(*pause, seconds(5));
     EXPECT_LE(*pause, milliseconds(5125));
@@ -85,7 +85,8 @@ TEST(NextPause, EndsWithAttemptsCapAndDeadline) {
   EXPECT_TRUE(next_pause(policy, 3, {}, kLong, random));
   EXPECT_FALSE(next_pause(policy, 4, {}, kLong, random));
   EXPECT_FALSE(next_pause(policy, 1, {.should_retry = {}, .after = seconds(61)}, kLong, random));
-  EXPECT_FALSE(next_pause(policy, 1, {.should_retry = {}, .after = seconds(5)}, seconds(5), random));
+  EXPECT_FALSE(
+      next_pause(policy, 1, {.should_retry = {}, .after = seconds(5)}, seconds(5), random));
 }
 
 TEST(RetryBudget, RunsOutAndIsEarnedByCallsAndTime) {

@@ -9,6 +9,7 @@
 
 #include "base/async.h"
 #include "net/http_server.h"
+#include "net/proxy.h"
 #include "net/websocket_frames.h"
 
 namespace troupe::net {
@@ -81,6 +82,7 @@ struct WebSocketConnectOptions {
   Headers headers;
   /// Trusted certificates (PEM) for wss; empty: the system's.
   std::string ca_file;
+  ProxyRules proxy;  ///< See proxy_rules(proxy_environment()); none by itself.
 };
 
 /// Connects to `ws://host:port/path` or `wss://…`; a user and password in it become basic

@@ -71,17 +71,21 @@ Async<std::unique_ptr<WebSocket>> connect_websocket(Context& ctx, std::string ur
   std::string host = parsed.host;
   std::string port = parsed.port;
   Headers headers = std::move(options.headers);
+  std::optional<Url> proxy;
+  if (const Url* chosen = proxy_for(options.proxy, parsed)) proxy = *chosen;
   std::unique_ptr<ByteStream> stream;
   std::string early;
   if (parsed.secure()) {
     // The stream keeps what it needs of the TLS context (OpenSSL counts references).
     CO_TRY(const auto tls, make_tls_context(options.ca_file));
-    CO_TRY(auto secure, co_await connect_tls(ctx, *tls, std::move(host), std::move(port)));
+    CO_TRY(auto secure, co_await connect_tls(ctx, *tls, std::move(host), std::move(port), nullptr,
+                                             std::move(proxy)));
     keep_alive(secure->next_layer());
     CO_TRY(early, co_await shake_hands(ctx, *secure, parsed, std::move(headers)));
     stream = make_byte_stream(std::move(secure));
   } else {
-    CO_TRY(auto socket, co_await connect_tcp(ctx, std::move(host), std::move(port)));
+    CO_TRY(auto socket,
+           co_await connect_through(ctx, std::move(proxy), std::move(host), std::move(port)));
     keep_alive(*socket);
     CO_TRY(early, co_await shake_hands(ctx, *socket, parsed, std::move(headers)));
     stream = make_byte_stream(std::move(*socket));

@@ -156,6 +156,7 @@ Async<std::shared_ptr<Pool::Entry>> Pool::open(Context& ctx, SessionSpec asked, 
   admission_.asked(spec.provider);
   auto created = co_await provider(spec.provider)->create(limited, info.id, spec);
   --creating_;
+  admission_.let_in();      // a provider that starts few at a time has room again
   creation_ended_.pulse();  // whoever waits is resumed from the loop, after this session is known
   if (!created) {
     info.state = SessionState::ended;
@@ -208,7 +209,7 @@ asio::awaitable<void> Pool::watch(std::shared_ptr<Entry> entry) {
   const auto died = co_await entry->session->lost().wait(ctx);
   if (!died) co_return;
   Error why = entry->session->lost_reason();
-  const auto reason = why.code == Errc::exhausted ? EndReason::quota : EndReason::crashed;
+  const auto reason = why.code == Errc::exhausted ? EndReason::quota : entry->session->lost_as();
   entry->info.end_reason = reason;
   entry->lose(std::move(why), true);
   if (entry->leased) co_return;  // its holder notices and gives it back

@@ -20,6 +20,8 @@ class ProviderSession : public LiveSession {
   /// Set when the session died by itself; `lost_reason()` says why.
   virtual Event& lost() = 0;
   virtual Error lost_reason() const = 0;
+  /// Which end that was.
+  virtual EndReason lost_as() const { return EndReason::crashed; }
 
   /// `ws://…` or `wss://…` of the browser itself, for a CDP client that drives it: secret, and only
   /// Troupe's own gateway dials it. May be read anew at the provider (such addresses age).

@@ -1,0 +1,282 @@
+#include "sessions/browserbase_provider.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/testing.h"
+#include "services/testing.h"
+#include "sessions/browserbase_mapping.h"
+#include "sessions/chromium.h"
+#include "sessions/pool.h"
+
+namespace troupe::sessions {
+namespace {
+
+namespace fs = std::filesystem;
+using services::FakeBrowserbase;
+using services::FakeFault;
+using services::FakeOptions;
+using services::RemoteStatus;
+using ::testing::HasSubstr;
+using troupe::testing::run;
+
+class NullLog final : public observe::Log {
+ public:
+  bool enabled(observe::Level) const override { return false; }
+  void write(const Ids&, const observe::LogLine&) override {}
+  void flush() override {}
+};
+
+// Browsers behind the sessions of a service.
+struct Backend {
+  std::string dir;
+  std::map<std::string, std::unique_ptr<Chromium>> browsers;
+
+  Async<std::string> open(Context& ctx, std::string id) {
+    ChromiumOptions options{.browsers_dir = dir, .extra_flags = {"--remote-debugging-port=0"}};
+    CO_TRY(auto chromium, co_await Chromium::launch(ctx, options));
+    const std::string path = chromium->profile_dir() + "/DevToolsActivePort";
+    std::string port, target;
+    while (target.empty()) {
+      CO_TRY_VOID(co_await sleep_for(ctx, std::chrono::milliseconds(10)));
+      std::ifstream file(path);
+      std::getline(file, port);
+      std::getline(file, target);
+    }
+    // A session starts with one page.
+    json::object about{{"url", "about:blank"}};
+    CO_TRY(const auto targets, co_await chromium->connection().call(ctx, "", "Target.getTargets"));
+    if (targets.at("targetInfos").as_array().empty()) {
+      const auto made =
+          co_await chromium->connection().call(ctx, "", "Target.createTarget", std::move(about));
+      if (!made) co_return made.error();
+    }
+    browsers[id] = std::move(chromium);
+    co_return "ws://127.0.0.1:" + port + target;
+  }
+  asio::awaitable<void> close(Context& ctx, std::string id) {
+    const auto found = browsers.find(id);
+    if (found == browsers.end()) co_return;
+    auto chromium = std::move(found->second);
+    browsers.erase(found);
+    (void)co_await chromium->close(ctx);
+  }
+};
+
+struct Fixture {
+  Fixture(Context& ctx, const std::string& dir) : backend{.dir = dir + "/browsers"}, random(7) {
+    FakeOptions options;
+    options.open = [this](Context& call, std::string id, json::object) {
+      return backend.open(call, std::move(id));
+    };
+    options.close = [this](Context& call, std::string id) {
+      return backend.close(call, std::move(id));
+    };
+    fake = FakeBrowserbase::start(ctx.executor(), ctx.clock(), options).value();
+    services::BrowserbaseOptions service{.api_key = options.api_key,
+                                         .base_url = fake->base_url(),
+                                         .retry_first = std::chrono::milliseconds(5)};
+    BrowserbaseAccountOptions account{.data_dir = dir};
+    std::vector<std::unique_ptr<SessionProvider>> providers;
+    providers.push_back(
+        make_browserbase_provider(ctx.clock(), ctx.executor(), log, service, account).value());
+    pool = std::make_unique<Pool>(ctx.clock(), ctx.executor(), random, PoolOptions{},
+                                  std::move(providers), PoolObserver{});
+  }
+  std::string only_session() const { return fake->sessions().begin()->first; }
+  Async<void> end(Context& ctx) {
+    auto ended = co_await pool->shutdown(ctx);
+    (void)co_await fake->stop(ctx);
+    backend.browsers.clear();
+    co_return ended;
+  }
+  NullLog log;
+  Backend backend;
+  Random random;
+  std::unique_ptr<FakeBrowserbase> fake;
+  std::unique_ptr<Pool> pool;
+};
+
+class BrowserbaseProviderTest : public ::testing::Test {
+ protected:
+  void SetUp() override { fs::create_directories(dir_); }
+  void TearDown() override { fs::remove_all(dir_); }
+  std::string dir_ =
+      (fs::temp_directory_path() / ("troupe-bb-" + std::to_string(getpid()))).string();
+};
+
+asio::awaitable<void> whole_life(Context& ctx, std::string dir) {
+  Fixture fixture(ctx, dir);
+  SessionSpec spec{.provider = "browserbase"};
+  auto lease = co_await fixture.pool->acquire(ctx, spec, "run", "task");
+  EXPECT_TRUE(lease) << lease.error().describe();
+  if (!lease) co_return;
+  auto page = lease->session().take_page();
+  EXPECT_TRUE(page) << "its open page is there";
+  if (!page) co_return;
+  std::string url = "data:text/html,<title>t</title>";
+  auto shown = co_await page->navigate(ctx, std::move(url), cdp::WaitUntil::load);
+  EXPECT_TRUE(shown) << shown.error().describe();
+  cdp::Page::EvaluateOptions own{.isolated = false};
+  const auto title = co_await page->evaluate(ctx, "document.title", own);
+  EXPECT_EQ(title.value(), json::value("t"));
+  lease->session().give_back_page(std::move(page));
+  EXPECT_GT(lease->session().counters().cdp_commands, 0u);
+
+  EXPECT_TRUE(co_await lease->release(ctx, true, EndReason::released));
+  EXPECT_TRUE(co_await fixture.end(ctx));
+  EXPECT_EQ(fixture.fake->live(), 0);
+  EXPECT_EQ(fixture.fake->sessions().begin()->second.releases, 1);
+}
+
+TEST_F(BrowserbaseProviderTest, LendsTheOpenPageAndReleasesTheSession) {
+  run([&](Context& ctx) { return whole_life(ctx, dir_); });
+}
+
+asio::awaitable<void> reconnects(Context& ctx, std::string dir) {
+  Fixture fixture(ctx, dir);
+  SessionSpec spec{.provider = "browserbase", .keep_alive = true};
+  auto lease = co_await fixture.pool->acquire(ctx, spec, "run", "task");
+  EXPECT_TRUE(lease) << lease.error().describe();
+  if (!lease) co_return;
+  cdp::Connection* first = lease->session().browser()->connection;
+  const int asked = fixture.fake->count("GET /v1/sessions/{id}");
+  first->close(fail(Errc::session_lost, "cable pulled"));
+  EXPECT_EQ(lease->session().browser().error().code, Errc::session_lost);
+  while (!lease->session().browser() && ctx.check())
+    (void)co_await sleep_for(ctx, std::chrono::milliseconds(10));
+  EXPECT_NE(lease->session().browser()->connection, first);
+  EXPECT_GT(fixture.fake->count("GET /v1/sessions/{id}"), asked);  // the address was read anew
+  EXPECT_FALSE(lease->lost().is_set());
+  auto page = lease->session().take_page();
+  EXPECT_TRUE(page);
+  page.reset();
+  EXPECT_TRUE(co_await lease->release(ctx, true, EndReason::released));
+  EXPECT_TRUE(co_await fixture.end(ctx));
+  EXPECT_EQ(fixture.fake->live(), 0);
+}
+
+TEST_F(BrowserbaseProviderTest, ABrokenConnectionIsMadeAnewWhileTheSessionRuns) {
+  run([&](Context& ctx) { return reconnects(ctx, dir_); });
+}
+
+asio::awaitable<void> ends_remotely(Context& ctx, std::string dir) {
+  Fixture fixture(ctx, dir);
+  SessionSpec spec{.provider = "browserbase"};
+  auto lease = co_await fixture.pool->acquire(ctx, spec, "run", "task");
+  EXPECT_TRUE(lease) << lease.error().describe();
+  if (!lease) co_return;
+  const std::string id = fixture.only_session();
+  fixture.fake->end_session(id, RemoteStatus::timed_out);
+  co_await fixture.backend.close(ctx, id);
+  EXPECT_TRUE(co_await lease->lost().wait(ctx));
+  EXPECT_EQ(lease->lost_reason().code, Errc::session_lost);
+  EXPECT_THAT(lease->lost_reason().message, HasSubstr("TIMED_OUT"));
+  EXPECT_TRUE(co_await lease->release(ctx, false, EndReason::released));
+  EXPECT_EQ(fixture.pool->info(lease->id())->end_reason, EndReason::timed_out);
+  EXPECT_TRUE(co_await fixture.end(ctx));
+}
+
+TEST_F(BrowserbaseProviderTest, TheEndThatTheServiceDecidedIsToldAsItWas) {
+  run([&](Context& ctx) { return ends_remotely(ctx, dir_); });
+}
+
+asio::awaitable<void> cannot_connect(Context& ctx, std::string dir) {
+  Fixture fixture(ctx, dir);
+  fixture.fake->options().open = nullptr;  // the address it gives leads nowhere
+  SessionSpec spec{.provider = "browserbase"};
+  Context brief = ctx.with_timeout(std::chrono::milliseconds(500), "session");
+  auto lease = co_await fixture.pool->acquire(brief, spec, "run", "task");
+  EXPECT_EQ(lease.error().code, Errc::timeout);
+  EXPECT_THAT(lease.error().message, HasSubstr("127.0.0.1"));
+  EXPECT_TRUE(co_await fixture.end(ctx));
+  EXPECT_EQ(fixture.fake->sessions().size(), 1u);
+  EXPECT_EQ(fixture.fake->live(), 0);
+}
+
+TEST_F(BrowserbaseProviderTest, ASessionThatCannotBeReachedIsReleased) {
+  run([&](Context& ctx) { return cannot_connect(ctx, dir_); });
+}
+
+TEST_F(BrowserbaseProviderTest, WithoutAKeyItSaysSo) {
+  run([&](Context& ctx) -> asio::awaitable<void> {
+    NullLog log;
+    services::BrowserbaseOptions service;
+    BrowserbaseAccountOptions account{.data_dir = dir_};
+    auto provider =
+        make_browserbase_provider(ctx.clock(), ctx.executor(), log, service, account).value();
+    SessionSpec spec{.provider = "browserbase"};
+    const auto session = co_await provider->create(ctx, "a", spec);
+    EXPECT_EQ(session.error().code, Errc::unauthenticated);
+    EXPECT_THAT(session.error().hint, HasSubstr("BROWSERBASE_API_KEY"));
+    (void)co_await provider->shutdown(ctx);
+  });
+}
+
+TEST(BrowserbaseMapping, AsksForAllThatASessionCanBe) {
+  SessionSpec spec;
+  spec.timeout = std::chrono::milliseconds(90'500);
+  spec.keep_alive = true;
+  spec.region = "eu-central-1";
+  spec.context_id = "c";
+  spec.context_persist = true;
+  spec.extension_id = "e";
+  spec.user_context = {{"team", "a"}, {"troupe", "forged"}};
+  spec.proxies = {{.type = ProxySpec::Type::external, .server = "http://p:1", .username = "u"}};
+  spec.block_ads = true;
+  spec.solve_captchas = false;
+  spec.record = false;
+  spec.allowed_domains = {"example.com"};
+  spec.provider_settings = {{"verified", true}};
+  const auto request = browserbase_request(spec, "id", "install").value();
+  EXPECT_EQ(request.timeout_seconds, 91);
+  EXPECT_TRUE(request.keep_alive);
+  EXPECT_EQ(request.region, "eu-central-1");
+  EXPECT_EQ(request.context_id, "c");
+  EXPECT_TRUE(request.context_persist);
+  EXPECT_EQ(request.extension_id, "e");
+  EXPECT_EQ(request.user_metadata.at("team"), "a");
+  EXPECT_EQ(request.user_metadata.at("troupe"), "install");
+  EXPECT_EQ(request.user_metadata.at("troupe_session"), "id");
+  EXPECT_FALSE(request.default_proxies);
+  EXPECT_EQ(request.proxies.at(0).server, "http://p:1");
+  EXPECT_EQ(request.viewport_width, 1280);
+  EXPECT_EQ(request.block_ads, true);
+  EXPECT_EQ(request.solve_captchas, false);
+  EXPECT_EQ(request.record_session, false);
+  EXPECT_EQ(request.log_session, std::nullopt);
+  EXPECT_EQ(request.allowed_domains.at(0), "example.com");
+  EXPECT_EQ(request.browser_settings.at("verified"), true);
+}
+
+TEST(BrowserbaseMapping, KeepsWithinTheServicesLimits) {
+  SessionSpec spec;
+  spec.timeout = std::chrono::seconds(1);
+  spec.proxies = {ProxySpec{}};
+  spec.user_context = {{"long", std::string(600, 'x')}};
+  const auto request = browserbase_request(spec, "id", "install").value();
+  EXPECT_EQ(request.timeout_seconds, 60);
+  EXPECT_TRUE(request.default_proxies);
+  EXPECT_TRUE(request.proxies.empty());
+  EXPECT_FALSE(request.user_metadata.contains("long"));
+  EXPECT_EQ(request.user_metadata.at("troupe_session"), "id");
+  spec.user_agent = "x";
+  EXPECT_EQ(browserbase_request(spec, "id", "install").error().code, Errc::unsupported);
+}
+
+TEST(BrowserbaseMapping, NamesEveryEnd) {
+  EXPECT_EQ(browserbase_end_reason(RemoteStatus::timed_out, false), EndReason::timed_out);
+  EXPECT_EQ(browserbase_end_reason(RemoteStatus::error, false), EndReason::crashed);
+  EXPECT_EQ(browserbase_end_reason(RemoteStatus::completed, false), EndReason::client_left);
+  EXPECT_EQ(browserbase_end_reason(RemoteStatus::completed, true), EndReason::provider_ended);
+  EXPECT_EQ(browserbase_end_reason(RemoteStatus::unknown, true), EndReason::provider_ended);
+  EXPECT_THAT(browserbase_end_error("s", RemoteStatus::unknown, true).message,
+              HasSubstr("does not know it"));
+}
+
+}  // namespace
+}  // namespace troupe::sessions

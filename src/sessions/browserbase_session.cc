@@ -1,0 +1,129 @@
+#include "sessions/browserbase_session.h"
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "sessions/browserbase_mapping.h"
+
+namespace troupe::sessions {
+namespace {
+
+constexpr Duration kPauseFirst = std::chrono::milliseconds(200);
+constexpr Duration kPauseMax = std::chrono::seconds(5);
+constexpr auto kConnectTimeout = std::chrono::seconds(15);
+constexpr auto kPageTimeout = std::chrono::seconds(10);
+
+}  // namespace
+
+void BrowserbaseLink::lose(Error reason, EndReason as) {
+  if (lost_.is_set()) return;
+  lost_reason_ = std::move(reason);
+  lost_as_ = as;
+  lost_.set();
+}
+
+// Status and address as they are now. session_lost when it has ended: then it is lost.
+Async<void> BrowserbaseLink::refresh(Context& ctx) {
+  std::string provider_id = remote_.id;
+  auto now = co_await account_.get(ctx, std::move(provider_id));
+  const bool is_gone =
+      !now && (now.error().code == Errc::not_found || now.error().code == Errc::gone);
+  if (!now && !is_gone) co_return now.error();
+  const bool keep_alive = remote_.keep_alive;
+  if (now) remote_ = std::move(*now);
+  if (now && remote_.is_live()) {
+    address_is_new_ = true;
+    co_return Result<void>{};
+  }
+  const auto status = is_gone ? services::RemoteStatus::unknown : remote_.status;
+  lose(browserbase_end_error(id_, status, keep_alive), browserbase_end_reason(status, keep_alive));
+  co_return lost_reason_;
+}
+
+Async<void> BrowserbaseLink::open_connection(Context& ctx) {
+  Context limited = ctx.with_timeout(kConnectTimeout, "browserbase connection");
+  std::string url = remote_.connect_url;
+  CO_TRY(auto browser, co_await connect_remote_browser(limited, std::move(url)));
+  if (browser_) broken_.push_back(std::move(browser_));
+  browser_ = std::move(browser);
+  co_return Result<void>{};
+}
+
+// Browserbase shows the default context only, and starts with one page in it.
+Async<void> BrowserbaseLink::adopt_page(Context& ctx) {
+  page_.reset();
+  Context limited = ctx.with_timeout(kPageTimeout, "browserbase page");
+  const auto browser = browser_;
+  CO_TRY(const auto answer, co_await browser->connection->call(limited, "", "Target.getTargets"));
+  const auto* infos = find(answer, "targetInfos");
+  if (!infos || !infos->is_array()) co_return Result<void>{};
+  for (const auto& info : infos->get_array()) {
+    if (!info.is_object() || find_string(info.get_object(), "type") != "page") continue;
+    std::string target(find_string(info.get_object(), "targetId").value_or(""));
+    CO_TRY(page_, co_await cdp::Page::adopt(limited, *browser->connection, std::move(target)));
+    break;
+  }
+  co_return Result<void>{};
+}
+
+Async<void> BrowserbaseLink::connect(Context& ctx) {
+  std::optional<Error> last;
+  for (Duration pause = kPauseFirst;; pause = std::min(pause * 2, kPauseMax)) {
+    if (!std::exchange(address_is_new_, false)) {
+      const auto fresh = co_await refresh(ctx);
+      if (lost_.is_set()) co_return lost_reason_;
+      if (!fresh) last = fresh.error();
+    }
+    address_is_new_ = false;
+    if (remote_.status != services::RemoteStatus::pending && !remote_.connect_url.empty()) {
+      auto opened = co_await open_connection(ctx);
+      if (opened) opened = co_await adopt_page(ctx);
+      if (opened) co_return Result<void>{};
+      last = opened.error();
+    }
+    const auto waited = co_await sleep_for(ctx, pause);
+    if (waited) continue;
+    Error error = waited.error();
+    if (last) error.message += ": " + last->message;
+    co_return error;
+  }
+}
+
+asio::awaitable<void> BrowserbaseLink::watch(std::shared_ptr<BrowserbaseLink> self, Clock& clock,
+                                             asio::any_io_executor executor) {
+  const Context base(clock, executor);
+  Context ctx = base.with_cancel(self->stop_);
+  while (!self->lost_.is_set()) {
+    const auto browser = self->browser_;
+    const auto broken = co_await browser->connection->closed_event().wait(ctx);
+    if (!broken) co_return;
+    // Nothing lives longer at the provider than it said: then the answer is known without it.
+    const auto left = self->remote_.expires_at - clock.wall() + std::chrono::seconds(10);
+    const auto bounded =
+        std::clamp<WallTime::duration>(left, std::chrono::seconds(10), std::chrono::hours(7));
+    Context limited =
+        ctx.with_timeout(std::chrono::duration_cast<Duration>(bounded), "browserbase reconnection");
+    self->address_is_new_ = false;
+    const auto connected = co_await self->connect(limited);
+    if (connected) continue;
+    if (ctx.cancel_source().is_cancelled()) co_return;
+    self->lose(browserbase_end_error(self->id_, services::RemoteStatus::timed_out, true),
+               EndReason::timed_out);
+  }
+}
+
+void BrowserbaseLink::stop() {
+  stop_.cancel(fail(Errc::cancelled, "session " + id_ + ": it has ended"));
+  page_.reset();
+  if (browser_) browser_->connection->close(fail(Errc::session_lost, "session ended"));
+}
+
+Async<std::string> BrowserbaseLink::endpoint(Context& ctx) {
+  const auto fresh = co_await refresh(ctx);
+  if (!fresh) co_return fresh.error();
+  if (remote_.connect_url.empty())
+    co_return fail(Errc::unavailable, "session " + id_ + ": Browserbase gives no address for it");
+  co_return remote_.connect_url;
+}
+
+}  // namespace troupe::sessions

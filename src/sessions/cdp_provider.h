@@ -1,0 +1,37 @@
+// Provider `cdp`: sessions in browsers that somebody else runs, each at a DevTools address. Troupe
+// ends what it made there, and never the browser.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/async.h"
+#include "observe/log.h"
+#include "sessions/provider.h"
+
+namespace troupe::sessions {
+
+struct CdpOptions {
+  /// `ws://…`, `wss://…` (with a token in the query, if it wants one), or `http(s)://host:port`.
+  std::vector<std::string> endpoints;
+  std::string data_dir;  ///< Downloads of browsers on this machine in `<data_dir>/downloads`.
+  Duration connect_timeout = std::chrono::seconds(10);
+  Duration check_every = std::chrono::seconds(15);
+  Duration check_timeout = std::chrono::seconds(10);
+  /// A connection that carries no session is closed then: some services count connections.
+  Duration idle_timeout = std::chrono::minutes(1);
+  Duration retry_first = std::chrono::milliseconds(500);  ///< Doubles.
+  Duration retry_max = std::chrono::seconds(30);
+};
+
+/// Isolation `context` and `reuse` make a browser context of their own on a shared connection;
+/// `process` uses the default context over a connection of its own, one session per endpoint at a
+/// time. Threads: engine.
+std::unique_ptr<SessionProvider> make_cdp_provider(Clock& clock, asio::any_io_executor executor,
+                                                   observe::Log& log, CdpOptions options);
+
+/// Errors: invalid_argument (not such an address).
+Result<void> check_cdp_endpoints(const std::vector<std::string>& endpoints);
+
+}  // namespace troupe::sessions

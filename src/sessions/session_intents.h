@@ -1,0 +1,74 @@
+// What this Troupe has asked paid providers for, on disk before it is asked: so that no session is
+// forgotten, whatever ends the process. One line of JSON per event in a journal of each process in
+// `<data_dir>/sessions`; the next process takes over the journals of those that died.
+#pragma once
+
+#include <boost/asio/thread_pool.hpp>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/async.h"
+
+namespace troupe::sessions {
+
+/// One session that may exist at a provider.
+struct SessionIntent {
+  std::string id;        ///< Ours.
+  std::string provider;  ///< `browserbase`.
+  std::string tenant;
+  std::string provider_id;      ///< Empty: the provider's answer was never seen.
+  std::int64_t at_unix_ms = 0;  ///< When it was asked for.
+  bool inherited = false;       ///< Of a process that died.
+};
+
+/// Writes reach the disk before they return. Several processes may share a data folder.
+/// Threads: engine; files are touched on a thread of its own.
+class SessionIntents final {
+ public:
+  /// Nothing is read or written before open().
+  explicit SessionIntents(std::string data_dir);
+  ~SessionIntents();
+  SessionIntents(const SessionIntents&) = delete;
+  SessionIntents& operator=(const SessionIntents&) = delete;
+
+  /// Makes a journal and moves into it what processes that died left open. Torn and senseless lines
+  /// are left out. Harmless when repeated. Errors: storage_failed.
+  Async<void> open(Context& ctx);
+  /// Name of this data folder in the metadata of sessions. Known after open().
+  const std::string& install_id() const { return install_id_; }
+
+  /// Returns once it is on disk; opens first. After an error nothing is recorded.
+  /// Errors: storage_failed, timeout, cancelled.
+  Async<void> intend(Context& ctx, SessionIntent intent);
+  /// The provider's answer. When it cannot be written, the next start has to search by metadata.
+  Async<void> answered(Context& ctx, std::string id, std::string provider_id);
+  /// The provider confirmed the end, or surely never made it.
+  Async<void> settled(Context& ctx, std::string id);
+
+  /// Those not settled, oldest id first.
+  std::vector<SessionIntent> unsettled() const;
+  bool is_unsettled(const std::string& id) const { return open_.contains(id); }
+  /// Ids in the journals of other living processes. To be asked after the provider's list: whoever
+  /// is in that list was in a journal before. Errors: storage_failed.
+  Async<std::set<std::string>> owned_elsewhere(Context& ctx);
+
+ private:
+  struct Journal;
+  Async<void> append(Context& ctx, std::string line);
+  std::string all_lines() const;
+
+  std::string dir_;
+  std::shared_ptr<Journal> journal_;  // shared with work under way
+  std::map<std::string, SessionIntent> open_;
+  std::string install_id_;
+  std::size_t lines_ = 0;
+  bool opened_ = false;
+  bool opening_ = false;
+  Event opening_ended_;
+  std::unique_ptr<asio::thread_pool> thread_;  // one: keeps the order of writes
+};
+
+}  // namespace troupe::sessions
