@@ -5,6 +5,7 @@
 #include "api/cdp_message.h"
 #include "base/random.h"
 #include "net/websocket_handshake.h"
+#include "sessions/session_files.h"
 
 namespace troupe::api {
 namespace {
@@ -370,7 +371,7 @@ asio::awaitable<void> Gateway::from_browser(std::shared_ptr<Client> client) {
       client->socket->begin_frame((*piece)->opcode, (*piece)->fin, (*piece)->length);
     client->socket->append((*piece)->data);
     client->traffic.cdp_bytes_received += (*piece)->data.size();
-    if (client->logged) tap(*client, **piece);
+    tap(*client, **piece);
   }
   if (!client->leaving && client->socket->is_open()) co_await tell_end(*client);
   client->browser_done.set();
@@ -387,12 +388,26 @@ void Gateway::tap(Client& client, const net::FramePiece& piece) {
 
 // With several clients every event comes several times: that of the oldest one counts.
 void Gateway::log_message(const Client& client, std::string_view text) {
+  note_download(client, text);
+  if (!client.logged) return;
   if (!SessionTrace::is_wanted(text)) return;
   const auto& clients = client.room->clients;
   const auto oldest = std::ranges::find_if(clients, [](const Client* c) { return c->logged; });
   const bool answer = text.starts_with("{\"id\":");
   if (!answer && (oldest == clients.end() || *oldest != &client)) return;
   trace_for(client.session_id)->message(client.number, text, clock_.wall());
+}
+
+// A client may let the browser name files by tokens: this event has the name that the site gave.
+void Gateway::note_download(const Client& client, std::string_view text) {
+  if (!options_.files || !text.starts_with(R"({"method":"Browser.downloadWillBegin")")) return;
+  const auto message = parse_json(text, "event");
+  const json::value* params = message ? find(*message, "params") : nullptr;
+  if (!params || !params->is_object()) return;
+  const auto token = find_string(params->get_object(), "guid");
+  const auto name = find_string(params->get_object(), "suggestedFilename");
+  if (token && name)
+    options_.files->name_download(client.session_id, std::string(*token), std::string(*name));
 }
 
 // The browser's side is gone: because the session has ended, or a page was closed, or it broke.

@@ -25,6 +25,7 @@ struct GatewayOptions {
   Duration silence_max = std::chrono::seconds(60);  ///< Then a client counts as gone.
   Duration dial_timeout = std::chrono::seconds(10);
   std::string recordings_dir;  ///< Empty: nothing is recorded.
+  sessions::SessionFiles* files = nullptr;  ///< Learns the names of downloads; has the uploads.
 };
 
 /// A tab of a session.
@@ -84,6 +85,7 @@ class Gateway final {
   asio::awaitable<void> from_client(Context& ctx, Client& client);
   asio::awaitable<void> from_browser(std::shared_ptr<Client> client);
   asio::awaitable<void> tell_end(Client& client);
+  void note_download(const Client& client, std::string_view text);
   void tap(Client& client, const net::FramePiece& piece);
   void log_message(const Client& client, std::string_view text);
   Result<void> take(Client& client, const net::FramePiece& piece);

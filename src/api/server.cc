@@ -49,8 +49,10 @@ net::HttpServerOptions server_options(const Settings& settings, std::string host
   return options;
 }
 
-GatewayOptions gateway_options(const Settings& settings) {
+GatewayOptions gateway_options(const Services& services) {
+  const Settings& settings = services.settings;
   GatewayOptions options;
+  options.files = services.stores.files;
   if (!settings.data_dir.empty()) options.recordings_dir = settings.data_dir + "/recordings";
   return options;
 }
@@ -61,7 +63,7 @@ ApiServer::ApiServer(Services services, AccessRules access, asio::any_io_executo
     : services_(std::move(services)),
       access_(std::move(access)),
       gateway_(services_.sessions, services_.clock, std::move(executor), services_.log, access_,
-               gateway_options(services_.settings)),
+               gateway_options(services_)),
       devtools_(services_.sessions) {
   services_.gateway = &gateway_;
   const Settings& settings = services_.settings;

@@ -69,18 +69,102 @@ TEST_F(SessionsTest, AnEmptyBodyIsEnough) {
   EXPECT_EQ(send("POST", "/v1/sessions", "", {{"Content-Type", "application/json"}}).status, 201);
 }
 
-TEST_F(SessionsTest, WhatCannotBeGivenIsRefusedNotIgnored) {
+TEST_F(SessionsTest, AllThatTheContractAsksForReachesTheSession) {
+  SessionSpec spec;
+  EXPECT_CALL(sessions_, create).WillOnce([&](Context&, SessionSpec given) {
+    spec = std::move(given);
+    return ready_session(sample());
+  });
+  start();
+
+  const auto reply = send("POST", "/v1/sessions", R"({
+      "projectId": "acme", "keepAlive": true, "region": "eu-central-1",
+      "proxies": [{"type": "external", "server": "http://proxy:8080", "username": "u",
+                   "password": "p", "domainPattern": "*.example.com"},
+                  {"type": "browserbase", "geolocation": {"country": "DE"}}, {"type": "none"}],
+      "proxySettings": {"caCertificates": ["cert-1"]},
+      "browserSettings": {
+          "context": {"id": "c1", "persist": true}, "extensionId": "e1", "blockAds": true,
+          "solveCaptchas": false, "recordSession": false, "logSession": true,
+          "allowedDomains": ["example.com"], "ignoreCertificateErrors": true,
+          "os": "mac", "captchaImageSelector": "#c",
+          "userAgent": "x", "locale": "de-DE", "timezone": "Europe/Berlin",
+          "extraHeaders": {"X-A": "1"}, "deniedDomains": ["evil.example"],
+          "domainsCoverResources": true, "blockedResources": ["image"]}})");
+
+  ASSERT_EQ(reply.status, 201) << reply.body;
+  EXPECT_TRUE(spec.connectable);
+  EXPECT_TRUE(spec.keep_alive);
+  EXPECT_EQ(spec.tenant, "acme");
+  EXPECT_EQ(spec.region, "eu-central-1");
+  ASSERT_EQ(spec.proxies.size(), 3u);
+  EXPECT_EQ(spec.proxies[0].server, "http://proxy:8080");
+  EXPECT_EQ(spec.proxies[0].domain_pattern, "*.example.com");
+  EXPECT_EQ(spec.proxies[0].username + spec.proxies[0].password, "up");
+  EXPECT_EQ(spec.proxies[1].geolocation.at("country"), "DE");
+  EXPECT_EQ(spec.proxies[2].type, ProxySpec::Type::none);
+  EXPECT_EQ(spec.ca_certificates, std::vector<std::string>{"cert-1"});
+  EXPECT_EQ(spec.context_id + spec.extension_id, "c1e1");
+  EXPECT_TRUE(spec.context_persist && spec.block_ads && spec.ignore_certificate_errors);
+  EXPECT_EQ(spec.solve_captchas, false);
+  EXPECT_EQ(spec.record, false);
+  EXPECT_EQ(spec.log, true);
+  EXPECT_EQ(spec.allowed_domains, std::vector<std::string>{"example.com"});
+  EXPECT_EQ(spec.denied_domains, std::vector<std::string>{"evil.example"});
+  EXPECT_TRUE(spec.domains_cover_resources);
+  EXPECT_EQ(spec.blocked_resources, std::vector<std::string>{"image"});
+  EXPECT_EQ(spec.user_agent + spec.locale + spec.timezone, "xde-DEEurope/Berlin");
+  ASSERT_EQ(spec.extra_headers.size(), 1u);
+  EXPECT_EQ(json::serialize(spec.provider_settings), R"({"os":"mac","captchaImageSelector":"#c"})");
+}
+
+TEST_F(SessionsTest, WhoNamesAProviderOrAnIsolationDrivesItThroughTroupe) {
+  std::vector<bool> connectable;
+  EXPECT_CALL(sessions_, create).WillRepeatedly([&](Context&, SessionSpec given) {
+    connectable.push_back(given.connectable);
+    return ready_session(sample());
+  });
+  start();
+
+  for (const char* body : {"{}", R"({"provider": "local"})", R"({"isolation": "context"})"})
+    EXPECT_EQ(send("POST", "/v1/sessions", body).status, 201);
+
+  EXPECT_EQ(connectable, (std::vector{true, false, false}));
+}
+
+class BadSession : public ApiTest, public testing::WithParamInterface<const char*> {};
+
+TEST_P(BadSession, IsRefusedBeforeABrowserStarts) {
   EXPECT_CALL(sessions_, create).Times(0);
   start();
 
-  EXPECT_EQ(send("POST", "/v1/sessions", R"({"proxies": true})").status, 501);
-  EXPECT_EQ(send("POST", "/v1/sessions", R"({"extensionId": "x"})").status, 501);
-  EXPECT_EQ(send("POST", "/v1/sessions", R"({"browserSettings": {"context": {"id": "c"}}})").status,
-            501);
-  EXPECT_EQ(send("POST", "/v1/sessions", R"({"timeout": 0})").status, 400);
-  EXPECT_EQ(
-      send("POST", "/v1/sessions", R"({"browserSettings": {"viewport": {"width": 1}}})").status,
-      400);
+  EXPECT_EQ(send("POST", "/v1/sessions", GetParam()).status, 400);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BadSession,
+    testing::Values(
+        R"({"timeout": 0})", R"({"timeout": "60"})", R"({"proxies": 1})", R"({"proxies": ["x"]})",
+        R"({"proxies": [{"type": "magic"}]})", R"({"proxies": [{"type": "external"}]})",
+        R"({"keepAlive": "yes"})", R"({"browserSettings": {"viewport": {"width": 1}}})",
+        R"({"browserSettings": {"context": {}}})", R"({"browserSettings": {"context": "c"}})",
+        R"({"browserSettings": {"allowedDomains": "example.com"}})",
+        R"({"browserSettings": {"blockAds": 1}})",
+        R"({"browserSettings": {"extraHeaders": {"A": 1}}})",
+        R"({"proxySettings": {"caCertificates": [1]}})", R"({"userMetadata": []})", "[]", "{"));
+
+TEST_F(SessionsTest, TheListIsFilteredByMetadata) {
+  Session spoons = sample("s2");
+  spoons.user_context = {{"shop", json::object{{"name", "spoons"}}}};
+  EXPECT_CALL(sessions_, list).WillRepeatedly(Return(std::vector{sample(), spoons}));
+  start();
+
+  const auto found =
+      body_of(get("/v1/sessions?status=RUNNING&q=user_metadata%5B'shop'%5D%5B'name'%5D:'spoons'"));
+
+  ASSERT_EQ(found.as_array().size(), 1u);
+  EXPECT_EQ(found.at(0).at("id"), "s2");
+  EXPECT_EQ(get("/v1/sessions?q=name%3Dspoons").status, 400);
 }
 
 TEST_F(SessionsTest, ErrorsArePlainJsonInBothShapes) {

@@ -74,7 +74,11 @@ class ApiTest : public testing::Test {
                       .clock = *clock_,
                       .log = log_,
                       .settings = settings_,
-                      .readiness = [this] { return checks_; }};
+                      .readiness = [this] { return checks_; },
+                      .stores = stores_,
+                      .fetcher = fetcher_,
+                      .unverified_fetcher = fetcher_,
+                      .searcher = fetcher_};
     auto server = ApiServer::start(std::move(services), io_.get_executor(), std::move(host), 0);
     ASSERT_TRUE(server) << server.error().describe();
     server_ = std::move(*server);
@@ -123,6 +127,8 @@ class ApiTest : public testing::Test {
   testing::NiceMock<MockLibrary> library_;
   observe::MemoryLog log_;
   Settings settings_;
+  sessions::Stores stores_;
+  net::HttpClient* fetcher_ = nullptr;
   std::vector<engine::Check> checks_;
   std::unique_ptr<ApiServer> server_;
   std::unique_ptr<net::HttpClient> client_ = net::HttpClient::create();

@@ -148,6 +148,8 @@ struct Grammar {
     auto* sessions = group("sessions", "Sessions of a running service");
     remote(*sessions, "sessions", "list", "List active sessions", false)
         ->add_flag("--all", into.all, "Ended ones too");
+    remote(*sessions, "sessions", "top",
+           "Show what active sessions use: memory, processor, age, owner", false);
     remote(*sessions, "sessions", "show", "Show one session", true);
     remote(*sessions, "sessions", "release", "End a session", true);
     auto* runs = group("runs", "Runs of a running service");

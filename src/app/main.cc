@@ -24,6 +24,7 @@ const std::map<std::string, Command>& commands() {
       {"serve", serve},
       {"demo-site", serve_demo_site},
       {"sessions list", without_settings(remote)},
+      {"sessions top", without_settings(remote)},
       {"sessions show", without_settings(remote)},
       {"sessions release", without_settings(remote)},
       {"runs list", without_settings(remote)},

@@ -5,6 +5,7 @@
 #include "app/loop.h"
 #include "app/table.h"
 #include "app/text.h"
+#include "app/top.h"
 #include "net/http_client.h"
 
 namespace troupe::app {
@@ -36,7 +37,7 @@ Request request_of(const Invocation& invocation) {
   const std::string noun = invocation.command.substr(0, invocation.command.find(' '));
   const std::string verb = invocation.command.substr(noun.size() + 1);
   const std::string base = "/v1/" + noun;
-  if (verb == "list") {
+  if (verb == "list" || verb == "top") {
     const bool active = noun == "sessions" && !invocation.all;
     return {"GET", base + (active ? "?status=RUNNING" : ""), ""};
   }
@@ -85,13 +86,14 @@ json::array chosen_columns(const json::array& items) {
   return rows;
 }
 
-void show(const Invocation& invocation, const net::HttpReply& reply) {
+void show(const Invocation& invocation, const net::HttpReply& reply, WallTime now) {
   const auto body = parse_json(reply.body, "answer");
   if (!body) {
     if (!reply.body.empty()) print(reply.body + "\n");
     return;
   }
-  const bool list = invocation.command.ends_with(" list");
+  const bool top = invocation.command.ends_with(" top");
+  const bool list = top || invocation.command.ends_with(" list");
   if (wants_json(invocation.output)) return print(pretty(*body));
   if (!list) {
     Table table{{"name", "value"}, {}};
@@ -106,7 +108,8 @@ void show(const Invocation& invocation, const net::HttpReply& reply) {
   }
   const auto* items = array_in(*body);
   if (!items || items->empty()) return print("none\n");
-  print_lines(render_table(table_of(chosen_columns(*items)), terminal_width(1)));
+  const Table table = top ? top_table(*items, now) : table_of(chosen_columns(*items));
+  print_lines(render_table(table, terminal_width(1)));
 }
 
 asio::awaitable<int> send(Loop& loop, Clock& clock, const Invocation& invocation) {
@@ -133,7 +136,7 @@ asio::awaitable<int> send(Loop& loop, Clock& clock, const Invocation& invocation
     co_return report(error);
   }
   if (reply->status >= 400) co_return report(error_of(*reply, url));
-  show(invocation, *reply);
+  show(invocation, *reply, clock.wall());
   co_return 0;
 }
 

@@ -16,15 +16,13 @@ TEST(BrowserbaseErrors, TheTwoLimitsAreToldApartByTextThenByHeaders) {
   const auto limit = [](std::string body, net::Headers headers = {}) {
     return failure_of(answer(429, std::move(body), std::move(headers)));
   };
-  EXPECT_EQ(limit(R"({"message": "Max Concurrent sessions limit (limit 1, currently 1)"
-})",
-                  {{"x-ratelimit-remaining", "0"}}),
-            RemoteFailure::concurrency);
-EXPECT_EQ(limit(R"({"message": "Rate limit exceeded"})", {{"x-ratelimit-remaining", "4"}}),
-          RemoteFailure::rate);
-EXPECT_EQ(limit("", {{"x-ratelimit-remaining", "4"}}), RemoteFailure::concurrency);
-EXPECT_EQ(limit("", {{"x-ratelimit-remaining", "0"}}), RemoteFailure::rate);
-EXPECT_EQ(limit(""), RemoteFailure::rate);
+  const std::string full = R"x({"message": "Max Concurrent sessions limit (limit 1, now 1)"})x";
+  EXPECT_EQ(limit(full, {{"x-ratelimit-remaining", "0"}}), RemoteFailure::concurrency);
+  EXPECT_EQ(limit(R"({"message": "Rate limit exceeded"})", {{"x-ratelimit-remaining", "4"}}),
+            RemoteFailure::rate);
+  EXPECT_EQ(limit("", {{"x-ratelimit-remaining", "4"}}), RemoteFailure::concurrency);
+  EXPECT_EQ(limit("", {{"x-ratelimit-remaining", "0"}}), RemoteFailure::rate);
+  EXPECT_EQ(limit(""), RemoteFailure::rate);
 }
 
 TEST(BrowserbaseErrors, MessagesAreTheServicesWordsOnOneShortLine) {

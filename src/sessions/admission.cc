@@ -6,6 +6,8 @@
 namespace troupe::sessions {
 namespace {
 
+constexpr std::chrono::milliseconds kRoomPoll{200};
+
 Error draining_error() { return fail(Errc::draining, "sessions: shutting down, no new ones"); }
 
 std::int64_t hour_of(SteadyTime time) {
@@ -139,22 +141,24 @@ void Admission::let_in() {
     next->has_place = true;
     next->turn.set();
   }
-  wake_for_tokens();
+  wake_later();
 }
 
-// The next token of a tenant that waits for nothing else.
-void Admission::wake_for_tokens() {
+// For the next token of a tenant; and for room, of which nobody tells.
+void Admission::wake_later() {
   wake_.reset();
-  if (limits_.tenant_creations_per_minute == 0 || waiting_ == 0) return;
-  double least = 2;
+  if (waiting_ == 0 || used_ >= limits_.places) return;
+  auto pause = kRoomPoll;
+  double least = 1;
   for (auto& [name, tenant] : tenants_) {
     const bool waits = std::any_of(tenant.queues.begin(), tenant.queues.end(),
                                    [](const auto& row) { return !row.second.empty(); });
     if (waits && !may_have_place(tenant)) least = std::min(least, 1 - tenant.tokens);
   }
-  if (least > 1) return;
-  const double seconds = least * 60 / limits_.tenant_creations_per_minute;
-  const auto pause = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1'000) + 1);
+  if (const int rate = limits_.tenant_creations_per_minute; rate > 0) {
+    const auto token = static_cast<std::int64_t>(least * 60'000 / rate) + 1;
+    pause = std::min(pause, std::chrono::milliseconds(token));
+  }
   wake_ = Timer(clock_, clock_.now() + pause, [this] { let_in(); });
 }
 

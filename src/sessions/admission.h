@@ -63,7 +63,7 @@ class Admission final {
   void refresh(Tenant& tenant) const;
   Duration minutes_used(Tenant& tenant) const;
   std::list<Waiter*>* next_queue(Tenant** chosen);
-  void wake_for_tokens();
+  void wake_later();
   void forget_idle();
 
   Clock& clock_;

@@ -153,7 +153,9 @@ Result<std::unique_ptr<SessionProvider>> make_browserbase_provider(
     Clock& clock, asio::any_io_executor executor, observe::Log& log,
     services::BrowserbaseOptions service, BrowserbaseAccountOptions account) {
   if (service.api_key.empty()) return std::make_unique<UnconfiguredProvider>();
-  auto http = net::HttpClient::create();
+  net::HttpClientOptions options;
+  TRY(options.proxy, net::proxy_rules(net::proxy_environment()));
+  auto http = net::HttpClient::create(std::move(options));
   const Random random = Random::from_system();
   TRY(auto client, services::make_browserbase_client(std::move(service), *http, clock, random));
   return std::make_unique<BrowserbaseProvider>(clock, std::move(executor), log, std::move(http),

@@ -13,6 +13,7 @@ constexpr int kAnyNumber = 1'000'000;
 constexpr std::int64_t kReserveBytes = std::int64_t{512} << 20;
 constexpr double kMemoryStallMax = 10;
 constexpr double kCpuStallMax = 95;
+constexpr int kStartsWhenBusy = 2;
 
 // The number after `name` at the start of a line of /proc/meminfo, in bytes.
 std::int64_t meminfo(const std::string& text, const std::string& name) {
@@ -67,7 +68,7 @@ MachineLoad read_machine_load(const std::string& root) {
 int room_under(const MachineLoad& load, int running, int starting) {
   if (running + starting == 0) return kAnyNumber;  // refusing would never end
   if (is_short_of_memory(load)) return 0;
-  if (load.cpu_stall > kCpuStallMax) return starting == 0 ? 1 : 0;
+  if (load.cpu_stall > kCpuStallMax) return std::max(0, kStartsWhenBusy - starting);
   return kAnyNumber;
 }
 

@@ -20,7 +20,7 @@ struct MachineLoad {
 MachineLoad read_machine_load(const std::string& root = {});
 
 /// Sessions that may be started now with `starting` under way. Pure. Little memory: none, unless
-/// none runs at all. Processors overloaded: one at a time.
+/// none runs at all. Processors overloaded: two at a time.
 int room_under(const MachineLoad& load, int running, int starting);
 
 /// Reads at most every half a second.

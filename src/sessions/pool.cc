@@ -156,6 +156,7 @@ Async<std::shared_ptr<Pool::Entry>> Pool::open(Context& ctx, SessionSpec asked, 
   admission_.asked(spec.provider);
   auto created = co_await provider(spec.provider)->create(limited, info.id, spec);
   --creating_;
+  admission_.let_in();      // a provider that starts few at a time has room again
   creation_ended_.pulse();  // whoever waits is resumed from the loop, after this session is known
   if (!created) {
     info.state = SessionState::ended;

@@ -118,6 +118,22 @@ test('downloads go to the session and come out of the archive', () =>
     assert.equal((await client.get(`/v1/downloads?sessionId=${session.id}`)).total, 0);
   }));
 
+test('downloads keep their names without any setting, and outlive their session', () =>
+  withSession({}, async ({ session, browser, page }) => {
+    await page.setContent('<a id="a" download="facts.txt" href="data:text/plain,hello">get</a>');
+    const [download] = await Promise.all([page.waitForEvent('download'), page.click('#a')]);
+    assert.equal(download.suggestedFilename(), 'facts.txt');
+    const names = async () => {
+      const { downloads } = await client.get(`/v1/downloads?sessionId=${session.id}`);
+      return downloads.map((one) => one.filename);
+    };
+    await eventually(async () => (await names()).length === 1, 'the download');
+    assert.deepEqual(await names(), ['facts.txt']);
+    await browser.close();
+    await eventually(async () => (await client.sessions.retrieve(session.id)).endedAt, 'the end');
+    assert.deepEqual(await names(), ['facts.txt']);
+  }));
+
 test('sends files of its own, and files that were uploaded for the session', () =>
   withSession({ keepAlive: true }, async ({ session, browser, page }) => {
     const path = join(service.folder, 'evidence.txt');
