@@ -248,8 +248,12 @@ asio::awaitable<void> after_a_crash(Context& ctx, std::string dir) {
   add_session(*fixture.fake, ctx.clock(), install_id, "asked");
   add_session(*fixture.fake, ctx.clock(), install_id, "unheard-of");
   add_session(*fixture.fake, ctx.clock(), "somebody-else", "theirs");
-  // Another process that lives has one, too.
+  // Another process that lives, and was there before the others died, has one, too.
+  fs::rename(dir + "/sessions", dir + "/hidden");
   SessionIntents other(dir);
+  EXPECT_TRUE(co_await other.open(ctx));
+  for (const auto& entry : fs::directory_iterator(dir + "/hidden"))
+    fs::rename(entry.path(), dir + "/sessions/" + entry.path().filename().string());
   SessionIntent intent{.id = "living", .provider = "browserbase"};
   EXPECT_TRUE(co_await other.intend(ctx, intent));
   add_session(*fixture.fake, ctx.clock(), install_id, "living");
