@@ -2,6 +2,7 @@
 
 #include <openssl/rand.h>
 
+#include <boost/asio/steady_timer.hpp>
 #include <cstring>
 
 #include "net/byte_stream.h"
@@ -163,10 +164,15 @@ asio::awaitable<void> WebSocket::State::write_rest(std::shared_ptr<State> state)
   state->drained.pulse();
 }
 
-// After the close frame went out the peer has a moment to answer it.
+// After the close frame went out the peer has a moment to answer it. The timer is not of the clock:
+// this may still wait when the program ends, and the clock is gone before the loop.
 asio::awaitable<void> WebSocket::State::finish(std::shared_ptr<State> state, bool wait_for_peer) {
-  const Context base(*state->clock, state->executor);
-  Context ctx = base.with_timeout(kCloseTime, "websocket close");
+  Context ctx(*state->clock, state->executor);
+  asio::steady_timer limit(state->executor, kCloseTime);
+  limit.async_wait([weak = std::weak_ptr(state)](boost::system::error_code error) {
+    const auto alive = weak.lock();
+    if (!error && alive) alive->shut(fail(Errc::gone, "websocket: the peer did not close it"));
+  });
   Result<void> waited;
   while (waited && !state->failure && state->unsent() > 0)
     waited = co_await state->drained.wait(ctx);
