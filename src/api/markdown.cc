@@ -42,12 +42,12 @@ std::string collapsed(std::string_view text) {
 
 // Absolute, and only what a reader may follow.
 std::string absolute(std::string_view link, std::string_view base) {
-  const auto reference = boost::urls::parse_uri_reference(trimmed(link));
+  const std::string text = trimmed(link);  // what is parsed refers to it
+  const auto reference = boost::urls::parse_uri_reference(text);
   const auto root = boost::urls::parse_uri(base);
   if (!reference || !root) return {};
-  boost::urls::url resolved;
-  const auto done = boost::urls::resolve(*root, *reference, resolved);
-  if (!done) return {};
+  boost::urls::url resolved(*reference);
+  if (!reference->has_scheme() && !boost::urls::resolve(*root, *reference, resolved)) return {};
   const std::string_view scheme(resolved.scheme().data(), resolved.scheme().size());
   if (scheme != "http" && scheme != "https" && scheme != "mailto") return {};
   return std::string(resolved.buffer().data(), resolved.buffer().size());

@@ -34,6 +34,7 @@ std::string text_of(zip_error_t& error) {
 }
 
 Result<Archive> open_archive(const std::string& bytes) {
+  if (bytes.size() < kEmptyArchive.size()) return wrong("is not one");  // libzip takes no bytes
   zip_error_t error;
   zip_error_init(&error);
   zip_source_t* source = zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error);
