@@ -35,9 +35,9 @@ struct Settings {
   int tenant_sessions_max = 0;          ///< Sessions at once of one tenant; 0: no limit.
   int tenant_creations_per_minute = 0;  ///< 0: no limit.
   int tenant_minutes_per_day = 0;       ///< Session minutes in the last 24 hours; 0: no limit.
-  std::string browserbase_api_key;  ///< Secret.
+  std::string browserbase_api_key;      ///< Secret.
   std::string browserbase_base_url = "https://api.browserbase.com";
-  std::string browserbase_project_id;  ///< Empty: the key's own.
+  std::string browserbase_project_id;      ///< Empty: the key's own.
   std::vector<std::string> cdp_endpoints;  ///< Secret: a token may be in them.
 
   // Runs and tasks.

@@ -24,7 +24,7 @@ struct GatewayOptions {
   Duration ping_every = std::chrono::seconds(20);
   Duration silence_max = std::chrono::seconds(60);  ///< Then a client counts as gone.
   Duration dial_timeout = std::chrono::seconds(10);
-  std::string recordings_dir;  ///< Empty: nothing is recorded.
+  std::string recordings_dir;               ///< Empty: nothing is recorded.
   sessions::SessionFiles* files = nullptr;  ///< Learns the names of downloads; has the uploads.
 };
 
