@@ -32,6 +32,9 @@ struct Settings {
   std::chrono::milliseconds session_timeout{std::chrono::minutes(30)};
   std::chrono::milliseconds session_create_timeout{std::chrono::seconds(30)};
   std::chrono::milliseconds session_idle_timeout{std::chrono::minutes(10)};
+  /// Providers for sessions that their own has no room for, or cannot make now; in this order.
+  std::vector<std::string> spill_providers;
+  std::chrono::milliseconds spill_after{std::chrono::seconds(2)};  ///< Wait for room before that.
   int tenant_sessions_max = 0;          ///< Sessions at once of one tenant; 0: no limit.
   int tenant_creations_per_minute = 0;  ///< 0: no limit.
   int tenant_minutes_per_day = 0;       ///< Session minutes in the last 24 hours; 0: no limit.

@@ -51,8 +51,8 @@ Async<void> release(Context& ctx, const Call& call) {
 
 // What the session refers to must be there before a browser is started for it.
 Result<void> check_references(const Services& services, const SessionSpec& spec) {
-  const bool here = spec.provider == "local";
-  if (here && !spec.context_id.empty() && services.stores.contexts)
+  if (spec.provider != "local") return {};  // other providers have their own
+  if (!spec.context_id.empty() && services.stores.contexts)
     TRY_VOID(services.stores.contexts->find(spec.context_id));
   if (!spec.extension_id.empty() && services.stores.extensions)
     TRY_VOID(services.stores.extensions->find(spec.extension_id));

@@ -64,6 +64,10 @@ std::function<Result<std::string>(const std::string&)> certificate_files(
 // asked.
 Result<void> add_providers(Parts& parts, const asio::any_io_executor& executor,
                            const Settings& settings) {
+  for (const std::string& name : settings.spill_providers)
+    if (name != "local" && name != "cdp" && name != "browserbase")
+      return fail(Errc::invalid_argument,
+                  "spill_providers: '" + name + "' is none of local, cdp, browserbase", "settings");
   sessions::LocalOptions local{.browser = settings.browser,
                                .data_dir = settings.data_dir,
                                .contexts_per_browser = settings.contexts_per_browser,

@@ -1,5 +1,7 @@
 #include "sessions/pool.h"
 
+#include <algorithm>
+
 #include "base/json.h"
 #include "sessions/session_shape.h"
 
@@ -21,6 +23,20 @@ AdmissionLimits admission_limits(const PoolOptions& options) {
           .tenant_places = options.tenant_sessions_max,
           .tenant_creations_per_minute = options.tenant_creations_per_minute,
           .tenant_minutes_per_day = options.tenant_minutes_per_day};
+}
+
+// Failures after which another provider may do better.
+bool is_about_provider(Errc code) {
+  switch (code) {
+    case Errc::timeout:
+    case Errc::exhausted:
+    case Errc::unavailable:
+    case Errc::network_error:
+    case Errc::dns_error:
+    case Errc::tls_error:
+    case Errc::browser_missing: return true;
+    default: return false;
+  }
 }
 
 }  // namespace
@@ -126,11 +142,41 @@ Result<SessionSpec> Pool::complete(SessionSpec spec) const {
               "session provider: '" + spec.provider + "' is not one of " + names);
 }
 
+// The session's own provider, then those that it may spill to.
+std::vector<std::string> Pool::ways_of(const SessionSpec& spec) const {
+  std::vector<std::string> ways{spec.provider};
+  const bool bound =
+      !spec.context_id.empty() || !spec.extension_id.empty() || !spec.ca_certificates.empty() ||
+      !spec.provider_settings.empty() || spec.solve_captchas.value_or(false) ||
+      std::any_of(spec.proxies.begin(), spec.proxies.end(),
+                  [](const ProxySpec& proxy) { return proxy.type == ProxySpec::Type::provider; });
+  if (bound) return ways;
+  for (const std::string& name : options_.spill_providers)
+    if (has_provider(name) && std::find(ways.begin(), ways.end(), name) == ways.end())
+      ways.push_back(name);
+  return ways;
+}
+
 Async<std::shared_ptr<Pool::Entry>> Pool::open(Context& ctx, SessionSpec asked, std::string run_id,
                                                std::string task_id) {
   CO_TRY(SessionSpec spec, complete(std::move(asked)));
+  const std::vector<std::string> ways = ways_of(spec);
+  for (std::size_t i = 0;; ++i) {
+    const bool may_spill = i + 1 < ways.size();
+    spec.provider = ways[i];
+    auto entry = co_await open_at(ctx, spec, run_id, task_id, may_spill);
+    if (entry || !may_spill || !is_about_provider(entry.error().code)) co_return entry;
+    CO_TRY_VOID(ctx.check());
+  }
+}
+
+Async<std::shared_ptr<Pool::Entry>> Pool::open_at(Context& ctx, SessionSpec spec,
+                                                  std::string run_id, std::string task_id,
+                                                  bool may_spill) {
   // A place is held from here until the session has ended: creation counts too, so the limit holds.
-  CO_TRY_VOID(co_await admission_.enter(ctx, spec.tenant, spec.provider));
+  Context patience =
+      may_spill ? ctx.with_timeout(options_.spill_after, "room at " + spec.provider) : ctx;
+  CO_TRY_VOID(co_await admission_.enter(patience, spec.tenant, spec.provider));
   auto entry = std::make_shared<Entry>();
   Session& info = entry->info;
   info.id = random_.uuid();

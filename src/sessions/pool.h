@@ -28,6 +28,10 @@ struct PoolOptions {
   std::chrono::milliseconds create_timeout{std::chrono::seconds(30)};
   std::chrono::milliseconds idle_timeout{std::chrono::minutes(10)};
   Isolation isolation = Isolation::context;
+  /// Where sessions go that their own provider has no room for within `spill_after`, or cannot
+  /// make; in this order. Not those that need what only their provider has (contexts, extensions).
+  std::vector<std::string> spill_providers;
+  std::chrono::milliseconds spill_after{std::chrono::seconds(2)};
   std::size_t ended_kept = 1'000;
   std::chrono::milliseconds tend_every{std::chrono::seconds(5)};
 };
@@ -112,6 +116,9 @@ class Pool final {
   SessionProvider* provider(std::string_view name) const;
   Async<std::shared_ptr<Entry>> open(Context& ctx, SessionSpec spec, std::string run_id,
                                      std::string task_id);
+  Async<std::shared_ptr<Entry>> open_at(Context& ctx, SessionSpec spec, std::string run_id,
+                                        std::string task_id, bool may_spill);
+  std::vector<std::string> ways_of(const SessionSpec& spec) const;
   Async<void> end(Context& ctx, std::shared_ptr<Entry> entry, bool clean, EndReason reason);
   void arm_timers(const std::shared_ptr<Entry>& entry);
   void arm_idle(const std::shared_ptr<Entry>& entry);

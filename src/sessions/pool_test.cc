@@ -18,6 +18,7 @@ struct Fixture {
       : virtual_ctx(clock, ctx.executor()), random(1) {
     std::vector<std::unique_ptr<SessionProvider>> providers;
     providers.push_back(std::make_unique<ScriptedProvider>(script));
+    providers.push_back(std::make_unique<ScriptedProvider>(other, "other"));
     pool = std::make_unique<Pool>(clock, ctx.executor(), random, options, std::move(providers),
                                   PoolObserver{});
   }
@@ -30,6 +31,7 @@ struct Fixture {
   ManualClock clock;
   Context virtual_ctx;
   Script script;
+  Script other;  ///< Of the provider `other`.
   Random random;
   std::unique_ptr<Pool> pool;
 };
@@ -328,6 +330,69 @@ asio::awaitable<void> shutdown_awaits_creation(Context& ctx) {
 
 TEST(Pool, ShutdownEndsASessionThatComesLate) {
   run([](Context& ctx) { return shutdown_awaits_creation(ctx); });
+}
+
+PoolOptions spilling() {
+  PoolOptions options;
+  options.spill_providers = {"other"};
+  return options;
+}
+
+asio::awaitable<void> spill_of_a_burst(Context& ctx) {
+  Fixture f(ctx, spilling());
+  f.script.room = 0;
+  std::optional<Result<Session>> made;
+  auto create = [](Fixture& fixture,
+                   std::optional<Result<Session>>& result) -> asio::awaitable<void> {
+    result = co_await fixture.pool->create(fixture.virtual_ctx, SessionSpec{});
+  };
+  Scope scope(ctx.executor());
+  scope.spawn("create", create(f, made));
+  co_await turn(ctx);
+  f.clock.advance(std::chrono::milliseconds(1'999));
+  co_await turn(ctx);
+  EXPECT_FALSE(made) << "its own provider has its time first";
+  f.clock.advance(std::chrono::milliseconds(2));
+  for (int i = 0; i < 5 && !made; ++i) co_await turn(ctx);
+  EXPECT_TRUE(made && *made) << "it went to the other one";
+  if (made && *made) EXPECT_EQ((*made)->provider, "other");
+
+  SessionSpec bound;
+  bound.context_id = "profile";
+  Context limited = f.virtual_ctx.with_timeout(std::chrono::seconds(5), "test");
+  std::optional<Result<Session>> stays;
+  auto create_bound = [](Fixture& fixture, Context& within, SessionSpec spec,
+                         std::optional<Result<Session>>& result) -> asio::awaitable<void> {
+    result = co_await fixture.pool->create(within, std::move(spec));
+  };
+  scope.spawn("create", create_bound(f, limited, bound, stays));
+  co_await turn(ctx);
+  f.clock.advance(std::chrono::seconds(6));
+  for (int i = 0; i < 5 && !stays; ++i) co_await turn(ctx);
+  EXPECT_TRUE(stays && !*stays);
+  EXPECT_EQ(f.other.created, 1) << "what needs its provider's profile waits for it";
+  co_await f.shutdown();
+}
+
+TEST(Pool, ABurstSpillsToTheNextProvider) {
+  run([](Context& ctx) { return spill_of_a_burst(ctx); });
+}
+
+asio::awaitable<void> spill_of_a_failure(Context& ctx) {
+  Fixture f(ctx, spilling());
+  f.script.create_error = fail(Errc::unavailable, "the provider is down");
+  auto made = co_await f.pool->create(f.virtual_ctx, SessionSpec{});
+  EXPECT_EQ(made->provider, "other");
+
+  f.script.create_error = fail(Errc::invalid_argument, "what is asked for makes no sense");
+  auto refused = co_await f.pool->create(f.virtual_ctx, SessionSpec{});
+  EXPECT_EQ(refused.error().code, Errc::invalid_argument);
+  EXPECT_EQ(f.other.created, 1);
+  co_await f.shutdown();
+}
+
+TEST(Pool, AProviderThatIsDownIsReplacedByTheNext) {
+  run([](Context& ctx) { return spill_of_a_failure(ctx); });
 }
 
 }  // namespace

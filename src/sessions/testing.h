@@ -22,6 +22,7 @@ struct Script {
   std::vector<std::string> closed;
   std::vector<Event*> lost;
   bool shut_down = false;
+  int room = 1'000;
 };
 
 class ScriptedSession final : public ProviderSession {
@@ -52,8 +53,10 @@ class ScriptedSession final : public ProviderSession {
 
 class ScriptedProvider final : public SessionProvider {
  public:
-  explicit ScriptedProvider(Script& script) : script_(script) {}
-  std::string_view name() const override { return "local"; }
+  explicit ScriptedProvider(Script& script, std::string_view name = "local")
+      : script_(script), name_(name) {}
+  std::string_view name() const override { return name_; }
+  int room() const override { return script_.room; }
   Async<std::unique_ptr<ProviderSession>> create(Context& ctx, std::string id,
                                                  SessionSpec) override {
     if (script_.hold_creation) CO_TRY_VOID(co_await script_.hold_creation->wait(ctx));
@@ -73,6 +76,7 @@ class ScriptedProvider final : public SessionProvider {
 
  private:
   Script& script_;
+  std::string_view name_;
 };
 
 }  // namespace troupe::sessions
