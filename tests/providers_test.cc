@@ -18,6 +18,13 @@ using ::testing::HasSubstr;
 
 // Browsers with a port each, and the service in front of them; on a thread of its own.
 class Service final {
+  template <class Work>
+  auto on_thread(Work work) {
+    std::promise<decltype(work())> result;
+    asio::post(io_, [&] { result.set_value(work()); });
+    return result.get_future().get();
+  }
+
  public:
   explicit Service(const std::string& dir) : dir_(dir), thread_([this] { work(); }) {
     ready_.get_future().wait();
@@ -56,13 +63,6 @@ class Service final {
   }
 
  private:
-  template <class Work>
-  auto on_thread(Work work) {
-    std::promise<decltype(work())> result;
-    asio::post(io_, [&] { result.set_value(work()); });
-    return result.get_future().get();
-  }
-
   Async<std::string> open(Context& ctx, std::string id) {
     sessions::ChromiumOptions options{.browsers_dir = dir_,
                                       .extra_flags = {"--remote-debugging-port=0"}};

@@ -124,7 +124,7 @@ struct Session {
   /// DevTools endpoint of this session for a CDP client, with `auth_token` in it; empty when the
   /// provider or isolation offers none.
   std::string connect_url;
-  /// Secret part of `connect_url`. Never logged; the API shows it only to the creator.
+  /// Secret part of `connect_url`. Never logged.
   std::string auth_token;
   std::string run_id;  ///< The run and task that hold it now; empty when none.
   std::string task_id;

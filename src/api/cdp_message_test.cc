@@ -54,12 +54,12 @@ TEST(CdpMessage, PutsTheSessionsDirectoryInPlaceOfTheClients) {
 
 TEST(CdpMessage, FindsUploadedFilesInTheSessionsDirectory) {
   const auto command = json::parse(
-      R"({"id":7,"params":{"nodeId":3,"files":["/tmp/.uploads/a b.csv","/var/me/.uploads/c",
+      R"({"id":7,"params":{"nodeId":3,"files":["/tmp/.uploads/a b.csv","/elsewhere/.uploads/c",
           "/tmp/.uploads/../../x","/tmp/.uploads/..","/tmp/.uploads/",5]}})");
   const auto changed = json::parse(with_uploads_dir(command.as_object(), "/data/s1"));
   EXPECT_EQ(changed.at("params").at("nodeId"), 3);
   EXPECT_EQ(changed.at("params").at("files"),
-            json::parse(R"(["/data/s1/a b.csv","/var/me/.uploads/c","/tmp/.uploads/../../x",
+            json::parse(R"(["/data/s1/a b.csv","/elsewhere/.uploads/c","/tmp/.uploads/../../x",
                             "/tmp/.uploads/..","/tmp/.uploads/",5])"));
   const auto without = json::parse(R"({"id":1,"params":{"files":"x"}})");
   EXPECT_EQ(json::parse(with_uploads_dir(without.as_object(), "/data/s1")), without);

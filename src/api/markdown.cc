@@ -42,12 +42,16 @@ std::string collapsed(std::string_view text) {
 
 // Absolute, and only what a reader may follow.
 std::string absolute(std::string_view link, std::string_view base) {
-  const std::string text = trimmed(link);  // what is parsed refers to it
+  const std::string text(trimmed(link));  // the parsed reference looks into it
   const auto reference = boost::urls::parse_uri_reference(text);
   const auto root = boost::urls::parse_uri(base);
   if (!reference || !root) return {};
-  boost::urls::url resolved(*reference);
-  if (!reference->has_scheme() && !boost::urls::resolve(*root, *reference, resolved)) return {};
+  boost::urls::url resolved;
+  // A reference with a scheme is whole already, with or without slashes.
+  if (reference->has_scheme())
+    resolved = *reference;
+  else if (!boost::urls::resolve(*root, *reference, resolved))
+    return {};
   const std::string_view scheme(resolved.scheme().data(), resolved.scheme().size());
   if (scheme != "http" && scheme != "https" && scheme != "mailto") return {};
   return std::string(resolved.buffer().data(), resolved.buffer().size());

@@ -2,6 +2,8 @@
 
 #include <openssl/rand.h>
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cstring>
 
 #include "net/byte_stream.h"
@@ -30,7 +32,8 @@ struct WebSocket::State final : std::enable_shared_from_this<State> {
         stream(std::move(s)),
         role(r),
         parser(r),
-        heard(c.now()) {}
+        heard(c.now()),
+        closer(executor) {}
 
   std::size_t unsent() const { return out.size() + sending.size() - sent; }
   void shut(Error reason);
@@ -44,7 +47,7 @@ struct WebSocket::State final : std::enable_shared_from_this<State> {
   Result<bool> take_control(const FramePiece& piece);
   void start_close(int code, std::string_view reason, bool wait_for_peer);
   static asio::awaitable<void> write_rest(std::shared_ptr<State> state);
-  static asio::awaitable<void> finish(std::shared_ptr<State> state, bool wait_for_peer);
+  void end_if_closed();
 
   asio::any_io_executor executor;
   Clock* clock;
@@ -54,6 +57,10 @@ struct WebSocket::State final : std::enable_shared_from_this<State> {
   ReadBuffer in;
   std::span<char> unread;
   SteadyTime heard;
+  // The peer's moment to answer a close frame. Not one of the clock's timers: the rest of a
+  // connection may outlive the clock by the end of the event loop.
+  asio::steady_timer closer;
+  bool waits_for_peer = false;
 
   std::string out;      // queued
   std::string sending;  // being written by write_rest()
@@ -80,6 +87,7 @@ void WebSocket::State::shut(Error reason) {
   if (failure) return;
   failure = std::move(reason);
   stream->close();
+  closer.cancel();
   peer_closed.set();
   drained.pulse();
   ended.set();
@@ -161,17 +169,13 @@ asio::awaitable<void> WebSocket::State::write_rest(std::shared_ptr<State> state)
   state->sent = 0;
   state->writing = false;
   state->drained.pulse();
+  state->end_if_closed();
 }
 
 // After the close frame went out the peer has a moment to answer it.
-asio::awaitable<void> WebSocket::State::finish(std::shared_ptr<State> state, bool wait_for_peer) {
-  const Context base(*state->clock, state->executor);
-  Context ctx = base.with_timeout(kCloseTime, "websocket close");
-  Result<void> waited;
-  while (waited && !state->failure && state->unsent() > 0)
-    waited = co_await state->drained.wait(ctx);
-  if (waited && wait_for_peer) waited = co_await state->peer_closed.wait(ctx);
-  state->shut(fail(Errc::gone, "websocket: closed"));
+void WebSocket::State::end_if_closed() {
+  if (!closing || failure || unsent() > 0 || (waits_for_peer && !peer_closed.is_set())) return;
+  shut(fail(Errc::gone, "websocket: closed"));
 }
 
 void WebSocket::State::start_close(int code, std::string_view reason, bool wait_for_peer) {
@@ -181,10 +185,12 @@ void WebSocket::State::start_close(int code, std::string_view reason, bool wait_
   if (frame_left > 0) return shut(fail(Errc::gone, "websocket: closed inside a message"));
   control(Opcode::close, code == 1005 ? std::string() : close_payload(code, reason));
   send_queued();
-  asio::co_spawn(executor, finish(shared_from_this(), wait_for_peer),
-                 [](std::exception_ptr exception) {
-                   if (exception) die_of_bug("websocket close", exception);
-                 });
+  waits_for_peer = wait_for_peer;
+  asio::post(executor, [self = shared_from_this()] { self->end_if_closed(); });
+  closer.expires_after(kCloseTime);
+  closer.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+    if (!error) self->shut(fail(Errc::gone, "websocket: closed"));
+  });
 }
 
 void WebSocket::State::on_closed_by_peer(std::string_view payload) {
@@ -193,6 +199,7 @@ void WebSocket::State::on_closed_by_peer(std::string_view payload) {
   if (parsed) peer_reason = parsed->second;
   peer_closed.set();
   start_close(peer_code, peer_reason, false);
+  end_if_closed();
 }
 
 // True for a control frame, which is dealt with here.

@@ -11,7 +11,6 @@ namespace {
 constexpr Duration kPauseFirst = std::chrono::milliseconds(200);
 constexpr Duration kPauseMax = std::chrono::seconds(5);
 constexpr auto kConnectTimeout = std::chrono::seconds(15);
-constexpr auto kPageTimeout = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -40,29 +39,25 @@ Async<void> BrowserbaseLink::refresh(Context& ctx) {
   co_return lost_reason_;
 }
 
+// Seen from outside when connection and page are both there. Browserbase shows the default context
+// only, and starts with one page in it.
 Async<void> BrowserbaseLink::open_connection(Context& ctx) {
   Context limited = ctx.with_timeout(kConnectTimeout, "browserbase connection");
   std::string url = remote_.connect_url;
   CO_TRY(auto browser, co_await connect_remote_browser(limited, std::move(url)));
-  if (browser_) broken_.push_back(std::move(browser_));
-  browser_ = std::move(browser);
-  co_return Result<void>{};
-}
-
-// Browserbase shows the default context only, and starts with one page in it.
-Async<void> BrowserbaseLink::adopt_page(Context& ctx) {
-  page_.reset();
-  Context limited = ctx.with_timeout(kPageTimeout, "browserbase page");
-  const auto browser = browser_;
   CO_TRY(const auto answer, co_await browser->connection->call(limited, "", "Target.getTargets"));
+  std::unique_ptr<cdp::Page> page;
   const auto* infos = find(answer, "targetInfos");
-  if (!infos || !infos->is_array()) co_return Result<void>{};
-  for (const auto& info : infos->get_array()) {
+  const std::size_t count = infos && infos->is_array() ? infos->get_array().size() : 0;
+  for (std::size_t i = 0; i < count && !page; ++i) {
+    const auto& info = infos->get_array()[i];
     if (!info.is_object() || find_string(info.get_object(), "type") != "page") continue;
     std::string target(find_string(info.get_object(), "targetId").value_or(""));
-    CO_TRY(page_, co_await cdp::Page::adopt(limited, *browser->connection, std::move(target)));
-    break;
+    CO_TRY(page, co_await cdp::Page::adopt(limited, *browser->connection, std::move(target)));
   }
+  page_ = std::move(page);  // before its connection
+  if (browser_) broken_.push_back(std::move(browser_));
+  browser_ = std::move(browser);
   co_return Result<void>{};
 }
 
@@ -76,8 +71,7 @@ Async<void> BrowserbaseLink::connect(Context& ctx) {
     }
     address_is_new_ = false;
     if (remote_.status != services::RemoteStatus::pending && !remote_.connect_url.empty()) {
-      auto opened = co_await open_connection(ctx);
-      if (opened) opened = co_await adopt_page(ctx);
+      const auto opened = co_await open_connection(ctx);
       if (opened) co_return Result<void>{};
       last = opened.error();
     }

@@ -40,7 +40,6 @@ class BrowserbaseLink final {
  private:
   Async<void> refresh(Context& ctx);
   Async<void> open_connection(Context& ctx);
-  Async<void> adopt_page(Context& ctx);
   void lose(Error reason, EndReason as);
 
   BrowserbaseAccount& account_;
