@@ -39,9 +39,9 @@ sessions::PoolOptions pool_options(const Settings& settings) {
           .session_timeout = settings.session_timeout,
           .create_timeout = settings.session_create_timeout,
           .idle_timeout = settings.session_idle_timeout,
+          .isolation = isolation_from(settings.isolation).value_or(Isolation::context),
           .spill_providers = settings.spill_providers,
-          .spill_after = settings.spill_after,
-          .isolation = isolation_from(settings.isolation).value_or(Isolation::context)};
+          .spill_after = settings.spill_after};
 }
 
 Result<void> check_duration(std::optional<std::chrono::milliseconds> value, std::string_view name,
