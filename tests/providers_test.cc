@@ -7,6 +7,7 @@
 #include <future>
 
 #include "binary.h"
+#include "service.h"
 #include "services/testing.h"
 #include "sessions/chromium.h"
 
@@ -17,7 +18,7 @@ using services::FakeBrowserbase;
 using ::testing::HasSubstr;
 
 // Browsers with a port each, and the service in front of them; on a thread of its own.
-class Service final {
+class RemoteService final {
   template <class Work>
   auto on_thread(Work work) {
     std::promise<decltype(work())> result;
@@ -26,10 +27,11 @@ class Service final {
   }
 
  public:
-  explicit Service(const std::string& dir) : dir_(dir), thread_([this] { work(); }) {
+  explicit RemoteService(const std::string& dir, int concurrency = 25)
+      : dir_(dir), concurrency_(concurrency), thread_([this] { work(); }) {
     ready_.get_future().wait();
   }
-  ~Service() {
+  ~RemoteService() {
     asio::post(io_, [this] { end_.set(); });
     thread_.join();
   }
@@ -46,13 +48,14 @@ class Service final {
   std::string browser_of_its_own() {
     std::promise<std::string> url;
     asio::post(io_, [&] {
-      scope_.spawn("browser",
-                   [](Service& self, std::promise<std::string>& told) -> asio::awaitable<void> {
-                     const Context base(*self.clock_, self.io_.get_executor());
-                     Context ctx = base.with_timeout(std::chrono::seconds(20), "browser");
-                     auto opened = co_await self.open(ctx, "own");
-                     told.set_value(opened ? *opened : opened.error().describe());
-                   }(*this, url));
+      scope_.spawn(
+          "browser",
+          [](RemoteService& self, std::promise<std::string>& told) -> asio::awaitable<void> {
+            const Context base(*self.clock_, self.io_.get_executor());
+            Context ctx = base.with_timeout(std::chrono::seconds(20), "browser");
+            auto opened = co_await self.open(ctx, "own");
+            told.set_value(opened ? *opened : opened.error().describe());
+          }(*this, url));
     });
     return url.get_future().get();
   }
@@ -84,9 +87,10 @@ class Service final {
     if (chromium) (void)co_await chromium->close(ctx);
   }
 
-  static asio::awaitable<void> serve(Service& self) {
+  static asio::awaitable<void> serve(RemoteService& self) {
     Context ctx(*self.clock_, self.io_.get_executor());
     services::FakeOptions options;
+    options.concurrency = self.concurrency_;
     options.open = [&self](Context& call, std::string id, json::object) {
       return self.open(call, std::move(id));
     };
@@ -106,6 +110,7 @@ class Service final {
   }
 
   std::string dir_;
+  int concurrency_;
   asio::io_context io_;
   std::unique_ptr<Clock> clock_ = make_real_clock(io_.get_executor());
   Scope scope_{io_.get_executor()};
@@ -125,7 +130,7 @@ steps:
 
 TEST(Providers, RunsAWorkflowAtBrowserbaseAndReleasesAll) {
   const Scratch scratch;
-  Service service(scratch.path() + "/remote");
+  RemoteService service(scratch.path() + "/remote");
   Binary troupe(scratch,
                 {"run", "video_discovery", "--site", "demo", "--sessions", "2", "--provider",
                  "browserbase", "--json"},
@@ -137,9 +142,39 @@ TEST(Providers, RunsAWorkflowAtBrowserbaseAndReleasesAll) {
   EXPECT_EQ(service.live(), 0);
 }
 
+TEST(Providers, GatewayModeIsBrowserbaseWithAQueueAndASpill) {
+  const Scratch scratch;
+  RemoteService remote(scratch.path() + "/remote", 1);
+  auto environment = remote.environment();
+  environment["TROUPE_SPILL_PROVIDERS"] = "local";
+  environment["TROUPE_SPILL_AFTER"] = "200ms";
+  Service service(scratch, {"--provider", "browserbase"}, environment);
+
+  const auto first = parsed(service.post("/v1/sessions", R"({"keepAlive":true})").body);
+  const auto second = parsed(service.post("/v1/sessions", R"({"keepAlive":true})").body);
+  const auto context = service.post("/v1/contexts", R"({"name":"login"})");
+
+  EXPECT_EQ(first.at("provider"), "browserbase") << first;
+  EXPECT_THAT(std::string(first.at("connectUrl").as_string()),
+              HasSubstr(service.url().substr(service.url().find("127."))));
+  EXPECT_EQ(second.at("provider"), "local") << "the account has one place: " << second;
+  EXPECT_EQ(context.status, 201) << context.body;
+  const std::string context_id(parsed(context.body).at("id").as_string());
+  EXPECT_EQ(service.get("/v1/contexts/" + context_id).status, 200);
+  const std::string first_id(first.at("id").as_string());
+  EXPECT_EQ(service.get("/v1/sessions/" + first_id + "/logs").status, 200);
+  EXPECT_EQ(remote.live(), 1);
+
+  EXPECT_EQ(service.post("/v1/sessions/" + first_id, R"({"status":"REQUEST_RELEASE"})").status,
+            200);
+  EXPECT_TRUE(Binary::until(std::chrono::seconds(15), [&] { return remote.live() == 0; }));
+  service.binary().signal(SIGTERM);
+  EXPECT_EQ(service.binary().wait(), 0) << service.binary().err();
+}
+
 TEST(Providers, SessionsOfAKilledTroupeAreReleasedByTheNext) {
   const Scratch scratch;
-  Service service(scratch.path() + "/remote");
+  RemoteService service(scratch.path() + "/remote");
   const std::string file = scratch.write("slow.yaml", kSlowWorkflow);
   Binary first(scratch, {"run", file, "--sessions", "2", "--provider", "browserbase"},
                service.environment());
@@ -159,7 +194,7 @@ TEST(Providers, SessionsOfAKilledTroupeAreReleasedByTheNext) {
 
 TEST(Providers, RunsAWorkflowInABrowserOfSomebodyElse) {
   const Scratch scratch;
-  Service service(scratch.path() + "/remote");
+  RemoteService service(scratch.path() + "/remote");
   const std::string endpoint = service.browser_of_its_own();
   ASSERT_THAT(endpoint, HasSubstr("ws://"));
   for (const char* isolation : {"context", "process"}) {
