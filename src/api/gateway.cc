@@ -561,6 +561,7 @@ Async<std::vector<LivePage>> Gateway::pages(Context& ctx, std::string session_id
     co_return fail(Errc::protocol_error, "browser: did not list its targets");
   std::vector<LivePage> pages;
   for (const json::value& target : targets->get_array()) {
+    if (!target.is_object()) continue;
     const json::object& info = target.get_object();
     if (find_string(info, "type") != "page") continue;
     pages.push_back({std::string(find_string(info, "targetId").value_or("")),

@@ -66,11 +66,6 @@ ApiServer::ApiServer(Services services, AccessRules access, asio::any_io_executo
                gateway_options(services_)),
       devtools_(services_.sessions) {
   services_.gateway = &gateway_;
-  const Settings& settings = services_.settings;
-  if (settings.browserbase_api_key.empty()) return;
-  Upstream::Options options{.base_url = settings.browserbase_base_url,
-                            .api_key = settings.browserbase_api_key};
-  upstream_ = std::make_unique<Upstream>(std::move(options), net::HttpClient::create());
 }
 
 ApiServer::~ApiServer() = default;
@@ -81,8 +76,21 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Services services,
   TRY(auto access, AccessRules::create(services.settings.api_keys, host));
   std::unique_ptr<ApiServer> server(
       new ApiServer(std::move(services), std::move(access), executor));
+  TRY_VOID(server->reach_upstream());
   TRY_VOID(server->listen(std::move(executor), std::move(host), port));
   return server;
+}
+
+Result<void> ApiServer::reach_upstream() {
+  const Settings& settings = services_.settings;
+  if (settings.browserbase_api_key.empty()) return {};
+  Upstream::Options options{.base_url = settings.browserbase_base_url,
+                            .api_key = settings.browserbase_api_key};
+  net::HttpClientOptions client;
+  TRY(client.proxy, net::proxy_rules(net::proxy_environment()));
+  upstream_ =
+      std::make_unique<Upstream>(std::move(options), net::HttpClient::create(std::move(client)));
+  return {};
 }
 
 Result<void> ApiServer::listen(asio::any_io_executor executor, std::string host, int port) {

@@ -36,6 +36,7 @@ class ApiServer final {
 
  private:
   ApiServer(Services services, AccessRules access, asio::any_io_executor executor);
+  Result<void> reach_upstream();
   Result<void> listen(asio::any_io_executor executor, std::string host, int port);
   static asio::awaitable<net::HttpResponse> handle(ApiServer& server, Context& ctx,
                                                    net::HttpRequest request);
