@@ -35,6 +35,7 @@ class OneSession final : public api::SessionService {
   Async<void> end(Context&, std::string, EndReason) override { co_return Result<void>{}; }
   Async<std::string> endpoint(Context&, std::string) override { co_return endpoint_; }
   Result<std::string> downloads_dir(const std::string&) override { return std::string("."); }
+  Result<std::string> uploads_dir(const std::string&) override { return std::string("."); }
   Result<SessionSpec> spec(const std::string&) const override { return SessionSpec(); }
   void count(const std::string&, int, const Session::Counters&) override {}
   std::shared_ptr<void> on_ended(std::function<void(const std::string&)>) override { return {}; }

@@ -309,7 +309,9 @@ asio::awaitable<void> BrowserbaseAccount::dispose(std::string id, std::string pr
 }
 
 void BrowserbaseAccount::tend() {
-  const bool has_traces = std::filesystem::exists(options_.data_dir + "/sessions/install_id");
+  std::error_code ignored;
+  const bool has_traces =
+      std::filesystem::exists(options_.data_dir + "/sessions/install_id", ignored);
   if (closed_ || reaping_ || (!used_ && (inherited_taken_ || !has_traces))) return;
   if (reaped_at_ != SteadyTime{} && clock_.now() - reaped_at_ < options_.reap_every) return;
   reaping_ = true;
