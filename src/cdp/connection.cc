@@ -65,13 +65,27 @@ void Connection::on_message(std::string_view text) {
     return;
   }
   if (auto* answer = std::get_if<Answer>(&*message)) {
-    if (!answer->session_id.empty()) by_session_[answer->session_id].bytes_received += text.size();
+    count_received(answer->session_id, text.size());
     on_answer(std::move(*answer));
     return;
   }
   const auto& event = std::get<EventMessage>(*message);
-  if (!event.session_id.empty()) by_session_[event.session_id].bytes_received += text.size();
+  count_received(event.session_id, text.size());
+  if (event.method == "Target.detachedFromTarget") {
+    // Nothing more comes of that session, and a browser sees many.
+    const std::string ended(find_string(event.params, "sessionId").value_or(""));
+    if (!ended.empty()) {
+      by_session_.erase(ended);
+      handlers_.erase(ended);
+    }
+  }
   dispatch(event);
+}
+
+// What comes late for a session that was forgotten does not bring it back.
+void Connection::count_received(const std::string& session_id, std::size_t bytes) {
+  const auto found = by_session_.find(session_id);
+  if (found != by_session_.end()) found->second.bytes_received += bytes;
 }
 
 void Connection::on_answer(Answer answer) {

@@ -64,13 +64,14 @@ class Connection final {
   const Error& close_reason() const { return close_reason_; }
   void close(Error reason);
   const TrafficCounters& counters() const { return counters_; }
-  /// Bytes and commands of one flat session so far; forgotten by fail_session.
+  /// Bytes and commands of one flat session so far; forgotten when its target is detached.
   TrafficCounters session_counters(std::string_view session_id) const;
 
  private:
   struct Pending;
   void on_message(std::string_view text);
   void on_answer(Answer answer);
+  void count_received(const std::string& session_id, std::size_t bytes);
   void dispatch(const EventMessage& event);
   std::uint64_t send(std::string_view session_id, std::string_view method,
                      const json::object& params);

@@ -122,6 +122,27 @@ asio::awaitable<void> events(Context& ctx) {
 
 TEST(Connection, DeliversEventsWhileSubscribed) { run(events); }
 
+asio::awaitable<void> detached(Context& ctx) {
+  Fixture f(ctx);
+  int events = 0;
+  auto subscription =
+      f.connection.on_events("S1", [&](std::string_view, const json::object&) { ++events; });
+  f.connection.post("S1", "Page.enable");
+  f.wire.deliver(R"({"method":"Page.x","params":{},"sessionId":"S1"})");
+  (void)co_await sleep_for(ctx, Duration::zero());
+  EXPECT_EQ(events, 1);
+  EXPECT_EQ(f.connection.session_counters("S1").commands, 1u);
+
+  f.wire.deliver(R"({"method":"Target.detachedFromTarget","params":{"sessionId":"S1"}})");
+  f.wire.deliver(R"({"method":"Page.x","params":{},"sessionId":"S1"})");
+  (void)co_await sleep_for(ctx, Duration::zero());
+  EXPECT_EQ(events, 1);
+  EXPECT_EQ(f.connection.session_counters("S1").commands, 0u);
+  EXPECT_EQ(f.connection.session_counters("S1").bytes_received, 0u);
+}
+
+TEST(Connection, ForgetsASessionThatIsDetached) { run(detached); }
+
 asio::awaitable<void> recorded(Context& ctx) {
   Fixture f(ctx);
   Transcript transcript(std::string(TROUPE_SOURCE_DIR) + "/tests/data/cdp_session.jsonl");
