@@ -24,11 +24,14 @@ struct Task {
   SteadyTime not_before{};  ///< Not claimed earlier (back-off).
 };
 
+// Apart from the Claim of backend.h, which the linker must not take for this one.
+inline namespace in_memory {
 /// A task on loan to a worker. Only the holder of the latest token can finish it.
 struct Claim {
   Task task;
   std::uint64_t token = 0;
 };
+}  // namespace in_memory
 
 /// How an attempt ended, for the queue.
 struct Outcome {
