@@ -102,7 +102,7 @@ end
 local function tie(t)
   for _, id in ipairs(t.m[DEPENDS]) do
     local other = task(id)
-    if other and other.s[STATE] < SUCCEEDED or other and other.s[STATE] > SUCCEEDED then
+    if other and other.s[STATE] ~= SUCCEEDED then
       if other.s[LEADS] == 0 then
         other.s[LEADS] = 1
         touch(other)

@@ -16,7 +16,7 @@ local function fits(t)
   if causes ~= '' and not string.find(causes, s[CAUSE], 1, true) then return false end
   if ended_before ~= 0 and s[ENDED] >= ended_before then return false end
   if labels then
-    local has = cjson.decode(call('HGET', tag .. 't:' .. t.id, 'j')).labels or {}
+    local has = cjson.decode(string.match(call('HGET', tag .. 't:' .. t.id, 'j'), '^[^\n]*')).labels or {}
     for name, value in pairs(labels) do
       if has[name] ~= value then return false end
     end

@@ -3,7 +3,7 @@
 -- indexes. A script is applied as a whole or not at all.
 --
 -- A task is the hash <tag>:t:<id> with the fields
---   j  the spec as JSON   m  what scripts need of it   s  its status   (both MessagePack lists)
+--   j  the spec as one line of JSON, then the job   m  what scripts need of it   s  its status   (both MessagePack lists)
 --   p  progress   r  result   e  last error
 local tag = KEYS[1] .. ':'
 local call, unpack_list, pack = redis.call, cmsgpack.unpack, cmsgpack.pack

@@ -10,7 +10,7 @@ end
 local kinds = call('SCARD', tag .. 'parks:' .. gate)
 local room = 0
 if kinds > 0 then
-  room = 100
+  room = 1000
   if ARGV[3] ~= '' then room = math.min(room, tonumber(ARGV[3]) - running(gate)) end
 end
 for _ = 1, room do wake(gate) end

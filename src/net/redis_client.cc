@@ -130,7 +130,8 @@ void RedisClient::State::stop() {
   changed.pulse();
 }
 
-Result<std::shared_ptr<Call>> RedisClient::State::submit(const std::vector<RedisCommand>& commands) {
+Result<std::shared_ptr<Call>> RedisClient::State::submit(
+    const std::vector<RedisCommand>& commands) {
   if (link->pending.size() + waiting >= options.commands_max)
     return fail(Errc::exhausted, "redis: " + std::to_string(options.commands_max) +
                                      " commands wait for their answers already");
@@ -221,7 +222,7 @@ asio::awaitable<void> RedisClient::State::run(std::shared_ptr<State> self) {
       self->server = link->address.text();
       self->link = link;
       self->failure.reset();
-        for (const auto& one : self->subscriptions) self->subscribe(one.first);
+      for (const auto& one : self->subscriptions) self->subscribe(one.first);
       self->changed.pulse();
       co_await serve(self, link);
       self->failure = link->broken;
@@ -261,8 +262,8 @@ asio::awaitable<void> RedisClient::State::serve(std::shared_ptr<State> self,
     const auto taken = self->take_answers(*link);
     if (!taken) link->break_off(taken.error());
     if (link->leaving && link->pending.empty())
-      link->break_off(fail(Errc::unavailable, "redis " + link->address.text() +
-                                                  ": another server is responsible"));
+      link->break_off(fail(Errc::unavailable,
+                           "redis " + link->address.text() + ": another server is responsible"));
   }
 }
 
@@ -413,8 +414,8 @@ Async<std::vector<RedisValue>> RedisClient::pipeline(Context& ctx,
     if (!find_error(*answers, "MOVED") && !ask) co_return std::move(*answers);
     ++state->counters.redirections;
     if (++redirections > kRedirectionsMax)
-      co_return fail(Errc::unavailable, "redis: redirected more than " +
-                                            std::to_string(kRedirectionsMax) + " times");
+      co_return fail(Errc::unavailable,
+                     "redis: redirected more than " + std::to_string(kRedirectionsMax) + " times");
     if (!ask) continue;
     auto target = redirection(*ask, link->address);
     if (!target) co_return fail(Errc::protocol_error, "redis: " + ask->text);

@@ -28,7 +28,7 @@ struct RedisClientOptions {
   /// Pause before connecting again: random(0, min(most, least x 2^n)), at least `pause_least`/2.
   Duration pause_least = std::chrono::milliseconds(50);
   Duration pause_most = std::chrono::seconds(2);
-  std::size_t commands_max = 10'000;              ///< Unanswered and waiting ones.
+  std::size_t commands_max = 10'000;               ///< Unanswered and waiting ones.
   std::size_t bytes_max = std::size_t{256} << 20;  ///< Unsent ones.
 };
 

@@ -44,7 +44,8 @@ Async<void> greet(Context& ctx, RedisLink& link, RedisClientOptions options, boo
   RedisCommand hello("HELLO");
   hello.add("3");
   if (!options.url.password.empty() && !of_sentinel)
-    hello.add("AUTH").add(options.url.user.empty() ? "default" : options.url.user)
+    hello.add("AUTH")
+        .add(options.url.user.empty() ? "default" : options.url.user)
         .add(options.url.password);
   hello.add("SETNAME").add(options.client_name);
   CO_TRY(const RedisValue greeting, co_await ask_redis(ctx, link, std::move(hello)));

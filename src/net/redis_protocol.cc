@@ -154,17 +154,13 @@ Result<RedisParser::Step> RedisParser::step_line(char type, std::string_view lin
       into.integer = line == "t";
       good = line == "t" || line == "f";
       break;
-    case '_':
-      good = line.empty();
-      break;
+    case '_': good = line.empty(); break;
     case '*':
     case '~':
     case '%':
     case '>':
-    case '|':
-      return open(type, line, into);
-    default:
-      good = false;
+    case '|': return open(type, line, into);
+    default: good = false;
   }
   if (!good) return broken("'" + shown(type + std::string(line)) + "' is no RESP3");
   return Step::took;
@@ -229,6 +225,12 @@ RedisCommand& RedisCommand::add(std::int64_t argument) {
   char text[24];
   const char* end = std::to_chars(text, text + sizeof text, argument).ptr;
   return add(std::string_view(text, end));
+}
+
+RedisCommand& RedisCommand::add_all(const RedisCommand& other) {
+  body_ += other.body_;
+  count_ += other.count_;
+  return *this;
 }
 
 void RedisCommand::append_to(std::string& out) const {

@@ -73,6 +73,8 @@ class RedisCommand final {
   explicit RedisCommand(std::string_view name) { add(name); }
   RedisCommand& add(std::string_view argument);
   RedisCommand& add(std::int64_t argument);
+  /// All of another one's.
+  RedisCommand& add_all(const RedisCommand& other);
   std::size_t bytes() const { return body_.size() + 16; }
   void append_to(std::string& out) const;
 

@@ -20,7 +20,7 @@ struct RedisUrl {
   Kind kind = Kind::direct;
   bool tls = false;
   std::string user;
-  std::string password;  ///< Secret.
+  std::string password;                 ///< Secret.
   std::vector<RedisAddress> addresses;  ///< Of the server, or of the Sentinels, or several nodes.
   std::string primary_name;             ///< With Sentinel: `mymaster`.
   std::string path;                     ///< Of a local socket.
