@@ -20,6 +20,7 @@ constexpr auto kCrowdedFirst = std::chrono::milliseconds(500);
 constexpr auto kCrowdedMax = std::chrono::seconds(5);
 constexpr int kSearchesInCreate = 3;
 constexpr int kWarnAfter = 6;
+constexpr auto kReleaseTimeout = std::chrono::seconds(8);
 constexpr auto kLastLookTimeout = std::chrono::seconds(3);
 
 // `… (limit 3, currently 3)` in the words of a refusal.
@@ -304,7 +305,8 @@ void BrowserbaseAccount::release(std::string id, std::string provider_id) {
 // (refused for a session that has ended) or never come.
 Async<bool> BrowserbaseAccount::is_ended(Context& ctx, const std::string& provider_id,
                                          int attempt) {
-  Context limited = ctx.with_timeout(std::chrono::seconds(20), "browserbase release");
+  // Short: a connection may be dead without having said so, and the next call gets another one.
+  Context limited = ctx.with_timeout(kReleaseTimeout, "browserbase release");
   auto answer = attempt % 2 == 0 ? co_await client_->release_session(limited, provider_id)
                                  : co_await client_->get_session(limited, provider_id);
   if (answer) co_return !answer->is_live();
