@@ -1,7 +1,10 @@
 // A way between two programs that a test can break: cut, mend, and let go dead without a word.
 #pragma once
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <boost/asio/as_tuple.hpp>
+
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -54,21 +57,34 @@ class Relay final {
     bool dead = false;
   };
 
+  // Not among the ports that the kernel gives to outgoing connections: somebody who dials while
+  // nothing listens might be given this very one, and reach himself.
   void listen() {
-    const tcp::endpoint where(asio::ip::address_v4::loopback(), static_cast<unsigned short>(port_));
-    acceptor_ = tcp::acceptor(executor_);
-    acceptor_.open(where.protocol());
-    acceptor_.set_option(asio::socket_base::reuse_address(true));
-    acceptor_.bind(where);
+    constexpr int kFirst = 20'000, kCount = 10'000;
+    boost::system::error_code error = asio::error::address_in_use;
+    for (int i = 0; i < kCount && error; ++i) {
+      const int port = port_ ? port_ : kFirst + (static_cast<int>(getpid()) * 7 + i) % kCount;
+      const tcp::endpoint where(asio::ip::address_v4::loopback(),
+                                static_cast<unsigned short>(port));
+      acceptor_ = tcp::acceptor(executor_);
+      acceptor_.open(where.protocol());
+      keep(acceptor_.native_handle());
+      acceptor_.set_option(asio::socket_base::reuse_address(true));
+      acceptor_.bind(where, error);
+    }
     acceptor_.listen(1'024);
     port_ = acceptor_.local_endpoint().port();
     scope_.spawn("relay", accept(*this));
   }
 
+  // From the binaries that the test starts: with them, what is closed here would stay open.
+  static void keep(int descriptor) { ::fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
+
   static asio::awaitable<void> accept(Relay& self) {
     for (;;) {
       auto [error, client] = co_await self.acceptor_.async_accept(kTuple);
       if (error) co_return;
+      keep(client.native_handle());
       auto pair = std::make_shared<Pair>(std::move(client), self.executor_);
       self.pairs_.push_back(pair);
       self.scope_.spawn("relay connection", serve(self, pair));
@@ -80,6 +96,7 @@ class Relay final {
                               static_cast<unsigned short>(self.target_));
     const auto connected = co_await pair->far.async_connect(where, kTuple);
     if (std::get<0>(connected)) co_return pair->reset();
+    keep(pair->far.native_handle());
     self.scope_.spawn("relay forth", pump(pair, pair->near, pair->far));
     co_await pump(pair, pair->far, pair->near);
     self.pairs_.remove(pair);
