@@ -153,10 +153,10 @@ Result<void> add_providers(Parts& parts, const asio::any_io_executor& executor,
       sessions::make_browserbase_provider(*parts.clock, executor, *parts.log, std::move(service),
                                           std::move(account)));
   parts.providers.push_back(std::move(browserbase));
-  TRY_VOID(sessions::check_cdp_endpoints(settings.cdp_endpoints));
   sessions::CdpOptions cdp{.endpoints = settings.cdp_endpoints, .data_dir = settings.data_dir};
-  parts.providers.push_back(
+  TRY(auto browsers,
       sessions::make_cdp_provider(*parts.clock, executor, *parts.log, std::move(cdp)));
+  parts.providers.push_back(std::move(browsers));
   return {};
 }
 

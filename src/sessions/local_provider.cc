@@ -155,6 +155,10 @@ class LocalSession final : public ProviderSession {
   Session::Counters& counters() override { return counters_; }
   Event& lost() override { return slot_.connection().closed_event(); }
   Error lost_reason() const override { return slot_.browser->chromium->death(); }
+  EndReason lost_as() const override { return end_of(*slot_.browser->chromium); }
+  Async<void> diagnose(Context& ctx) override {
+    co_return co_await slot_.browser->chromium->await_exit(ctx);
+  }
 
   Result<Browser> browser() override {
     if (ended_) return fail(Errc::session_lost, "session " + id_ + ": it has ended", "session");

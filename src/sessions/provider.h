@@ -22,6 +22,8 @@ class ProviderSession : public LiveSession {
   virtual Error lost_reason() const = 0;
   /// Which end that was.
   virtual EndReason lost_as() const { return EndReason::crashed; }
+  /// Waits, briefly, until both are known; after lost().
+  virtual Async<void> diagnose(Context& ctx);
 
   /// `ws://…` or `wss://…` of the browser itself, for a CDP client that drives it: secret, and only
   /// Troupe's own gateway dials it. May be read anew at the provider (such addresses age).
