@@ -58,6 +58,7 @@ class FakeStagehand final {
   Async<void> stop(Context& ctx) { return server_->stop(ctx); }
   std::string url() const { return "http://127.0.0.1:" + std::to_string(server_->port()); }
   void inject(StagehandFault fault) { faults_.push_back(std::move(fault)); }
+  void clear_faults() { faults_.clear(); }
   const std::vector<Request>& requests() const { return requests_; }
   const Request& last() const { return requests_.back(); }
   int count(std::string_view operation) const;

@@ -23,13 +23,6 @@ class ProviderSession : public LiveSession {
   /// Which end that was.
   virtual EndReason lost_as() const { return EndReason::crashed; }
 
-  /// `ws://…` or `wss://…` of the browser itself, for a CDP client that drives it: secret, and only
-  /// Troupe's own gateway dials it. May be read anew at the provider (such addresses age).
-  /// Errors: unsupported (a shared browser has none), session_lost, and the provider's.
-  virtual Async<std::string> endpoint(Context& ctx);
-  /// What only the provider knows of it, put into what users see (region, ids, proxy bytes,
-  /// memory).
-  virtual void describe(Session& session) const { (void)session; }
   /// Set by the pool before the session is used: why close() will be called, if it is known.
   virtual void set_end_reason(EndReason reason) { (void)reason; }
 };
