@@ -17,6 +17,13 @@ using ::testing::HasSubstr;
 
 // The service, on a thread of its own. It drives the browsers that it is told of.
 class StagehandService final {
+  template <class Work>
+  auto on_thread(Work work) {
+    std::promise<decltype(work())> result;
+    asio::post(io_, [&] { result.set_value(work()); });
+    return result.get_future().get();
+  }
+
  public:
   StagehandService() : thread_([this] { work(); }) { ready_.get_future().wait(); }
   ~StagehandService() {
@@ -38,12 +45,6 @@ class StagehandService final {
   }
 
  private:
-  template <class Work>
-  auto on_thread(Work work) {
-    std::promise<decltype(work())> result;
-    asio::post(io_, [&] { result.set_value(work()); });
-    return result.get_future().get();
-  }
   static asio::awaitable<void> serve(StagehandService& self) {
     Context ctx(*self.clock_, self.io_.get_executor());
     interact::StagehandHands hands;

@@ -181,7 +181,8 @@ class StagehandInteractor final : public Interactor {
 
   Async<json::object> fingerprint(Context& ctx, StagehandTab& tab) {
     std::string script(kFingerprint);
-    CO_TRY(auto value, co_await tab.native().page().evaluate(ctx, std::move(script), {}));
+    const cdp::Page::EvaluateOptions isolated;
+    CO_TRY(auto value, co_await tab.native().page().evaluate(ctx, std::move(script), isolated));
     co_return value.is_object() ? value.get_object() : json::object{};
   }
 
@@ -191,10 +192,13 @@ class StagehandInteractor final : public Interactor {
     Context limited = ctx.with_timeout(std::chrono::seconds(10), "page after act");
     (void)co_await page.wait_loaded(limited, cdp::WaitUntil::domcontentloaded);
     if (!page.take_dialogs().empty()) co_return std::string("dialog");
-    CO_TRY(const json::object after, co_await fingerprint(ctx, tab));
+    const auto after = co_await fingerprint(ctx, tab);
+    // One more document came meanwhile.
+    if (!after && after.error().code == Errc::navigation_failed) co_return std::string("url");
+    if (!after) co_return after.error();
     for (const char* key : {"url", "value", "dom", "focus"}) {
       const json::value* was = find(before, key);
-      const json::value* is = find(after, key);
+      const json::value* is = find(*after, key);
       if (was && is && *was != *is) co_return std::string(key);
     }
     co_return std::string("nothing");
