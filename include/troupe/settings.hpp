@@ -43,6 +43,19 @@ struct Settings {
   std::string browserbase_project_id;      ///< Empty: the key's own.
   std::vector<std::string> cdp_endpoints;  ///< Secret: a token may be in them.
 
+  // Models.
+  std::vector<std::string> models;         ///< `PROVIDER/MODEL` or `PROVIDER/MODEL@URL`, as asked.
+  std::string openai_api_key;              ///< Secret.
+  std::string anthropic_api_key;           ///< Secret.
+  std::string google_api_key;              ///< Secret.
+  std::vector<std::string> model_keys;     ///< Secret. `HOST=KEY`, for other addresses.
+  std::string model_prices;                ///< File.
+  std::vector<std::string> model_budgets;  ///< `task=0.05`, `run=2`, `tenant=20`, `day=50`.
+  std::chrono::milliseconds model_timeout{std::chrono::seconds(60)};  ///< Of one attempt.
+  std::string model_cache = "memory";
+  std::string stagehand_api_url = "https://api.stagehand.browserbase.com";
+  std::string stagehand_api_key;  ///< Secret. Empty: browserbase_api_key.
+
   // Runs and tasks.
   std::chrono::milliseconds task_timeout{std::chrono::minutes(10)};
   std::chrono::milliseconds run_timeout{std::chrono::hours(2)};

@@ -22,6 +22,8 @@ int validate_workflows(const Invocation& invocation);
 int list_sites(const Invocation& invocation, const config::Loaded& loaded);
 int show_site(const Invocation& invocation, const config::Loaded& loaded);
 int show_config(const Invocation& invocation, const config::Loaded& loaded);
+int list_models(const Invocation& invocation, const config::Loaded& loaded);
+int check_models(const Invocation& invocation, const config::Loaded& loaded);
 int doctor(const Invocation& invocation, const config::Loaded& loaded);
 int show_version(const Invocation& invocation);
 int print_completion(const Invocation& invocation);
