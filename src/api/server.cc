@@ -50,6 +50,25 @@ net::HttpServerOptions server_options(const Settings& settings, std::string host
   return options;
 }
 
+// What `seleniumRemoteUrl` of the contract names. A WebDriver client shows `value.message`.
+bool is_webdriver(std::string_view path) {
+  return path == "/webdriver" || path.starts_with("/webdriver/");
+}
+
+net::HttpResponse webdriver_refusal() {
+  constexpr std::string_view message =
+      "WebDriver is not spoken here: connect to connectUrl of the session with Playwright, "
+      "Puppeteer or another DevTools client";
+  const json::object value{
+      {"error", "session not created"}, {"message", message}, {"stacktrace", ""}};
+  json::object body{{"statusCode", 501}, {"error", "Not supported"}, {"message", message}};
+  body["code"] = to_string(Errc::unsupported);
+  body["value"] = value;
+  net::HttpResponse response = json_response(body, 501);
+  response.headers.emplace_back("x-should-retry", "false");
+  return response;
+}
+
 GatewayOptions gateway_options(const Services& services) {
   const Settings& settings = services.settings;
   GatewayOptions options;
@@ -162,6 +181,7 @@ Async<net::HttpResponse> ApiServer::perform(Context& ctx, Exchange& exchange) {
   const net::HttpRequest& request = exchange.request;
   exchange.route = find_route(request.method, request.target);
   const Operation* operation = exchange.route.operation;
+  if (is_webdriver(request.path)) co_return webdriver_refusal();
   CO_TRY_VOID(services::check_via(request.header(services::kViaHeader)));
   if (!operation && net::wants_websocket(request))
     co_return co_await gateway_.connect(ctx, exchange.request);

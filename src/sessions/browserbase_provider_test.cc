@@ -295,6 +295,55 @@ TEST_F(BrowserbaseProviderTest, ASessionThatVanishedIsToldAsEndedThere) {
   run([&](Context& ctx) { return vanishes(ctx, dir_); });
 }
 
+asio::awaitable<void> downloads(Context& ctx, std::string dir) {
+  auto stub = DevtoolsStub::start(ctx.executor(), ctx.clock());
+  Fixture fixture(ctx, dir, stub.get());
+  SessionSpec spec{.provider = "browserbase"};
+  auto lease = co_await fixture.pool->acquire(ctx, spec, "run", "task");
+  EXPECT_TRUE(lease) << lease.error().describe();
+  if (!lease) co_return;
+  const auto way = lease->session().download_way();
+  EXPECT_TRUE(way) << way.error().describe();
+  EXPECT_EQ(way->browser_path, "downloads");  // the browser's own, which the service keeps
+  EXPECT_FALSE(way->named_by_guid);
+  const auto add = [&](const std::string& bytes) {
+    fixture.fake->add_download(
+        {.session_id = fixture.only_session(), .filename = "a.txt", .mime_type = "text/plain"},
+        bytes);
+  };
+  add("old");
+  FinishedDownload first{.guid = "g1", .name = "a.txt", .bytes = 3, .bytes_max = 100};
+  EXPECT_TRUE(co_await lease->session().fetch_download(ctx, first));
+  // The second of that name appears late.
+  Timer late(ctx.clock(), ctx.clock().now() + std::chrono::milliseconds(100),
+             [&] { add("newer"); });
+  FinishedDownload second{.guid = "g2", .name = "a.txt", .bytes = 5, .bytes_max = 100};
+  EXPECT_TRUE(co_await lease->session().fetch_download(ctx, second));
+  std::string text;
+  std::getline(std::ifstream(way->dir + "/g1"), text);
+  EXPECT_EQ(text, "old");
+  std::getline(std::ifstream(way->dir + "/g2"), text);
+  EXPECT_EQ(text, "newer");
+  add("too large a file");
+  FinishedDownload third{.guid = "g3", .name = "a.txt", .bytes = 16, .bytes_max = 10};
+  const auto refused = co_await lease->session().fetch_download(ctx, third);
+  EXPECT_EQ(refused.error().code, Errc::payload_too_large);
+  Context brief = ctx.with_timeout(std::chrono::milliseconds(50), "download");
+  FinishedDownload absent{.guid = "g4", .name = "b.txt", .bytes_max = 10};
+  const auto missing = co_await lease->session().fetch_download(brief, absent);
+  EXPECT_EQ(missing.error().code, Errc::timeout);
+  EXPECT_THAT(missing.error().message, HasSubstr("has not stored it"));
+
+  EXPECT_TRUE(co_await lease->release(ctx, true, EndReason::released));
+  EXPECT_FALSE(fs::exists(way->dir));
+  EXPECT_TRUE(co_await fixture.end(ctx));
+  (void)co_await stub->stop(ctx);
+}
+
+TEST_F(BrowserbaseProviderTest, DownloadsAreFetchedFromTheService) {
+  run([&](Context& ctx) { return downloads(ctx, dir_); });
+}
+
 // What a log was told.
 class KeepingLog final : public observe::Log {
  public:
