@@ -12,6 +12,7 @@
 #include "sessions/browserbase_mapping.h"
 #include "sessions/chromium.h"
 #include "sessions/pool.h"
+#include "sessions/testing.h"
 
 namespace troupe::sessions {
 namespace {
@@ -23,13 +24,6 @@ using services::FakeOptions;
 using services::RemoteStatus;
 using ::testing::HasSubstr;
 using troupe::testing::run;
-
-class NullLog final : public observe::Log {
- public:
-  bool enabled(observe::Level) const override { return false; }
-  void write(const Ids&, const observe::LogLine&) override {}
-  void flush() override {}
-};
 
 // Browsers behind the sessions of a service.
 struct Backend {
@@ -94,7 +88,7 @@ struct Fixture {
     backend.browsers.clear();
     co_return ended;
   }
-  NullLog log;
+  observe::Log& log = null_log();
   Backend backend;
   Random random;
   std::unique_ptr<FakeBrowserbase> fake;
@@ -204,7 +198,7 @@ TEST_F(BrowserbaseProviderTest, ASessionThatCannotBeReachedIsReleased) {
 
 TEST_F(BrowserbaseProviderTest, WithoutAKeyItSaysSo) {
   run([&](Context& ctx) -> asio::awaitable<void> {
-    NullLog log;
+    observe::Log& log = null_log();
     services::BrowserbaseOptions service;
     BrowserbaseAccountOptions account{.data_dir = dir_};
     auto provider =
