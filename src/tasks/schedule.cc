@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "tasks/stored_members.h"
+
 namespace troupe::tasks {
 namespace {
 
@@ -15,13 +17,6 @@ constexpr std::size_t kRequestBytesMax = 256 << 10;
 constexpr std::array<std::string_view, 4> kOverlaps{"skip", "queue", "cancel_previous", "allow"};
 constexpr std::array<std::string_view, 3> kCatchUps{"none", "one", "all"};
 constexpr std::array<std::string_view, 4> kOutcomes{"started", "skipped", "missed", "failed"};
-
-template <class Enum, std::size_t N>
-std::optional<Enum> named(const std::array<std::string_view, N>& names, std::string_view name) {
-  const auto place = std::find(names.begin(), names.end(), name);
-  if (place == names.end()) return std::nullopt;
-  return static_cast<Enum>(place - names.begin());
-}
 
 // FNV-1a, then a finalizer that spreads it: neighbouring times must not have neighbouring jitters.
 std::uint64_t spread(std::string_view text) {
@@ -204,62 +199,8 @@ json::object to_json(const Turn& turn) {
           {"manual", turn.manual}};
 }
 
-// Reads the members of one object; the first that is wrong is the error.
-class Members {
- public:
-  explicit Members(const json::object& object) : object_(object) {}
-
-  void text(std::string_view key, std::string& out) {
-    if (const auto value = find_string(object_, key))
-      out = *value;
-    else
-      wrong(key);
-  }
-  template <class Integer>
-  void number(std::string_view key, Integer& out) {
-    if (const auto value = find_int(object_, key))
-      out = static_cast<Integer>(*value);
-    else
-      wrong(key);
-  }
-  void flag(std::string_view key, bool& out) {
-    if (const auto value = find_bool(object_, key))
-      out = *value;
-    else
-      wrong(key);
-  }
-  template <class Enum, std::size_t N>
-  void word(std::string_view key, const std::array<std::string_view, N>& names, Enum& out) {
-    const auto value = named<Enum>(names, find_string(object_, key).value_or(""));
-    if (value)
-      out = *value;
-    else
-      wrong(key);
-  }
-  const json::array& list(std::string_view key) {
-    static const json::array none;
-    const json::value* value = find(object_, key);
-    if (value && value->is_array()) return value->get_array();
-    wrong(key);
-    return none;
-  }
-  void wrong(std::string_view key) {
-    if (first_wrong_.empty()) first_wrong_ = key;
-  }
-  Result<void> end() const {
-    if (first_wrong_.empty()) return {};
-    return fail(Errc::protocol_error,
-                "stored schedule: '" + first_wrong_ + "' is missing or of another type");
-  }
-
- private:
-  const json::object& object_;
-  std::string first_wrong_;
-};
-
 Result<Turn> turn_from(const json::value& value) {
-  static const json::object none;
-  Members members(value.is_object() ? value.get_object() : none);
+  StoredMembers members(value, "stored schedule");
   Turn turn;
   members.number("due_ms", turn.due_ms);
   members.number("at_ms", turn.at_ms);
@@ -273,8 +214,7 @@ Result<Turn> turn_from(const json::value& value) {
 }
 
 Result<Firing> firing_from(const json::value& value) {
-  static const json::object none;
-  Members members(value.is_object() ? value.get_object() : none);
+  StoredMembers members(value, "stored schedule");
   Firing firing;
   members.number("due_ms", firing.due_ms);
   members.number("at_ms", firing.at_ms);
@@ -284,7 +224,7 @@ Result<Firing> firing_from(const json::value& value) {
   return firing;
 }
 
-void read_definition(Members& members, const json::object& object, Schedule& schedule) {
+void read_definition(StoredMembers& members, Schedule& schedule) {
   members.text("id", schedule.id);
   members.text("name", schedule.name);
   members.text("tenant", schedule.tenant);
@@ -299,11 +239,7 @@ void read_definition(Members& members, const json::object& object, Schedule& sch
   members.number("start_ms", schedule.start_ms);
   members.number("end_ms", schedule.end_ms);
   members.flag("paused", schedule.paused);
-  const json::value* request = find(object, "request");
-  if (request && request->is_object())
-    schedule.request = request->get_object();
-  else
-    members.wrong("request");
+  members.object("request", schedule.request);
 }
 
 }  // namespace
@@ -342,21 +278,17 @@ std::string to_text(const Schedule& s) {
 }
 
 Result<Schedule> schedule_from_text(std::string_view text) {
-  TRY(const json::value value, parse_json(text, "stored schedule"));
-  if (!value.is_object() || find_int(value.get_object(), "v") != 1)
-    return fail(Errc::protocol_error, "stored schedule: its version is not 1", {},
-                "it was written by another release");
-  const json::object& object = value.get_object();
-  Members members(object);
+  TRY(const json::value value, parse_stored(text, "stored schedule"));
+  StoredMembers members(value, "stored schedule");
   Schedule schedule;
-  read_definition(members, object, schedule);
+  read_definition(members, schedule);
   members.number("created_ms", schedule.created_ms);
   members.number("cursor_ms", schedule.cursor_ms);
   members.text("last_run_id", schedule.last_run_id);
   members.number("last_due_ms", schedule.last_due_ms);
   for (const json::value& due : members.list("waiting"))
     if (due.is_int64()) schedule.waiting.push_back(due.get_int64());
-  if (const json::value* firing = find(object, "firing")) {
+  if (const json::value* firing = find(value, "firing")) {
     TRY(schedule.firing, firing_from(*firing));
   }
   for (const json::value& turn : members.list("history")) {
