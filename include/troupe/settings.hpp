@@ -52,6 +52,16 @@ struct Settings {
   int tasks_max = 100'000;  ///< Tasks of one run.
   int runs_kept = 1'000;    ///< Ended runs remembered by the service.
   std::int64_t result_bytes_max = 16 << 20;
+  std::string backend = "sqlite";       ///< Who stores tasks: memory, sqlite, redis.
+  std::string durability = "full";      ///< `normal`: a power cut may forget the last moments.
+  std::string redis_url;                ///< Secret: a password may be in it.
+  std::string redis_prefix = "troupe";  ///< Begins the names of all keys.
+  int redis_replicas = 0;               ///< Replicas that must have a write before it counts.
+  std::chrono::milliseconds task_lease{std::chrono::seconds(10)};
+  std::chrono::milliseconds cancel_grace{std::chrono::seconds(15)};
+  std::chrono::milliseconds runs_retention{std::chrono::hours(7 * 24)};  ///< Of ended runs.
+  std::string role = "all";  ///< Of this node: all, api (performs no task), worker.
+  std::string node_url;      ///< Where other nodes reach this one; empty: they do not.
 
   // The service.
   std::string host = "127.0.0.1";

@@ -23,13 +23,15 @@ class BusSource final : public EventSource {
 class EngineRuns final : public RunService {
  public:
   explicit EngineRuns(engine::Engine& engine) : engine_(engine) {}
-  Result<std::string> submit(RunRequest request) override {
-    return engine_.submit(std::move(request));
+  Async<std::string> submit(Context& ctx, RunRequest request) override {
+    return engine_.submit(ctx, std::move(request));
   }
   Async<RunResult> wait(Context& ctx, std::string run_id) override {
     return engine_.wait(ctx, std::move(run_id));
   }
-  Result<RunResult> find(const std::string& run_id) const override { return engine_.run(run_id); }
+  Async<RunResult> find(Context& ctx, std::string run_id) override {
+    return engine_.find_run(ctx, std::move(run_id));
+  }
   std::vector<RunResult> list() const override { return engine_.runs(); }
   Result<void> cancel(const std::string& run_id, std::string reason) override {
     return engine_.cancel(run_id, std::move(reason));

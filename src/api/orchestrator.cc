@@ -57,7 +57,7 @@ asio::awaitable<Ending> ending_of(engine::Engine& engine, Context ctx, std::stri
 }
 
 asio::awaitable<Ending> run_to_end(engine::Engine& engine, Context ctx, RunRequest request) {
-  auto id = engine.submit(std::move(request));
+  auto id = co_await engine.submit(ctx, std::move(request));
   if (id) co_return co_await ending_of(engine, ctx, *id);
   Ending refused;
   refused.failure = std::make_exception_ptr(Orchestrator::TaskCreationError(id.error()));
@@ -172,7 +172,7 @@ RunResult Orchestrator::run_workflow(RunRequest request) {
 
 std::string Orchestrator::start_workflow(RunRequest request, RunCallback done) {
   const auto id = impl_->ask<Result<std::string>>([&](engine::Engine& engine) {
-    auto accepted = engine.submit(std::move(request));
+    auto accepted = engine.begin(std::move(request));
     const Context ctx = impl_->context().with_cancel(impl_->waits);
     if (accepted)
       impl_->callbacks->spawn("run callback", report_end(engine, ctx, *accepted, std::move(done)));

@@ -66,10 +66,8 @@ class OrchestratorTest : public ::testing::Test {
       engine::Parts parts;
       parts.clock = make_real_clock(executor);
       parts.log = std::make_unique<observe::MemoryLog>();
-      if (failing_queue_)
-        parts.queue = std::make_unique<engine::FailingQueue>();
-      else
-        parts.queue = tasks::make_memory_queue(*parts.clock, {});
+      parts.backend = full_backend_ ? engine::full_backend(*parts.clock)
+                                    : tasks::make_memory_backend(*parts.clock, {});
       parts.providers.push_back(std::make_unique<sessions::ScriptedProvider>(script_));
       parts.interactors.push_back(std::make_unique<engine::ScriptedInteractor>(acting_));
       parts.settings = settings_;
@@ -105,7 +103,7 @@ class OrchestratorTest : public ::testing::Test {
   sessions::Script script_;
   engine::Acting acting_;
   Event never_;
-  bool failing_queue_ = false;
+  bool full_backend_ = false;
   std::unique_ptr<Orchestrator> troupe_;
 };
 
@@ -149,10 +147,10 @@ TEST_F(OrchestratorTest, RefusesWrongRequestsWithTaskCreationError) {
 }
 
 TEST_F(OrchestratorTest, AQueueThatTakesNoTasksIsATaskCreationError) {
-  failing_queue_ = true;
+  full_backend_ = true;
   auto& troupe = start();
   EXPECT_EQ(thrown<Orchestrator::TaskCreationError>([&] { troupe.run_workflow(echo(2)); }),
-            Errc::storage_failed);
+            Errc::exhausted);
 }
 
 TEST_F(OrchestratorTest, NotOneSessionIsASessionCreationError) {

@@ -102,9 +102,7 @@ json::object task_line(const TaskResult& task) {
   return line;
 }
 
-bool is_over(const TaskResult& task) {
-  return task.state != TaskState::queued && task.state != TaskState::running;
-}
+bool is_over(const TaskResult& task) { return has_ended(task.state); }
 
 net::HttpResponse result_lines(const RunResult& run) {
   net::HttpResponse response;
@@ -129,14 +127,14 @@ std::span<const Field> run_fields() { return kRunFields; }
 
 Async<net::HttpResponse> create_run(Context& ctx, const Call& call) {
   CO_TRY(auto request, run_request(call.body, call.services.library));
-  CO_TRY(const auto id, call.services.runs.submit(std::move(request)));
+  CO_TRY(const auto id, co_await call.services.runs.submit(ctx, std::move(request)));
   const auto wait = ms_of(call.body, "wait_ms");
   if (wait && wait->count() > 0) {
     Context limited = ctx.with_timeout(*wait, "wait for the run");
     // The answer says how far it came; that the time passed is no failure.
     (void)co_await call.services.runs.wait(limited, id);
   }
-  CO_TRY(const auto run, call.services.runs.find(id));
+  CO_TRY(const auto run, co_await call.services.runs.find(ctx, id));
   co_return run_response(run, has_ended(run) ? 200 : 202);
 }
 
@@ -175,20 +173,22 @@ Async<net::HttpResponse> list_runs(Context&, const Call& call) {
   co_return json_response(page);
 }
 
-Async<net::HttpResponse> get_run(Context&, const Call& call) {
-  CO_TRY(const auto run, call.services.runs.find(call.path_values[0]));
+Async<net::HttpResponse> get_run(Context& ctx, const Call& call) {
+  const std::string& id = call.path_values[0];
+  CO_TRY(const auto run, co_await call.services.runs.find(ctx, id));
   co_return json_response(to_json(run));
 }
 
-Async<net::HttpResponse> cancel_run(Context&, const Call& call) {
+Async<net::HttpResponse> cancel_run(Context& ctx, const Call& call) {
   const std::string& id = call.path_values[0];
   CO_TRY_VOID(call.services.runs.cancel(id, "cancelled through the API"));
-  CO_TRY(const auto run, call.services.runs.find(id));
+  CO_TRY(const auto run, co_await call.services.runs.find(ctx, id));
   co_return run_response(run, 202);
 }
 
-Async<net::HttpResponse> run_results(Context&, const Call& call) {
-  CO_TRY(const auto run, call.services.runs.find(call.path_values[0]));
+Async<net::HttpResponse> run_results(Context& ctx, const Call& call) {
+  const std::string& id = call.path_values[0];
+  CO_TRY(const auto run, co_await call.services.runs.find(ctx, id));
   if (!has_ended(run) && !query_flag(call.request, "partial"))
     co_return fail(Errc::conflict,
                    "run " + run.run_id + ": is " + std::string(to_string(run.state)), {},

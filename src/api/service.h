@@ -34,9 +34,9 @@ class EventSource {
 class RunService {
  public:
   virtual ~RunService() = default;
-  virtual Result<std::string> submit(RunRequest request) = 0;
+  virtual Async<std::string> submit(Context& ctx, RunRequest request) = 0;
   virtual Async<RunResult> wait(Context& ctx, std::string run_id) = 0;
-  virtual Result<RunResult> find(const std::string& run_id) const = 0;
+  virtual Async<RunResult> find(Context& ctx, std::string run_id) = 0;
   virtual std::vector<RunResult> list() const = 0;
   virtual Result<void> cancel(const std::string& run_id, std::string reason) = 0;
   virtual std::unique_ptr<EventSource> events(const std::string& run_id, std::uint64_t after) = 0;

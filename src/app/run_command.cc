@@ -110,7 +110,7 @@ class RunCommand final {
     if (auto started = start_demo(request); !started) co_return refuse(started.error());
     title_ = invocation_.run.workflow;
     if (!request.site.empty()) title_ += " on " + request.site;
-    auto id = engine_.submit(std::move(request));
+    auto id = co_await engine_.submit(ctx, std::move(request));
     if (!id) co_return refuse(id.error());
     if (live_) scope_.spawn("progress", redraw(ctx));
     auto result = co_await engine_.wait(ctx, *id);

@@ -109,7 +109,7 @@ Result<std::unique_ptr<Engine>> Engine::create(asio::any_io_executor executor, S
   parts.seed = Random::from_system().next();
   parts.clock = make_real_clock(executor);
   parts.log = std::move(log);
-  parts.queue = tasks::make_memory_queue(*parts.clock, {});
+  parts.backend = tasks::make_memory_backend(*parts.clock, {});
   TRY_VOID(open_stores(parts, settings));
   TRY_VOID(add_providers(parts, executor, settings));
   parts.interactors.push_back(interact::make_native_interactor());

@@ -21,6 +21,10 @@ class ContextStore;
 class Pool;
 }  // namespace troupe::sessions
 
+namespace troupe::tasks {
+class Backend;
+}
+
 namespace troupe::engine {
 
 struct Parts;
@@ -42,12 +46,18 @@ class Engine final {
   static std::unique_ptr<Engine> assemble(asio::any_io_executor executor, Parts parts);
   ~Engine();
 
-  /// Accepts a run: everything the request can have wrong is found here. Returns its id.
-  /// Errors: invalid_argument, not_found, draining, exhausted.
-  Result<std::string> submit(RunRequest request);
+  /// Accepts a run: everything the request can have wrong is found here. Returns its id when its
+  /// tasks are in the backend. Errors: invalid_argument, not_found, draining, exhausted, conflict
+  /// (the idempotency key was used for something else), storage_failed, unavailable.
+  Async<std::string> submit(Context& ctx, RunRequest request);
+  /// The same without waiting for the backend: when it refuses, the run ends as failed with that.
+  Result<std::string> begin(RunRequest request);
   /// Waits for its end. Errors: not_found, timeout, cancelled (of the wait, not of the run).
   Async<RunResult> wait(Context& ctx, std::string run_id);
+  /// Of those that this process remembers.
   Result<RunResult> run(const std::string& run_id) const;
+  /// Of all that the backend has. Errors: not_found.
+  Async<RunResult> find_run(Context& ctx, std::string run_id);
   /// Whether at least one session of the run could be created.
   bool session_created(const std::string& run_id) const;
   std::vector<RunResult> runs() const;  ///< Newest first.
@@ -62,6 +72,7 @@ class Engine final {
   /// For the CDP gateway: addresses, clients and traffic of sessions.
   sessions::Pool& pool();
 
+  tasks::Backend& backend();
   sessions::Stores stores() const;
   observe::EventBus& events();
   observe::Log& log();
