@@ -72,8 +72,8 @@ struct RunRequest {
 
 /// pending → running → succeeded | partial | failed | cancelled.
 enum class RunState { pending, running, succeeded, partial, failed, cancelled };
-/// blocked (by others) → scheduled (for a time) → queued → running → succeeded | failed | cancelled;
-/// running → scheduled or queued for another attempt.
+/// blocked (by others) → scheduled (for a time) → queued → running → succeeded | failed |
+/// cancelled; running → scheduled or queued for another attempt.
 enum class TaskState { blocked, scheduled, queued, running, succeeded, failed, cancelled };
 /// Whether it is one of the last three.
 bool has_ended(TaskState state);

@@ -50,10 +50,9 @@ std::string_view to_string(RunState state) {
 }
 
 std::string_view to_string(TaskState state) {
-  return word(
-      std::array<std::string_view, 7>{"blocked", "scheduled", "queued", "running", "succeeded",
-                                      "failed", "cancelled"},
-      state);
+  return word(std::array<std::string_view, 7>{"blocked", "scheduled", "queued", "running",
+                                              "succeeded", "failed", "cancelled"},
+              state);
 }
 
 bool has_ended(TaskState state) { return state >= TaskState::succeeded; }
