@@ -23,7 +23,9 @@ class Pool;
 
 namespace troupe::tasks {
 class Backend;
-}
+struct Accepted;
+struct Moved;
+}  // namespace troupe::tasks
 
 namespace troupe::engine {
 
@@ -61,6 +63,17 @@ class Engine final {
   /// Whether at least one session of the run could be created.
   bool session_created(const std::string& run_id) const;
   std::vector<RunResult> runs() const;  ///< Newest first.
+  /// Accepts all or none; each as a run of its own, in one write. At most 100,000.
+  Async<std::vector<tasks::Accepted>> submit_all(Context& ctx, std::vector<RunRequest> requests);
+  /// Ends one task of a run. Errors: not_found, conflict (has ended).
+  Async<tasks::Moved> cancel_task(Context& ctx, std::string task_id, std::string reason);
+  /// Begins a failed or cancelled task anew; its run goes on with it. Errors: not_found, conflict.
+  Async<tasks::Moved> replay_task(Context& ctx, std::string task_id);
+  /// All failed and cancelled tasks of a run; how many. Errors: not_found, conflict (there is
+  /// none).
+  Async<int> replay_run(Context& ctx, std::string run_id);
+  /// Runs that the backend has, newest first, without their tasks; from after `cursor`.
+  Async<std::vector<RunResult>> list_runs(Context& ctx, std::string cursor, int limit);
   /// Errors: not_found, conflict (has ended).
   Result<void> cancel(const std::string& run_id, std::string reason);
 

@@ -31,7 +31,9 @@ struct Document {
 /// Accepted as a whole or not at all; durable when the call returns.
 struct Submission {
   std::vector<Spec> tasks;          ///< At most 100,000.
-  std::vector<Document> documents;  ///< Created together with the tasks; an existing one stays.
+  /// Created together with the tasks; an existing one stays. None is created when there are tasks
+  /// and all of them exist already.
+  std::vector<Document> documents;
 };
 
 /// What enqueue did with one task.
@@ -160,7 +162,7 @@ class Backend {
   virtual Async<std::vector<Beat>> beat(Context& ctx, std::string worker, std::vector<Held> held,
                                         UnixMs lease_ms) = 0;
   /// One answer per given one, in order. Repeating one that was applied answers the same, not
-  /// stale.
+  /// stale (but for `moved`, which may be empty then).
   virtual Async<std::vector<Finished>> finish(Context& ctx, std::vector<Finish> finishes) = 0;
 
   /// Waiting: ends at once. Running: the worker hears of it with its next beat; when it has not
@@ -224,5 +226,19 @@ struct MemoryBackendOptions {
   std::int64_t tasks_max = 1'000'000;  ///< That have not ended.
 };
 std::unique_ptr<Backend> make_memory_backend(Clock& clock, MemoryBackendOptions options);
+
+struct SqliteOptions {
+  std::string path;  ///< Of the database file; its folder must exist.
+  /// Power loss: `full` loses nothing that was acknowledged, `normal` may lose the last moments.
+  /// A killed process loses nothing either way.
+  enum class Durability { full, normal } durability = Durability::full;
+  std::int64_t tasks_max = 1'000'000;  ///< That have not ended.
+  std::string vfs;                     ///< SQLite's own when empty. For tests.
+};
+/// Opens or creates the database; one process at a time. What was running when the last process
+/// died counts as lost with the first sweep(). Errors: storage_failed (in use: names the process;
+/// not ours; broken; of a newer release).
+Result<std::unique_ptr<Backend>> make_sqlite_backend(asio::any_io_executor executor, Clock& clock,
+                                                     SqliteOptions options);
 
 }  // namespace troupe::tasks

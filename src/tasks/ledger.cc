@@ -49,9 +49,13 @@ Ledger::~Ledger() {
   for (Entry* entry : entries_) delete entry;
 }
 
-Entry* Ledger::find(std::string_view id) {
+Entry* Ledger::held(std::string_view id) {
   const auto found = entries_.find(id);
-  if (found != entries_.end()) return *found;
+  return found == entries_.end() ? nullptr : *found;
+}
+
+Entry* Ledger::find(std::string_view id) {
+  if (Entry* entry = held(id)) return entry;
   return pager_ ? pager_->page_in(id) : nullptr;
 }
 
@@ -84,7 +88,7 @@ Entry& Ledger::add(const Spec& spec, std::uint64_t seq) {
   if (!run) {
     run = std::make_unique<RunEntry>();
     run->id = spec.run_id;
-    if (pager_) run->counts = pager_->ended_counts(spec.run_id);
+    run->ended_known = !pager_;
   }
   entry.run = run.get();
   ++run->entries;
@@ -185,8 +189,23 @@ void Ledger::evict(Entry& entry) {
   remove(entry);
 }
 
-Entry& Ledger::restore(const Spec& spec, const Status& status, std::uint64_t seq, bool guest) {
-  Entry& entry = add(spec, seq);
+void Ledger::set_ended(const StateCounts& counts) {
+  for (const State state : {State::succeeded, State::failed, State::cancelled})
+    counts_[at(state)] = counts[at(state)];
+}
+
+void Ledger::forget_ended(State state, std::string_view run_id) {
+  --counts_[at(state)];
+  if (RunEntry* run = find_run(run_id)) --run->counts[at(state)];
+}
+
+Entry& Ledger::restore(const Spec& spec, const Status& status, const Kept& kept) {
+  Entry& entry = add(spec, kept.seq);
+  entry.guest = kept.guest;
+  entry.finished_token = kept.finished_token;
+  entry.finished_state = kept.finished_state;
+  entry.finished_cause = kept.finished_cause;
+  entry.grace_until_ms = kept.grace_until_ms;
   entry.state = status.state;
   entry.cause = status.cause;
   entry.attempt = status.attempt;
@@ -199,9 +218,8 @@ Entry& Ledger::restore(const Spec& spec, const Status& status, std::uint64_t seq
   entry.due_ms = status.due_ms;
   entry.started_ms = status.started_ms;
   entry.ended_ms = status.ended_ms;
-  set_last_seq(seq);
-  entry.guest = guest;
-  if (guest) return entry;
+  set_last_seq(kept.seq);
+  if (kept.guest) return entry;
   link(entry);
   count(entry, 1);
   place(entry);
@@ -213,12 +231,21 @@ Entry& Ledger::restore(const Spec& spec, const Status& status, std::uint64_t seq
 void Ledger::expire_leases(UnixMs now) {
   std::vector<Entry*> running;
   for (Entry& entry : leases_) running.push_back(&entry);
-  for (Entry* entry : running) {
-    entry->lease_until_ms = std::min(entry->lease_until_ms, now);
-    leases_.erase(leases_.iterator_to(*entry));
-    entry->order = entry->lease_until_ms;
-    leases_.insert(*entry);
-  }
+  for (Entry* entry : running) set_lease(*entry, std::min(entry->lease_until_ms, now));
+}
+
+void Ledger::take_leases(Ledger& other) {
+  std::vector<Entry*> running;
+  for (Entry& entry : leases_) running.push_back(&entry);
+  for (Entry* entry : running)
+    if (const Entry* known = other.held(entry->id); known && known->token >= entry->token)
+      set_lease(*entry, known->lease_until_ms);
+}
+
+void Ledger::set_lease(Entry& entry, UnixMs until) {
+  leases_.erase(leases_.iterator_to(entry));
+  entry.lease_until_ms = entry.order = until;
+  leases_.insert(leases_.end(), entry);
 }
 
 Moved Ledger::moved(const Entry& entry) const {
@@ -252,10 +279,7 @@ Beat Ledger::beat(UnixMs now, const std::string& worker, const Held& held, UnixM
       *entry->worker != worker)
     return Beat::lost;
   *beaten = entry;
-  leases_.erase(leases_.iterator_to(*entry));
-  entry->lease_until_ms = now + lease_ms;
-  entry->order = entry->lease_until_ms;
-  leases_.insert(leases_.end(), *entry);
+  set_lease(*entry, now + lease_ms);
   return entry->cancel_requested ? Beat::cancel : Beat::ok;
 }
 
@@ -367,9 +391,8 @@ Result<Entry*> Ledger::replay(UnixMs now, std::string_view id) {
   if (entry->guest) {
     entry->guest = false;
     link(*entry);
-    entry->run->counts[at(entry->state)] -= 1;  // counted as ended by the pager
-    count(*entry, 1);
   }
+  entry->revived = true;
   entry->attempt = entry->losses = 0;
   entry->cancel_requested = false;
   entry->started_ms = entry->ended_ms = entry->lease_until_ms = 0;
@@ -455,11 +478,6 @@ Result<Entry*> Ledger::journaled(std::string_view id, std::uint64_t token) {
   entry->losses = 0;
   touch(*entry);
   return entry;
-}
-
-Counts Ledger::run_counts(const std::string& run_id) {
-  if (const RunEntry* run = find_run(run_id)) return to_counts(run->counts);
-  return to_counts(pager_ ? pager_->ended_counts(run_id) : StateCounts{});
 }
 
 Stats Ledger::stats() const {

@@ -73,7 +73,9 @@ struct Entry {
   std::uint8_t parked_at = 0;  ///< Index of the gate, while parked.
   bool cancel_requested = false;
   bool touched = false;
-  bool guest = false;  ///< Paged in for one call, in no index.
+  bool guest = false;    ///< Paged in for one call, in no index.
+  bool fresh = false;    ///< Came in with this call.
+  bool revived = false;  ///< Replayed with this call.
   int attempts_max = 1, losses_max = 1, attempt = 0, losses = 0;
   std::uint64_t token = 0, finished_token = 0;
   UnixMs created_ms = 0, run_at_ms = 0, due_ms = 0, deadline_ms = 0, queue_timeout_ms = 0;
@@ -116,6 +118,7 @@ struct RunEntry {
   std::string id;
   StateCounts counts{};
   std::int64_t entries = 0;  ///< Members and guests.
+  bool ended_known = false;  ///< `counts` has the ended ones that are stored elsewhere.
   RunSet members;
   std::int64_t open() const { return counts[0] + counts[1] + counts[2] + counts[3]; }
 };
@@ -173,8 +176,6 @@ class Pager {
   /// Calls Ledger::restore with guest = true, or returns null.
   virtual Entry* page_in(std::string_view id) = 0;
   virtual Entry* page_in_by_key(std::string_view tenant, std::string_view key) = 0;
-  /// How many of the run's tasks are in which final state.
-  virtual StateCounts ended_counts(const std::string& run_id) = 0;
   virtual std::string job(const Entry& entry) = 0;
 };
 
@@ -219,8 +220,9 @@ class Ledger final {
   Result<Entry*> journaled(std::string_view id, std::uint64_t token);
 
   Entry* find(std::string_view id);
+  /// Without paging in.
+  Entry* held(std::string_view id);
   RunEntry* find_run(std::string_view id);
-  Counts run_counts(const std::string& run_id);
   Stats stats() const;
   const IdSet& by_id() const { return by_id_; }
   const PlaceSet& ended() const { return ended_; }
@@ -228,15 +230,29 @@ class Ledger final {
   Moved moved(const Entry& entry) const;
   Status status(const Entry& entry) const;
 
-  /// Puts back what was stored. The state must be one that a stored task can have.
-  Entry& restore(const Spec& spec, const Status& status, std::uint64_t seq, bool guest);
+  struct Kept {
+    std::uint64_t seq = 0, finished_token = 0;
+    State finished_state = State::blocked;
+    Cause finished_cause = Cause::none;
+    UnixMs grace_until_ms = 0;
+    bool guest = false;
+  };
+  /// Puts back what was stored.
+  Entry& restore(const Spec& spec, const Status& status, const Kept& kept);
+  /// Ended tasks that are stored elsewhere: how many there are, and that one is deleted.
+  void set_ended(const StateCounts& counts);
+  void forget_ended(State state, std::string_view run_id);
+  const StateCounts& counts() const { return counts_; }
   /// Every running task's lease ends at `now`: nobody holds them.
   void expire_leases(UnixMs now);
+  /// Something of it changed that has to be stored.
+  void touch(Entry& entry);
+  /// But those that `other` knows go on as there.
+  void take_leases(Ledger& other);
   std::vector<Entry*> take_touched();
-  /// Forgets an entry that is stored elsewhere and not open.
+  /// Lets go of an entry that is stored elsewhere and not open.
   void evict(Entry& entry);
   std::int64_t open() const { return to_counts(counts_).open(); }
-  std::uint64_t last_seq() const { return last_seq_; }
   void set_last_seq(std::uint64_t seq) { last_seq_ = std::max(last_seq_, seq); }
   /// Whether something may have become claimable since the last call.
   bool take_news() { return std::exchange(news_, false); }
@@ -258,10 +274,10 @@ class Ledger final {
   // ledger.cc: entries and their states
   Entry& add(const Spec& spec, std::uint64_t seq);
   void link(Entry& entry);
-  void touch(Entry& entry);
   void move(Entry& entry, State to, Cause cause);
   void count(Entry& entry, std::int64_t by);
   void set_expiry(Entry& entry);
+  void set_lease(Entry& entry, UnixMs until);
   Entry* find_by_key(std::string_view tenant, std::string_view key);
   Result<void> plan(std::span<const Spec> specs, Plan& plan);
   Result<bool> plan_existing(const Spec& spec, std::size_t place, Plan& plan);

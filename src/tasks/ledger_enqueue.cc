@@ -144,6 +144,7 @@ Result<std::vector<Ledger::Added>> Ledger::enqueue(UnixMs now, std::span<const S
     }
     Entry& entry = add(specs[i], last_seq_ + 1);
     ++last_seq_;
+    entry.fresh = true;
     entry.created_ms = now;
     entry.due_ms = std::max(specs[i].run_at_ms, now);
     if (!specs[i].depends_on.empty()) {

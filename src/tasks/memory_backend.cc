@@ -162,7 +162,8 @@ class MemoryBackend final : public Backend {
 
   Async<Counts> run_counts(Context& ctx, std::string run_id) override {
     CO_TRY_VOID(usable(ctx));
-    co_return ledger_.run_counts(run_id);
+    const RunEntry* run = ledger_.find_run(run_id);
+    co_return run ? to_counts(run->counts) : Counts{};
   }
 
   Async<Stats> stats(Context& ctx) override {
