@@ -233,7 +233,9 @@ struct SqliteOptions {
   /// A killed process loses nothing either way.
   enum class Durability { full, normal } durability = Durability::full;
   std::int64_t tasks_max = 1'000'000;  ///< That have not ended.
-  std::string vfs;                     ///< SQLite's own when empty. For tests.
+  /// Pages of the log (4 KiB each) beyond which it is copied into the database.
+  int checkpoint_pages = 4000;
+  std::string vfs;  ///< SQLite's own when empty. For tests.
 };
 /// Opens or creates the database; one process at a time. What was running when the last process
 /// died counts as lost with the first sweep(). Errors: storage_failed (in use: names the process;
