@@ -238,8 +238,8 @@ struct SqliteOptions {
   std::string vfs;  ///< SQLite's own when empty. For tests.
 };
 /// Opens or creates the database; one process at a time. What was running when the last process
-/// died counts as lost with the first sweep(). Errors: storage_failed (in use: names the process;
-/// not ours; broken; of a newer release).
+/// died counts as lost with the first sweep(). Errors: conflict (in use; names the process),
+/// storage_failed (not ours; broken; of a newer release).
 Result<std::unique_ptr<Backend>> make_sqlite_backend(asio::any_io_executor executor, Clock& clock,
                                                      SqliteOptions options);
 
