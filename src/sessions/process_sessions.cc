@@ -64,7 +64,10 @@ class ProcessSession final : public ProviderSession {
     return over_limit_ ? *over_limit_ : parts_.chromium->death();
   }
   EndReason lost_as() const override { return end_of(*parts_.chromium); }
-  Async<void> diagnose(Context& ctx) override { co_return co_await chromium().await_exit(ctx); }
+  Async<void> diagnose(Context& ctx) override {
+    if (over_limit_) co_return Result<void>{};
+    co_return co_await chromium().await_exit(ctx);
+  }
 
   Result<Browser> browser() override {
     if (ended_) return has_ended();
