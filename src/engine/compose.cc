@@ -11,6 +11,7 @@
 #include "sessions/browserbase_provider.h"
 #include "sessions/cdp_provider.h"
 #include "sessions/local_provider.h"
+#include "tasks/redis_backend.h"
 
 namespace troupe::engine {
 namespace fs = std::filesystem;
@@ -49,6 +50,67 @@ Result<void> open_stores(Parts& parts, const Settings& settings) {
   parts.files = std::make_unique<sessions::SessionFiles>(*parts.clock, std::move(files));
   parts.usage = std::make_unique<sessions::UsageLedger>(*parts.clock, dir + "/usage.json");
   parts.usage->know(settings.project);
+  return {};
+}
+
+// `troupe run` beside a service on the same folder: it works, and says what it cannot promise.
+Result<std::unique_ptr<tasks::Backend>> open_file(Parts& parts, asio::any_io_executor executor,
+                                                  const Settings& settings, Use use) {
+  using Durability = tasks::SqliteOptions::Durability;
+  tasks::SqliteOptions options{
+      .path = settings.data_dir + "/troupe.db",
+      .durability = settings.durability == "normal" ? Durability::normal : Durability::full};
+  auto opened = tasks::make_sqlite_backend(std::move(executor), *parts.clock, std::move(options));
+  if (opened || use == Use::service || opened.error().code != Errc::conflict) return opened;
+  const Error error = opened.error();
+  parts.log->write({}, {.level = observe::Level::info,
+                        .action = "backend.open",
+                        .status = "in use: this run is kept in memory only",
+                        .error = &error});
+  return tasks::make_memory_backend(*parts.clock, {});
+}
+
+// Connecting needs the event loop, which nobody runs yet.
+Result<std::unique_ptr<tasks::Backend>> open_redis(Parts& parts, asio::io_context& io,
+                                                   const Settings& settings) {
+  if (settings.redis_url.empty())
+    return fail(Errc::invalid_argument, "redis_url: is empty, and backend is redis", "settings",
+                "set TROUPE_REDIS_URL, such as redis://127.0.0.1:6379");
+  observe::Log* log = parts.log.get();
+  tasks::RedisOptions options{.url = settings.redis_url,
+                              .prefix = settings.redis_prefix,
+                              .replicas = settings.redis_replicas};
+  options.warn = [log](const std::string& text) {
+    const Error error = fail(Errc::unavailable, text, "redis");
+    log->write({}, {.level = observe::Level::warning,
+                    .action = "backend.redis",
+                    .status = "warning",
+                    .error = &error});
+  };
+  std::optional<Result<std::unique_ptr<tasks::Backend>>> opened;
+  Context ctx = Context(*parts.clock, io.get_executor())
+                    .with_timeout(std::chrono::seconds(15), "opening the backend");
+  asio::co_spawn(
+      io, tasks::open_redis_backend(ctx, std::move(options)),
+      [&opened](std::exception_ptr exception, Result<std::unique_ptr<tasks::Backend>> backend) {
+        if (exception) die_of_bug("opening the backend", exception);
+        opened = std::move(backend);
+      });
+  while (!opened && io.run_one() > 0) continue;
+  io.restart();
+  return std::move(*opened);
+}
+
+Result<void> open_backend(Parts& parts, asio::io_context& io, const Settings& settings, Use use) {
+  if (settings.backend == "redis") {
+    TRY(parts.backend, open_redis(parts, io, settings));
+  } else if (settings.backend == "sqlite") {
+    TRY(parts.backend, open_file(parts, io.get_executor(), settings, use));
+  } else {
+    parts.backend = tasks::make_memory_backend(*parts.clock, {});
+  }
+  parts.one_shot = use == Use::one_shot;
+  parts.keep_runs = use == Use::service && parts.backend->name() != "memory";
   return {};
 }
 
@@ -100,8 +162,9 @@ Result<void> add_providers(Parts& parts, const asio::any_io_executor& executor,
 
 }  // namespace
 
-Result<std::unique_ptr<Engine>> Engine::create(asio::any_io_executor executor, Settings settings,
-                                               std::unique_ptr<observe::Log> log) {
+Result<std::unique_ptr<Engine>> Engine::create(asio::io_context& io, Settings settings,
+                                               std::unique_ptr<observe::Log> log, Use use) {
+  const asio::any_io_executor executor = io.get_executor();
   if (settings.data_dir.empty()) settings.data_dir = default_data_dir();
   settings.data_dir = fs::absolute(settings.data_dir).lexically_normal().string();
   TRY_VOID(prepare_data_dir(settings.data_dir));
@@ -109,7 +172,7 @@ Result<std::unique_ptr<Engine>> Engine::create(asio::any_io_executor executor, S
   parts.seed = Random::from_system().next();
   parts.clock = make_real_clock(executor);
   parts.log = std::move(log);
-  parts.backend = tasks::make_memory_backend(*parts.clock, {});
+  TRY_VOID(open_backend(parts, io, settings, use));
   TRY_VOID(open_stores(parts, settings));
   TRY_VOID(add_providers(parts, executor, settings));
   parts.interactors.push_back(interact::make_native_interactor());

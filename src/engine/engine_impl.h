@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,7 @@ struct Engine::Impl {
   Async<void> load_results(Context& ctx, RunRecord& run);
   asio::awaitable<void> adopt(std::string run_id);
   asio::awaitable<void> find_open_runs();
+  Async<void> reopen(Context& ctx, std::string run_id);
   asio::awaitable<void> end(std::shared_ptr<RunRecord> run);
   asio::awaitable<void> erase(std::string run_id);
   Async<void> store_end(Context& ctx, RunRecord& run);

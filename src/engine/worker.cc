@@ -48,6 +48,16 @@ void Worker::add_queue(std::string queue) {
   wake();
 }
 
+bool Worker::cancel(const std::string& task_id, const Error& reason) {
+  for (const auto& [number, holding] : held_) {
+    if (holding.id != task_id) continue;
+    const CancelSource cancel = holding.cancel;
+    cancel.cancel(reason);
+    return true;
+  }
+  return false;
+}
+
 void Worker::stop_claiming() {
   claiming_ = false;
   wake();

@@ -165,7 +165,7 @@ TEST(SqliteBackend, AReplayOfATaskThatNeverRanIsKept) { with_sqlite(replayed); }
 
 asio::awaitable<void> second(SqliteSubject& s) {
   auto other = make_sqlite_backend(s.ctx().executor(), s.clock(), {.path = s.folder().file()});
-  EXPECT_EQ(other.error().code, Errc::storage_failed);
+  EXPECT_EQ(other.error().code, Errc::conflict);
   EXPECT_EQ(other.error().message, "database " + s.folder().file() + ": is in use by process " +
                                        std::to_string(::getpid()));
   co_return;
