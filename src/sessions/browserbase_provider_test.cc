@@ -13,8 +13,8 @@
 #include "sessions/browserbase_mapping.h"
 #include "sessions/chromium.h"
 #include "sessions/pool.h"
-#include "sessions/testing_devtools.h"
 #include "sessions/testing.h"
+#include "sessions/testing_devtools.h"
 
 namespace troupe::sessions {
 namespace {
