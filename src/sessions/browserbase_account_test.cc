@@ -11,6 +11,7 @@
 #include "base/testing.h"
 #include "services/testing.h"
 #include "sessions/browserbase_mapping.h"
+#include "sessions/testing.h"
 
 namespace troupe::sessions {
 namespace {
@@ -22,13 +23,6 @@ using services::FakeOptions;
 using services::RemoteStatus;
 using ::testing::HasSubstr;
 using troupe::testing::run;
-
-class NullLog final : public observe::Log {
- public:
-  bool enabled(observe::Level) const override { return false; }
-  void write(const Ids&, const observe::LogLine&) override {}
-  void flush() override {}
-};
 
 // A service and an account at it.
 struct Fixture {
@@ -65,7 +59,7 @@ struct Fixture {
     co_return ended;
   }
   Duration life_max = std::chrono::hours(6);
-  NullLog log;
+  observe::Log& log = null_log();
   std::unique_ptr<net::HttpClient> http;
   std::unique_ptr<FakeBrowserbase> fake;
   std::unique_ptr<BrowserbaseAccount> account;

@@ -13,6 +13,7 @@
 #include "sessions/browserbase_mapping.h"
 #include "sessions/chromium.h"
 #include "sessions/pool.h"
+#include "sessions/testing.h"
 #include "sessions/testing_devtools.h"
 
 namespace troupe::sessions {
@@ -25,13 +26,6 @@ using services::FakeOptions;
 using services::RemoteStatus;
 using ::testing::HasSubstr;
 using troupe::testing::run;
-
-class NullLog final : public observe::Log {
- public:
-  bool enabled(observe::Level) const override { return false; }
-  void write(const Ids&, const observe::LogLine&) override {}
-  void flush() override {}
-};
 
 // Browsers behind the sessions of a service.
 struct Backend {
@@ -117,7 +111,7 @@ struct Fixture {
     backend.browsers.clear();
     co_return ended;
   }
-  NullLog log;
+  observe::Log& log = null_log();
   Backend backend;
   Random random;
   std::unique_ptr<FakeBrowserbase> fake;
@@ -394,7 +388,7 @@ TEST_F(BrowserbaseProviderTest, WithoutAKeyItTellsWhatItCannotRelease) {
 
 TEST_F(BrowserbaseProviderTest, WithoutAKeyItSaysSo) {
   run([&](Context& ctx) -> asio::awaitable<void> {
-    NullLog log;
+    observe::Log& log = null_log();
     services::BrowserbaseOptions service;
     BrowserbaseAccountOptions account{.data_dir = dir_};
     auto provider =

@@ -12,6 +12,7 @@
 #include "sessions/chromium.h"
 #include "sessions/pool.h"
 #include "sessions/remote_browser.h"
+#include "sessions/testing.h"
 #include "sessions/testing_devtools.h"
 
 namespace troupe::sessions {
@@ -21,13 +22,6 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using troupe::testing::run;
-
-class NullLog final : public observe::Log {
- public:
-  bool enabled(observe::Level) const override { return false; }
-  void write(const Ids&, const observe::LogLine&) override {}
-  void flush() override {}
-};
 
 // A browser of somebody else, with an open port.
 struct Foreign {
@@ -78,7 +72,7 @@ struct Fixture {
     pool = std::make_unique<Pool>(ctx.clock(), ctx.executor(), random, PoolOptions{},
                                   std::move(providers), PoolObserver{});
   }
-  NullLog log;
+  observe::Log& log = null_log();
   Random random;
   SessionProvider* provider = nullptr;
   std::unique_ptr<Pool> pool;

@@ -236,6 +236,14 @@ Async<std::unique_ptr<Chromium>> Chromium::launch(Context& ctx, ChromiumOptions 
   chromium->profile_ = std::move(folder);
   const std::string& profile = chromium->profile_.path();
 
+  chromium->started_at_ = ctx.clock().now();
+  if (options.cgroups) {
+    const CgroupLimits limits{.memory_bytes = options.memory_bytes_max,
+                              .cpu_weight = options.cpu_weight};
+    auto group = options.cgroups->make(fs::path(profile).filename().string(), limits);
+    if (group) chromium->cgroup_ = std::move(*group);
+  }
+
   // Two socket pairs instead of pipes: their buffers hold whole messages, and they poll alike.
   int to_browser[2], from_browser[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, to_browser) != 0)
@@ -252,7 +260,9 @@ Async<std::unique_ptr<Chromium>> Chromium::launch(Context& ctx, ChromiumOptions 
                          .environment = environment_for(profile, options.extra_environment),
                          .fd3 = to_browser[1],
                          .fd4 = from_browser[1],
-                         .output_file = profile + "/output.log"};
+                         .output_file = profile + "/output.log",
+                         .data_bytes_max = options.memory_bytes_max,
+                         .cgroup_procs = chromium->cgroup_.procs_file()};
   auto spawned = Process::spawn(ctx.executor(), process);
   ::close(to_browser[1]);
   ::close(from_browser[1]);
