@@ -46,6 +46,7 @@ net::HttpServerOptions server_options(const Settings& settings, std::string host
   options.body_bytes_max = settings.request_bytes_max;
   options.connections_max = settings.connections_max;
   options.upload_bytes_max = std::max(kUploadBytesMax, settings.request_bytes_max);
+  options.upload_folder = settings.data_dir;
   return options;
 }
 

@@ -76,18 +76,19 @@ bool is_alone(const std::string& folder) {
 Result<void> enable(const std::string& folder) {
   const std::string file = folder + "/cgroup.subtree_control";
   if (has_word(read_all(file), "memory")) return {};
-  if (!write_text(file, "+memory") && errno == EBUSY) {
-    std::error_code error;
-    fs::create_directory(folder + "/troupe", error);
-    if (!is_alone(folder) || error || !write_text(folder + "/troupe/cgroup.procs", "0") ||
-        !write_text(file, "+memory"))
-      return unsupported(folder + " has processes besides Troupe",
-                         "start troupe in a group of its own: systemd-run --user --scope "
-                         "-p Delegate=yes troupe serve");
-  }
-  if (has_word(read_all(folder + "/cgroup.controllers"), "cpu")) (void)write_text(file, "+cpu");
-  if (has_word(read_all(file), "memory")) return {};
-  return unsupported(file + ": " + std::strerror(errno), "delegate the folder to troupe's user");
+  const bool cpu = has_word(read_all(folder + "/cgroup.controllers"), "cpu");
+  const std::string_view wanted = cpu ? "+memory +cpu" : "+memory";
+  if (write_text(file, wanted)) return {};
+  if (errno != EBUSY)
+    return unsupported(file + ": " + std::strerror(errno), "delegate the folder to troupe's user");
+  std::error_code error;
+  fs::create_directory(folder + "/troupe", error);
+  if (!error && is_alone(folder) && write_text(folder + "/troupe/cgroup.procs", "0") &&
+      write_text(file, wanted))
+    return {};
+  return unsupported(folder + " has processes besides Troupe",
+                     "start troupe in a group of its own: systemd-run --user --scope "
+                     "-p Delegate=yes troupe serve");
 }
 
 // Groups of a Troupe that has died: `troupe-<pid>-…`.

@@ -181,7 +181,8 @@ asio::awaitable<std::unique_ptr<cdp::Page>> page_with(Context& ctx, Lease& lease
 asio::awaitable<bool> still_works(Context& ctx, Lease& lease) {
   auto page = co_await page_with(ctx, lease, "0");
   if (!page) co_return false;
-  const auto sum = co_await page->evaluate(ctx, "20+22");
+  cdp::Page::EvaluateOptions own{.isolated = false};
+  const auto sum = co_await page->evaluate(ctx, "20+22", own);
   co_return sum && *sum == json::value(42);
 }
 
@@ -275,7 +276,8 @@ asio::awaitable<void> refused_by_kernel(Context& ctx, std::string dir) {
   constexpr auto kGreedy =
       "(() => {let n=0;const all=[];try{for(;n<60;++n)all.push(new Uint8Array(32<<20).fill(1))}"
       "catch(e){return n} return n})()";
-  const auto pieces = co_await page->evaluate(ctx, kGreedy);
+  cdp::Page::EvaluateOptions own{.isolated = false};
+  const auto pieces = co_await page->evaluate(ctx, kGreedy, own);
   const bool ended = !pieces && page->crashed();
   EXPECT_TRUE(ended || (pieces && pieces->to_number<int>() < 30))
       << (pieces ? json::serialize(*pieces) : pieces.error().describe());
