@@ -80,6 +80,9 @@ class FileCertificateStore final : public CertificateStore {
           certificates_.emplace(certificate->id, std::move(*certificate));
   }
 
+  // What is to be removed shall be.
+  ~FileCertificateStore() override { files_.join(); }
+
   Async<StoredCertificate> add(Context& ctx, std::string project, std::string pem) override {
     if (certificates_.size() >= kCertificatesMax)
       co_return fail(Errc::exhausted,

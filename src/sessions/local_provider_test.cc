@@ -210,6 +210,9 @@ asio::awaitable<void> contained(Context& ctx, std::string dir, LocalOptions loca
   EXPECT_TRUE(co_await still_works(ctx, *good));
   auto also = co_await good->release(ctx, true, EndReason::released);
   EXPECT_TRUE(also) << also.error().describe();
+  // What still names a browser keeps its folder.
+  *bad = Lease();
+  *good = Lease();
   (void)co_await fixture.pool->shutdown(ctx);
   EXPECT_TRUE(fs::is_empty(dir + "/browsers"));
 }

@@ -149,6 +149,27 @@ TEST_F(StoresTest, ABadExtensionLeavesNothing) {
   EXPECT_TRUE(soon([&] { return fs::is_empty(dir_ + "/extensions"); }));
 }
 
+TEST_F(StoresTest, ACancelledCertificateIsNotThereAfterARestart) {
+  const std::string folder = dir_ + "/certificates";
+  ASSERT_EQ(std::system(("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=x -keyout /dev/null"
+                         " -out " +
+                         dir_ + "/ca.pem 2>/dev/null")
+                            .c_str()),
+            0);
+  const std::string pem = *read_text_file(dir_ + "/ca.pem", 10'000);
+  {
+    const auto store = make_certificate_store(*clock_, folder).value();
+    CancelSource gone;
+    gone.cancel(fail(Errc::cancelled, "the client left"));
+    Context left = ctx_.with_cancel(gone);
+    EXPECT_EQ(run(store->add(left, "acme", pem)).error().code, Errc::cancelled);
+  }
+  EXPECT_TRUE(make_certificate_store(*clock_, folder).value()->list().empty());
+  const auto store = make_certificate_store(*clock_, folder).value();
+  EXPECT_TRUE(run(store->add(ctx_, "acme", pem)));
+  EXPECT_EQ(make_certificate_store(*clock_, folder).value()->list().size(), 1u);
+}
+
 constexpr auto kCertificate = R"(-----BEGIN CERTIFICATE-----
 MIIBeTCCAR+gAwIBAgIUTEST
 -----END CERTIFICATE-----
