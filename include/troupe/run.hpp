@@ -16,6 +16,15 @@
 
 namespace troupe {
 
+/// How a run's tasks share its sessions.
+enum class Strategy {
+  parallel,    ///< Up to `sessions` at once.
+  sequential,  ///< One after another, in one session.
+  race,        ///< In parallel; the first success cancels the rest.
+};
+std::string_view to_string(Strategy strategy);
+std::optional<Strategy> strategy_from(std::string_view name);
+
 /// What to run. Only `workflow` is required.
 struct RunRequest {
   std::string site;  ///< Name of a site profile, or a profile file's path. Empty: none.
@@ -37,12 +46,37 @@ struct RunRequest {
   std::string project;
   boost::json::object user_context;    ///< Copied to every session of the run.
   boost::json::object site_overrides;  ///< Merged over the site profile: `{"base_url": …}`.
+
+  // How its tasks are queued.
+  Strategy strategy = Strategy::parallel;
+  int priority = 0;  ///< -9 to 9; a step lets a task overtake work that is a minute older.
+  /// Not begun earlier; a deadline: tasks that are not done by then fail.
+  std::optional<std::chrono::system_clock::time_point> run_at;
+  std::optional<std::chrono::system_clock::time_point> deadline;
+  std::optional<std::chrono::milliseconds> queue_timeout;  ///< Longest wait for the first attempt.
+  /// The same key again (of the same tenant) gives the run that it was first used for.
+  std::string idempotency_key;
+  /// At most `concurrency_limit` tasks with the same key run at once, over all runs and nodes.
+  std::string concurrency_key;
+  int concurrency_limit = 1;
+  /// Tasks with the same affinity run one after another in the same session, while it lasts.
+  std::string affinity;
+  /// Ids of tasks that must have ended first, as `depends_rule` says: all, any, failure, ended.
+  std::vector<std::string> depends_on;
+  std::string depends_rule = "all";
+  boost::json::object labels;  ///< Texts, at most 16; lists can be filtered by them.
+  std::string parent_run;      ///< Id of the run that this one belongs to.
+  std::string context_id;      ///< Profile (`/v1/contexts`) that its sessions start from.
+  std::string region;          ///< Of the provider.
 };
 
 /// pending → running → succeeded | partial | failed | cancelled.
 enum class RunState { pending, running, succeeded, partial, failed, cancelled };
-/// queued → running → succeeded | failed | cancelled; running → queued for another attempt.
-enum class TaskState { queued, running, succeeded, failed, cancelled };
+/// blocked (by others) → scheduled (for a time) → queued → running → succeeded | failed |
+/// cancelled; running → scheduled or queued for another attempt.
+enum class TaskState { blocked, scheduled, queued, running, succeeded, failed, cancelled };
+/// Whether it is one of the last three.
+bool has_ended(TaskState state);
 std::string_view to_string(RunState state);
 std::string_view to_string(TaskState state);
 

@@ -55,6 +55,19 @@ struct Settings {
   std::int64_t session_downloads_bytes_max = std::int64_t{4} << 30;
   int session_downloads_max = 1'000;
 
+  // Models.
+  std::vector<std::string> models;         ///< `PROVIDER/MODEL` or `PROVIDER/MODEL@URL`, as asked.
+  std::string openai_api_key;              ///< Secret.
+  std::string anthropic_api_key;           ///< Secret.
+  std::string google_api_key;              ///< Secret.
+  std::vector<std::string> model_keys;     ///< Secret. `HOST=KEY`, for other addresses.
+  std::string model_prices;                ///< File.
+  std::vector<std::string> model_budgets;  ///< `task=0.05`, `run=2`, `tenant=20`, `day=50`.
+  std::chrono::milliseconds model_timeout{std::chrono::seconds(60)};  ///< Of one attempt.
+  std::string model_cache = "memory";
+  std::string stagehand_api_url = "https://api.stagehand.browserbase.com";
+  std::string stagehand_api_key;  ///< Secret. Empty: browserbase_api_key.
+
   // Runs and tasks.
   std::chrono::milliseconds task_timeout{std::chrono::minutes(10)};
   std::chrono::milliseconds run_timeout{std::chrono::hours(2)};
@@ -64,6 +77,16 @@ struct Settings {
   int tasks_max = 100'000;  ///< Tasks of one run.
   int runs_kept = 1'000;    ///< Ended runs remembered by the service.
   std::int64_t result_bytes_max = 16 << 20;
+  std::string backend = "sqlite";       ///< Who stores tasks: memory, sqlite, redis.
+  std::string durability = "full";      ///< `normal`: a power cut may forget the last moments.
+  std::string redis_url;                ///< Secret: a password may be in it.
+  std::string redis_prefix = "troupe";  ///< Begins the names of all keys.
+  int redis_replicas = 0;               ///< Replicas that must have a write before it counts.
+  std::chrono::milliseconds task_lease{std::chrono::seconds(10)};
+  std::chrono::milliseconds cancel_grace{std::chrono::seconds(15)};
+  std::chrono::milliseconds runs_retention{std::chrono::hours(7 * 24)};  ///< Of ended runs.
+  std::string role = "all";  ///< Of this node: all, api (performs no task), worker.
+  std::string node_url;      ///< Where other nodes reach this one; empty: they do not.
 
   // The service.
   std::string host = "127.0.0.1";

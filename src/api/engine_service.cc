@@ -23,14 +23,31 @@ class BusSource final : public EventSource {
 class EngineRuns final : public RunService {
  public:
   explicit EngineRuns(engine::Engine& engine) : engine_(engine) {}
-  Result<std::string> submit(RunRequest request) override {
-    return engine_.submit(std::move(request));
+  Async<std::string> submit(Context& ctx, RunRequest request) override {
+    return engine_.submit(ctx, std::move(request));
   }
   Async<RunResult> wait(Context& ctx, std::string run_id) override {
     return engine_.wait(ctx, std::move(run_id));
   }
-  Result<RunResult> find(const std::string& run_id) const override { return engine_.run(run_id); }
-  std::vector<RunResult> list() const override { return engine_.runs(); }
+  Async<RunResult> find(Context& ctx, std::string run_id) override {
+    return engine_.find_run(ctx, std::move(run_id));
+  }
+  Async<std::vector<RunResult>> list(Context& ctx, std::string cursor, int limit) override {
+    return engine_.list_runs(ctx, std::move(cursor), limit);
+  }
+  Async<std::vector<tasks::Accepted>> submit_all(Context& ctx,
+                                                 std::vector<RunRequest> requests) override {
+    return engine_.submit_all(ctx, std::move(requests));
+  }
+  Async<tasks::Moved> cancel_task(Context& ctx, std::string task_id, std::string reason) override {
+    return engine_.cancel_task(ctx, std::move(task_id), std::move(reason));
+  }
+  Async<tasks::Moved> replay_task(Context& ctx, std::string task_id) override {
+    return engine_.replay_task(ctx, std::move(task_id));
+  }
+  Async<int> replay_run(Context& ctx, std::string run_id) override {
+    return engine_.replay_run(ctx, std::move(run_id));
+  }
   Result<void> cancel(const std::string& run_id, std::string reason) override {
     return engine_.cancel(run_id, std::move(reason));
   }
@@ -189,7 +206,8 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(engine::Engine& engine,
                     .stores = engine.stores(),
                     .fetcher = adapters->fetcher.get(),
                     .unverified_fetcher = adapters->unverified_fetcher.get(),
-                    .searcher = adapters->searcher.get()};
+                    .searcher = adapters->searcher.get(),
+                    .backend = &engine.backend()};
   TRY(auto server, start(std::move(services), std::move(executor), std::move(host), port));
   server->adapters_ = std::move(adapters);
   return server;

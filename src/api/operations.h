@@ -88,7 +88,28 @@ Async<net::HttpResponse> get_run(Context& ctx, const Call& call);
 Async<net::HttpResponse> cancel_run(Context& ctx, const Call& call);
 Async<net::HttpResponse> run_results(Context& ctx, const Call& call);
 Async<net::HttpResponse> run_events(Context& ctx, const Call& call);
+Async<net::HttpResponse> replay_run(Context& ctx, const Call& call);
 std::span<const Field> run_fields();
+/// A run request from a body that was checked against run_fields().
+Result<RunRequest> run_request(const json::object& body, const Library& library);
+
+Async<net::HttpResponse> create_tasks(Context& ctx, const Call& call);
+Async<net::HttpResponse> list_tasks(Context& ctx, const Call& call);
+Async<net::HttpResponse> get_task(Context& ctx, const Call& call);
+Async<net::HttpResponse> update_task(Context& ctx, const Call& call);
+Async<net::HttpResponse> task_journal(Context& ctx, const Call& call);
+Async<net::HttpResponse> cancel_task(Context& ctx, const Call& call);
+Async<net::HttpResponse> replay_task(Context& ctx, const Call& call);
+Async<net::HttpResponse> purge_tasks(Context& ctx, const Call& call);
+Async<net::HttpResponse> queue_stats(Context& ctx, const Call& call);
+Async<net::HttpResponse> update_queue(Context& ctx, const Call& call);
+Async<net::HttpResponse> update_limit(Context& ctx, const Call& call);
+std::span<const Field> tasks_fields();
+std::span<const Field> task_update_fields();
+std::span<const Field> purge_fields();
+std::span<const Field> queue_fields();
+std::span<const Field> limit_fields();
+std::span<const QueryParameter> task_list_query();
 
 Async<net::HttpResponse> create_session(Context& ctx, const Call& call);
 Async<net::HttpResponse> list_sessions(Context& ctx, const Call& call);

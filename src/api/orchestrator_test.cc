@@ -62,14 +62,13 @@ class OrchestratorTest : public ::testing::Test {
   }
 
   std::unique_ptr<Orchestrator> make() {
-    return OrchestratorAccess::make([this](asio::any_io_executor executor) {
+    return OrchestratorAccess::make([this](asio::io_context& io) {
+      const asio::any_io_executor executor = io.get_executor();
       engine::Parts parts;
       parts.clock = make_real_clock(executor);
       parts.log = std::make_unique<observe::MemoryLog>();
-      if (failing_queue_)
-        parts.queue = std::make_unique<engine::FailingQueue>();
-      else
-        parts.queue = tasks::make_memory_queue(*parts.clock, {});
+      parts.backend = full_backend_ ? engine::full_backend(*parts.clock)
+                                    : tasks::make_memory_backend(*parts.clock, {});
       parts.providers.push_back(std::make_unique<sessions::ScriptedProvider>(script_));
       parts.interactors.push_back(std::make_unique<engine::ScriptedInteractor>(acting_));
       parts.settings = settings_;
@@ -105,7 +104,7 @@ class OrchestratorTest : public ::testing::Test {
   sessions::Script script_;
   engine::Acting acting_;
   Event never_;
-  bool failing_queue_ = false;
+  bool full_backend_ = false;
   std::unique_ptr<Orchestrator> troupe_;
 };
 
@@ -149,10 +148,10 @@ TEST_F(OrchestratorTest, RefusesWrongRequestsWithTaskCreationError) {
 }
 
 TEST_F(OrchestratorTest, AQueueThatTakesNoTasksIsATaskCreationError) {
-  failing_queue_ = true;
+  full_backend_ = true;
   auto& troupe = start();
   EXPECT_EQ(thrown<Orchestrator::TaskCreationError>([&] { troupe.run_workflow(echo(2)); }),
-            Errc::storage_failed);
+            Errc::exhausted);
 }
 
 TEST_F(OrchestratorTest, NotOneSessionIsASessionCreationError) {

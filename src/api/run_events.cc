@@ -64,9 +64,9 @@ asio::awaitable<void> send_events(std::shared_ptr<Feed> feed, Context& ctx,
 
 }  // namespace
 
-Async<net::HttpResponse> run_events(Context&, const Call& call) {
+Async<net::HttpResponse> run_events(Context& ctx, const Call& call) {
   const std::string& id = call.path_values[0];
-  CO_TRY_VOID(call.services.runs.find(id));
+  CO_TRY_VOID(co_await call.services.runs.find(ctx, id));
   CO_TRY(const auto after, begin_after(call.request));
   auto feed = std::make_shared<Feed>();
   feed->source = call.services.runs.events(id, after);

@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::int64_t kDayMs = 24 * 60 * 60 * 1000;
 constexpr std::array<std::string_view, 3> kIsolations = {"context", "reuse", "process"};
+constexpr std::array<std::string_view, 3> kStrategies = {"parallel", "sequential", "race"};
+constexpr std::array<std::string_view, 4> kDependsRules = {"all", "any", "failure", "ended"};
 
 constexpr Field kRunFields[] = {
     {"workflow", FieldType::name_or_object,
@@ -26,7 +28,28 @@ constexpr Field kRunFields[] = {
     {"task_timeout_ms", FieldType::integer, "Longest time of one attempt of a task.", false, 1,
      kDayMs},
     {"timeout_ms", FieldType::integer, "Longest time of the run.", false, 1, 7 * kDayMs},
-    {"attempts", FieldType::integer, "Attempts per task at most.", false, 1, 10},
+    {"attempts", FieldType::integer, "Attempts per task at most.", false, 1, 100},
+    {"strategy", FieldType::string, "How the tasks share the sessions; parallel when not given.",
+     false, 0, 0, kStrategies},
+    {"priority", FieldType::integer, "A step overtakes work that is a minute older.", false, -9, 9},
+    {"run_at", FieldType::string, "Not begun earlier (RFC 3339)."},
+    {"deadline", FieldType::string, "Tasks that are not done by then fail (RFC 3339)."},
+    {"queue_timeout_ms", FieldType::integer, "Longest wait for the first attempt.", false, 1,
+     7 * kDayMs},
+    {"idempotency_key", FieldType::string,
+     "The same key again gives the same run; the header Idempotency-Key says the same."},
+    {"concurrency_key", FieldType::string,
+     "Tasks with the same key run at most concurrency_limit at once."},
+    {"concurrency_limit", FieldType::integer, "1 when not given.", false, 1, 1'000'000},
+    {"affinity", FieldType::string,
+     "Tasks with the same affinity run one after another in the same session."},
+    {"depends_on", FieldType::any, "Ids of tasks that must have ended first."},
+    {"depends_rule", FieldType::string,
+     "How they must have ended; all have succeeded when not given.", false, 0, 0, kDependsRules},
+    {"labels", FieldType::object, "Texts that lists can be filtered by; at most 16."},
+    {"parent_run", FieldType::string, "Id of the run that this one belongs to."},
+    {"context_id", FieldType::string, "Profile (POST /v1/contexts) that its sessions start from."},
+    {"region", FieldType::string, "Region of the provider."},
     {"tenant", FieldType::string, "For whom; sessions are never shared between tenants."},
     {"project", FieldType::string, "Project for logs."},
     {"user_context", FieldType::object, "Free metadata, copied to every session."},
@@ -62,6 +85,45 @@ Result<Workflow> workflow_of(const json::value& value, const Library& library) {
   return Workflow(name);
 }
 
+Result<std::optional<WallTime>> time_of(const json::object& body, std::string_view name) {
+  const std::string text = text_of(body, name);
+  if (text.empty()) return std::optional<WallTime>();
+  const auto time = parse_rfc3339(text);
+  if (!time)
+    return fail(Errc::invalid_argument,
+                std::string(name) + ": '" + text.substr(0, 64) + "' is no time like " +
+                    "2026-11-22T19:48:10Z",
+                "body");
+  return time;
+}
+
+Result<void> read_queueing(const json::object& body, RunRequest& request) {
+  request.strategy = strategy_from(text_of(body, "strategy")).value_or(Strategy::parallel);
+  request.priority = int_of(find_int(body, "priority").value_or(0));
+  TRY(request.run_at, time_of(body, "run_at"));
+  TRY(request.deadline, time_of(body, "deadline"));
+  request.queue_timeout = ms_of(body, "queue_timeout_ms");
+  request.idempotency_key = text_of(body, "idempotency_key");
+  request.concurrency_key = text_of(body, "concurrency_key");
+  request.concurrency_limit = int_of(find_int(body, "concurrency_limit").value_or(1));
+  request.affinity = text_of(body, "affinity");
+  if (const json::value* list = find(body, "depends_on")) {
+    const auto* ids = list->if_array();
+    const bool texts =
+        ids && std::ranges::all_of(*ids, [](const json::value& id) { return id.is_string(); });
+    if (!texts) return fail(Errc::invalid_argument, "depends_on: is not a list of ids", "body");
+    for (const json::value& id : *ids) request.depends_on.emplace_back(id.get_string());
+  }
+  if (const auto rule = find_string(body, "depends_rule")) request.depends_rule = *rule;
+  request.labels = object_of(body, "labels");
+  request.parent_run = text_of(body, "parent_run");
+  request.context_id = text_of(body, "context_id");
+  request.region = text_of(body, "region");
+  return {};
+}
+
+}  // namespace
+
 Result<RunRequest> run_request(const json::object& body, const Library& library) {
   RunRequest request;
   TRY(request.workflow, workflow_of(body.at("workflow"), library));
@@ -81,8 +143,11 @@ Result<RunRequest> run_request(const json::object& body, const Library& library)
   request.project = text_of(body, "project");
   request.user_context = object_of(body, "user_context");
   request.site_overrides = object_of(body, "site_overrides");
+  TRY_VOID(read_queueing(body, request));
   return request;
 }
+
+namespace {
 
 bool has_ended(const RunResult& run) {
   return run.state != RunState::pending && run.state != RunState::running;
@@ -102,9 +167,7 @@ json::object task_line(const TaskResult& task) {
   return line;
 }
 
-bool is_over(const TaskResult& task) {
-  return task.state != TaskState::queued && task.state != TaskState::running;
-}
+bool is_over(const TaskResult& task) { return has_ended(task.state); }
 
 net::HttpResponse result_lines(const RunResult& run) {
   net::HttpResponse response;
@@ -129,20 +192,22 @@ std::span<const Field> run_fields() { return kRunFields; }
 
 Async<net::HttpResponse> create_run(Context& ctx, const Call& call) {
   CO_TRY(auto request, run_request(call.body, call.services.library));
-  CO_TRY(const auto id, call.services.runs.submit(std::move(request)));
+  const auto key = call.request.header("idempotency-key");
+  if (request.idempotency_key.empty()) request.idempotency_key = std::string(key);
+  CO_TRY(const auto id, co_await call.services.runs.submit(ctx, std::move(request)));
   const auto wait = ms_of(call.body, "wait_ms");
   if (wait && wait->count() > 0) {
     Context limited = ctx.with_timeout(*wait, "wait for the run");
     // The answer says how far it came; that the time passed is no failure.
     (void)co_await call.services.runs.wait(limited, id);
   }
-  CO_TRY(const auto run, call.services.runs.find(id));
+  CO_TRY(const auto run, co_await call.services.runs.find(ctx, id));
   co_return run_response(run, has_ended(run) ? 200 : 202);
 }
 
-Async<net::HttpResponse> list_runs(Context&, const Call& call) {
+Async<net::HttpResponse> list_runs(Context& ctx, const Call& call) {
   CO_TRY(const auto limit, query_number(call.request, "limit", 1, 1'000, 20));
-  std::vector<RunResult> runs = call.services.runs.list();
+  std::string wanted;
   if (const std::string* state = call.request.query_value("state")) {
     constexpr RunState all[] = {RunState::pending, RunState::running, RunState::succeeded,
                                 RunState::partial, RunState::failed,  RunState::cancelled};
@@ -152,43 +217,55 @@ Async<net::HttpResponse> list_runs(Context&, const Call& call) {
                      "state: '" + state->substr(0, 64) +
                          "' is not one of pending, running, succeeded, partial, failed, cancelled",
                      "query");
-    std::erase_if(runs, [&](const RunResult& run) { return to_string(run.state) != *state; });
+    wanted = *state;
   }
-  auto first = runs.begin();
-  if (const std::string* cursor = call.request.query_value("cursor"); cursor && !cursor->empty()) {
-    first = std::ranges::find(runs, *cursor, &RunResult::run_id);
-    if (first == runs.end())
-      co_return fail(Errc::gone,
-                     "cursor: '" + cursor->substr(0, 64) + "' is not remembered any more", "query",
-                     "begin again without a cursor");
-    ++first;
-  }
+  std::string cursor;
+  if (const std::string* given = call.request.query_value("cursor")) cursor = *given;
   json::array data;
-  for (; first != runs.end() && data.size() < static_cast<std::size_t>(limit); ++first) {
-    json::object row = to_json(*first);
-    row.erase("tasks");
-    data.push_back(std::move(row));
-  }
   json::object page{{"limit", limit}, {"next_cursor", nullptr}};
-  if (first != runs.end() && !data.empty()) page["next_cursor"] = std::prev(first)->run_id;
+  // Pages are read until there are enough of the wanted state; a bound keeps one request short.
+  for (int pages = 0; pages < 50 && data.size() < static_cast<std::size_t>(limit); ++pages) {
+    const int room = static_cast<int>(limit) - static_cast<int>(data.size());
+    CO_TRY(const auto runs, co_await call.services.runs.list(ctx, cursor, room));
+    for (const RunResult& run : runs) {
+      cursor = run.run_id;
+      if (!wanted.empty() && to_string(run.state) != wanted) continue;
+      json::object row = to_json(run);
+      row.erase("tasks");
+      data.push_back(std::move(row));
+    }
+    const bool more = runs.size() == static_cast<std::size_t>(room);
+    page["next_cursor"] = more ? json::value(cursor) : json::value(nullptr);
+    if (!more) break;
+  }
   page["data"] = std::move(data);
   co_return json_response(page);
 }
 
-Async<net::HttpResponse> get_run(Context&, const Call& call) {
-  CO_TRY(const auto run, call.services.runs.find(call.path_values[0]));
+Async<net::HttpResponse> get_run(Context& ctx, const Call& call) {
+  const std::string& id = call.path_values[0];
+  CO_TRY(const auto run, co_await call.services.runs.find(ctx, id));
   co_return json_response(to_json(run));
 }
 
-Async<net::HttpResponse> cancel_run(Context&, const Call& call) {
+Async<net::HttpResponse> cancel_run(Context& ctx, const Call& call) {
   const std::string& id = call.path_values[0];
+  CO_TRY_VOID(co_await call.services.runs.find(ctx, id));  // reads it, if it is not at hand
   CO_TRY_VOID(call.services.runs.cancel(id, "cancelled through the API"));
-  CO_TRY(const auto run, call.services.runs.find(id));
+  CO_TRY(const auto run, co_await call.services.runs.find(ctx, id));
   co_return run_response(run, 202);
 }
 
-Async<net::HttpResponse> run_results(Context&, const Call& call) {
-  CO_TRY(const auto run, call.services.runs.find(call.path_values[0]));
+Async<net::HttpResponse> replay_run(Context& ctx, const Call& call) {
+  const std::string& id = call.path_values[0];
+  CO_TRY_VOID(co_await call.services.runs.replay_run(ctx, id));
+  CO_TRY(const auto run, co_await call.services.runs.find(ctx, id));
+  co_return run_response(run, 202);
+}
+
+Async<net::HttpResponse> run_results(Context& ctx, const Call& call) {
+  const std::string& id = call.path_values[0];
+  CO_TRY(const auto run, co_await call.services.runs.find(ctx, id));
   if (!has_ended(run) && !query_flag(call.request, "partial"))
     co_return fail(Errc::conflict,
                    "run " + run.run_id + ": is " + std::string(to_string(run.state)), {},

@@ -14,6 +14,7 @@
 #include "observe/events.h"
 #include "observe/log.h"
 #include "sessions/stores.h"
+#include "tasks/backend.h"
 #include "troupe/run.hpp"
 #include "troupe/session.hpp"
 #include "troupe/settings.hpp"
@@ -34,10 +35,16 @@ class EventSource {
 class RunService {
  public:
   virtual ~RunService() = default;
-  virtual Result<std::string> submit(RunRequest request) = 0;
+  virtual Async<std::string> submit(Context& ctx, RunRequest request) = 0;
   virtual Async<RunResult> wait(Context& ctx, std::string run_id) = 0;
-  virtual Result<RunResult> find(const std::string& run_id) const = 0;
-  virtual std::vector<RunResult> list() const = 0;
+  virtual Async<RunResult> find(Context& ctx, std::string run_id) = 0;
+  virtual Async<std::vector<RunResult>> list(Context& ctx, std::string cursor, int limit) = 0;
+  virtual Async<std::vector<tasks::Accepted>> submit_all(Context& ctx,
+                                                         std::vector<RunRequest> requests) = 0;
+  virtual Async<tasks::Moved> cancel_task(Context& ctx, std::string task_id,
+                                          std::string reason) = 0;
+  virtual Async<tasks::Moved> replay_task(Context& ctx, std::string task_id) = 0;
+  virtual Async<int> replay_run(Context& ctx, std::string run_id) = 0;
   virtual Result<void> cancel(const std::string& run_id, std::string reason) = 0;
   virtual std::unique_ptr<EventSource> events(const std::string& run_id, std::uint64_t after) = 0;
 };
@@ -92,6 +99,7 @@ struct Services {
   net::HttpClient* fetcher = nullptr;             ///< For /v1/fetch; null: not offered.
   net::HttpClient* unverified_fetcher = nullptr;  ///< Takes any certificate.
   net::HttpClient* searcher = nullptr;            ///< For the search service.
+  tasks::Backend* backend = nullptr;              ///< For what only reads and tunes the queue.
   Gateway* gateway = nullptr;                     ///< The server's own; never null in a handler.
 };
 

@@ -26,10 +26,25 @@ namespace troupe::api {
 
 class MockRuns : public RunService {
  public:
-  MOCK_METHOD(Result<std::string>, submit, (RunRequest), (override));
+  MOCK_METHOD(Result<std::string>, submit, (RunRequest));
+  Async<std::string> submit(Context&, RunRequest request) override {
+    co_return submit(std::move(request));
+  }
   MOCK_METHOD(Async<RunResult>, wait, (Context&, std::string), (override));
-  MOCK_METHOD(Result<RunResult>, find, (const std::string&), (const, override));
-  MOCK_METHOD(std::vector<RunResult>, list, (), (const, override));
+  MOCK_METHOD(Result<RunResult>, find, (const std::string&), (const));
+  Async<RunResult> find(Context&, std::string run_id) override { co_return find(run_id); }
+  MOCK_METHOD(std::vector<RunResult>, list, (std::string, int));
+  Async<std::vector<RunResult>> list(Context&, std::string cursor, int limit) override {
+    co_return list(std::move(cursor), limit);
+  }
+  MOCK_METHOD(std::vector<tasks::Accepted>, submit_all, (std::vector<RunRequest>));
+  Async<std::vector<tasks::Accepted>> submit_all(Context&,
+                                                 std::vector<RunRequest> requests) override {
+    co_return submit_all(std::move(requests));
+  }
+  MOCK_METHOD(Async<tasks::Moved>, cancel_task, (Context&, std::string, std::string), (override));
+  MOCK_METHOD(Async<tasks::Moved>, replay_task, (Context&, std::string), (override));
+  MOCK_METHOD(Async<int>, replay_run, (Context&, std::string), (override));
   MOCK_METHOD(Result<void>, cancel, (const std::string&, std::string), (override));
   MOCK_METHOD(std::unique_ptr<EventSource>, events, (const std::string&, std::uint64_t),
               (override));

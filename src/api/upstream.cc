@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "services/via.h"
+
 namespace troupe::api {
 namespace {
 
@@ -94,7 +96,9 @@ Async<net::HttpResponse> Upstream::forward(Context& ctx, const net::HttpRequest&
   CO_TRY(const auto content, request.content());
   net::HttpCall call{.method = request.method,
                      .url = options_.base_url + route.target,
-                     .headers = {{"X-BB-API-Key", options_.api_key}},
+                     .headers = {{"X-BB-API-Key", options_.api_key},
+                                 {std::string(services::kViaHeader),
+                                  services::via_from_here(request.header(services::kViaHeader))}},
                      .body = std::string(content),
                      .response_bytes_max = options_.response_bytes_max};
   for (const auto& [name, value] : request.headers)

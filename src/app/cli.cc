@@ -33,6 +33,7 @@ struct Grammar {
     add_services();
     add_remote();
     add_catalogue();
+    add_database();
     add_rest();
   }
 
@@ -71,8 +72,8 @@ struct Grammar {
         "Write tables, also when the output is no terminal");
   }
 
-  void add_run() {
-    auto* app = command(root, "run", "Run a workflow on parallel browser sessions", "run");
+  // What `run` and `submit` have in common.
+  void add_request(CLI::App* app) {
     RunOptions& run = into.run;
     app->add_option("workflow", run.workflow, "Name of a workflow, or its file")
         ->required()
@@ -99,6 +100,31 @@ struct Grammar {
     app->add_option("--task-timeout", run.task_timeout, "Longest time of one attempt of a task")
         ->type_name("TIME");
     app->add_option("--attempts", run.attempts, "Attempts per task at most")->type_name("N");
+    app->add_option("--strategy", run.strategy, "How the tasks share the sessions")
+        ->type_name("KIND")
+        ->check(CLI::IsMember({"parallel", "sequential", "race"}));
+    app->add_option("--priority", run.priority, "-9 to 9; a step overtakes work a minute older")
+        ->type_name("N");
+    app->add_option("--deadline", run.deadline, "Tasks that are not done by then fail")
+        ->type_name("RFC3339");
+    app->add_option("--concurrency-key", run.concurrency_key,
+                    "Tasks with the same key share a limit")
+        ->type_name("KEY");
+    app->add_option("--concurrency-limit", run.concurrency_limit, "That limit; 1 unless given")
+        ->type_name("N");
+    app->add_option("--label", run.labels, "Label for lists; may be repeated")
+        ->type_name("NAME=VALUE")
+        ->take_all()
+        ->allow_extra_args(false);
+  }
+
+  void add_run() {
+    auto* app = command(root, "run", "Run a workflow on parallel browser sessions", "run");
+    RunOptions& run = into.run;
+    add_request(app);
+    app->add_flag_callback(
+        "--ephemeral", [this] { into.settings.emplace_back("backend", "memory"); },
+        "Keep nothing of it: a killed run cannot go on");
     app->add_option("--workflow-dir", run.workflow_dirs, "Further folder with workflows")
         ->type_name("DIR")
         ->take_all()
@@ -144,6 +170,45 @@ struct Grammar {
     return app;
   }
 
+  void add_submit() {
+    auto* app = command(root, "submit", "Give a run to a running service", "submit");
+    RunOptions& run = into.run;
+    add_request(app);
+    app->add_option("--run-at", run.run_at, "Not begun earlier")->type_name("RFC3339");
+    app->add_option("--idempotency-key", run.idempotency_key,
+                    "The same key again gives the same run")
+        ->type_name("KEY");
+    app->add_option("--depends-on", run.depends_on, "Task that must have succeeded first")
+        ->type_name("TASK")
+        ->take_all()
+        ->allow_extra_args(false);
+    app->add_flag("--wait", run.wait, "Wait for its end");
+    add_client_options(*app);
+  }
+
+  void add_tasks() {
+    auto* tasks = group("tasks", "Tasks of a running service");
+    auto* list = remote(*tasks, "tasks", "list", "List tasks, oldest first", false);
+    list->add_option("--state", into.state, "Only in this state")
+        ->type_name("STATE")
+        ->check(CLI::IsMember(
+            {"blocked", "scheduled", "queued", "running", "succeeded", "failed", "cancelled"}));
+    list->add_option("--run", into.run_id, "Only of this run")->type_name("ID");
+    list->add_flag("--dead", into.dead, "Only dead letters");
+    remote(*tasks, "tasks", "show", "Show one task", true);
+    remote(*tasks, "tasks", "journal", "Show the steps that a task has finished", true);
+    remote(*tasks, "tasks", "cancel", "End a task", true);
+    remote(*tasks, "tasks", "replay", "Begin a failed or cancelled task anew", true);
+    remote(*tasks, "tasks", "purge", "Delete ended tasks", false)
+        ->add_option("--before", into.before, "Only those that ended before")
+        ->type_name("RFC3339")
+        ->required();
+    auto* queue = group("queue", "The queue of a running service");
+    remote(*queue, "queue", "show", "How many tasks are in which state", false);
+    remote(*queue, "queue", "pause", "Begin no further task", false);
+    remote(*queue, "queue", "resume", "Let it go on", false);
+  }
+
   void add_remote() {
     auto* sessions = group("sessions", "Sessions of a running service");
     remote(*sessions, "sessions", "list", "List active sessions", false)
@@ -156,6 +221,9 @@ struct Grammar {
     remote(*runs, "runs", "list", "List runs, newest first", false);
     remote(*runs, "runs", "show", "Show one run with its tasks", true);
     remote(*runs, "runs", "cancel", "Stop a run", true);
+    remote(*runs, "runs", "replay", "Begin the failed and cancelled tasks of a run anew", true);
+    add_submit();
+    add_tasks();
   }
 
   void add_catalogue() {
@@ -174,11 +242,30 @@ struct Grammar {
     add_output(*site);
   }
 
+  // These open the file itself: no service is asked.
+  void add_database() {
+    auto* database = group("db", "The file with the tasks (backend sqlite)");
+    add_output(
+        *command(*database, "check", "Look for damage; a service may go on meanwhile", "db check"));
+    auto* backup =
+        command(*database, "backup", "Copy it, also while a service uses it", "db backup");
+    backup->add_option("file", into.arguments, "The copy; must not exist")
+        ->required()
+        ->type_name("FILE");
+    add_output(*backup);
+    add_output(*command(*database, "migrate",
+                        "Bring it to this release's schema, as a service does when it starts",
+                        "db migrate"));
+  }
+
   void add_rest() {
     auto* config = group("config", "Settings");
     auto* show = command(*config, "show", "Show all settings", "config show");
     show->add_flag("--origin", into.origin, "Where each value comes from");
     add_output(*show);
+    auto* models = group("models", "Language models that are configured");
+    add_output(*command(*models, "list", "List them in the order they are asked", "models list"));
+    add_output(*command(*models, "check", "Ask each of them one short question", "models check"));
     add_output(*command(root, "doctor", "Check that this machine can run browsers", "doctor"));
     add_output(*command(root, "version", "Show versions", "version"));
     auto* completion = command(root, "completion", "Print a completion script", "completion");

@@ -33,6 +33,16 @@ struct RunOptions {
   std::string output_file;
   bool quiet = false;
   std::vector<std::string> workflow_dirs;
+  std::string strategy;
+  std::optional<int> priority;
+  std::string run_at;
+  std::string deadline;
+  std::string idempotency_key;
+  std::string concurrency_key;
+  std::optional<int> concurrency_limit;
+  std::vector<std::string> depends_on;
+  std::vector<std::string> labels;  ///< `name=value`
+  bool wait = false;                ///< Of submit: for its end.
 };
 
 struct Invocation {
@@ -46,6 +56,10 @@ struct Invocation {
   int demo_port = 8090;
   std::string url;  ///< Of a running service.
   std::string api_key;
+  std::string state;                   ///< Of tasks list.
+  std::string run_id;                  ///< Of tasks list.
+  bool dead = false;                   ///< Of tasks list.
+  std::string before;                  ///< Of tasks purge.
   bool all = false;                    ///< Ended sessions too.
   bool origin = false;                 ///< Of config show.
   std::vector<std::string> arguments;  ///< Names, ids, files, a shell, a folder.

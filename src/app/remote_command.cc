@@ -3,15 +3,22 @@
 
 #include "app/commands.h"
 #include "app/loop.h"
+#include "app/request.h"
 #include "app/table.h"
 #include "app/text.h"
 #include "app/top.h"
 #include "net/http_client.h"
+#include "workflows/catalogue.h"
+#include "workflows/definition.h"
+#include "workflows/items.h"
+#include "workflows/mistake.h"
+#include "workflows/tree.h"
 
 namespace troupe::app {
 namespace {
 
 constexpr Duration kTimeout = std::chrono::seconds(30);
+constexpr Duration kWaitMost = std::chrono::seconds(60);
 
 struct Request {
   std::string method;
@@ -33,17 +40,35 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
+std::string task_query(const Invocation& invocation) {
+  std::string query = "?limit=1000";
+  if (!invocation.state.empty()) query += "&state=" + escaped(invocation.state);
+  if (!invocation.run_id.empty()) query += "&run_id=" + escaped(invocation.run_id);
+  if (invocation.dead) query += "&dead=true";
+  return query;
+}
+
 Request request_of(const Invocation& invocation) {
   const std::string noun = invocation.command.substr(0, invocation.command.find(' '));
   const std::string verb = invocation.command.substr(noun.size() + 1);
   const std::string base = "/v1/" + noun;
+  if (noun == "queue") {
+    if (verb == "show") return {"GET", "/v1/queue", ""};
+    return {"PATCH", "/v1/queues/default",
+            json::serialize(json::object{{"paused", verb == "pause"}})};
+  }
+  if (noun == "tasks" && verb == "list") return {"GET", base + task_query(invocation), ""};
+  if (verb == "purge")
+    return {"POST", base + "/purge",
+            json::serialize(json::object{{"ended_before", invocation.before}})};
   if (verb == "list" || verb == "top") {
     const bool active = noun == "sessions" && !invocation.all;
     return {"GET", base + (active ? "?status=RUNNING" : ""), ""};
   }
   const std::string one = base + "/" + escaped(invocation.arguments.at(0));
   if (verb == "show") return {"GET", one, ""};
-  if (verb == "cancel") return {"POST", one + "/cancel", "{}"};
+  if (verb == "journal") return {"GET", one + "/journal", ""};
+  if (verb == "cancel" || verb == "replay") return {"POST", one + "/" + verb, "{}"};
   return {"DELETE", one, ""};
 }
 
@@ -75,8 +100,9 @@ const json::array* array_in(const json::value& value) {
 // What people want to see of a list; the rest is in --json and `show`.
 json::array chosen_columns(const json::array& items) {
   constexpr std::string_view names[] = {
-      "id",    "run_id",   "status",    "state",     "workflow",  "site",      "succeeded",
-      "total", "provider", "isolation", "endReason", "createdAt", "created_at"};
+      "id",        "task_id",   "run_id",     "status",    "state", "cause",    "attempt",
+      "priority",  "workflow",  "site",       "succeeded", "total", "provider", "isolation",
+      "endReason", "createdAt", "created_at", "step",      "url"};
   json::array rows;
   for (const auto& item : items) {
     auto& row = rows.emplace_back(json::object()).get_object();
@@ -93,7 +119,8 @@ void show(const Invocation& invocation, const net::HttpReply& reply, WallTime no
     return;
   }
   const bool top = invocation.command.ends_with(" top");
-  const bool list = top || invocation.command.ends_with(" list");
+  const bool list =
+      top || invocation.command.ends_with(" list") || invocation.command.ends_with(" journal");
   if (wants_json(invocation.output)) return print(pretty(*body));
   if (!list) {
     Table table{{"name", "value"}, {}};
@@ -112,13 +139,50 @@ void show(const Invocation& invocation, const net::HttpReply& reply, WallTime no
   print_lines(render_table(table, terminal_width(1)));
 }
 
-asio::awaitable<int> send(Loop& loop, Clock& clock, const Invocation& invocation) {
+// The body of POST /v1/runs. A workflow's file is sent along: the service may not have it.
+Result<json::object> submission_of(const RunOptions& options, const Settings& settings) {
+  TRY(const RunRequest request, request_from(options, settings));
+  json::object body{{"workflow", options.workflow}, {"sessions", options.sessions}};
+  if (workflows::Catalogue::is_path(options.workflow)) {
+    TRY(const std::string text, workflows::read_text_file(options.workflow, 1 << 20));
+    TRY_VOID(workflows::parse_definition(text, options.workflow));
+    workflows::Mistakes mistakes(options.workflow);
+    body["workflow"] = workflows::to_json(workflows::parse_yaml(text, {}, mistakes));
+  }
+  const auto put = [&](std::string_view key, const std::string& text) {
+    if (!text.empty()) body[key] = text;
+  };
+  put("site", options.site);
+  put("isolation", options.isolation);
+  put("strategy", options.strategy);
+  put("run_at", options.run_at);
+  put("deadline", options.deadline);
+  put("idempotency_key", options.idempotency_key);
+  put("concurrency_key", options.concurrency_key);
+  if (!request.inputs.empty()) body["inputs"] = request.inputs;
+  if (!request.items.empty()) {
+    auto& items = body["items"].emplace_array();
+    for (const auto& item : request.items) items.push_back(item);
+  }
+  if (request.timeout) body["timeout_ms"] = request.timeout->count();
+  if (request.task_timeout) body["task_timeout_ms"] = request.task_timeout->count();
+  if (options.attempts) body["attempts"] = *options.attempts;
+  if (options.priority) body["priority"] = *options.priority;
+  if (options.concurrency_limit) body["concurrency_limit"] = *options.concurrency_limit;
+  if (!options.depends_on.empty())
+    body["depends_on"] = json::array(options.depends_on.begin(), options.depends_on.end());
+  if (!request.labels.empty()) body["labels"] = request.labels;
+  if (!request.site_overrides.empty()) body["site_overrides"] = request.site_overrides;
+  return body;
+}
+
+asio::awaitable<int> send(Loop& loop, Clock& clock, const Invocation& invocation, Request request) {
   Context unbounded(clock, loop.executor());
   CancelSource stop;
   const Interrupts interrupts(loop.io(),
                               [&](int) { stop.cancel(fail(Errc::cancelled, "interrupted")); });
-  Context ctx = unbounded.with_timeout(kTimeout, "request").with_cancel(stop);
-  const Request request = request_of(invocation);
+  const Duration limit = invocation.run.wait ? kTimeout + kWaitMost : kTimeout;
+  Context ctx = unbounded.with_timeout(limit, "request").with_cancel(stop);
   std::string url = invocation.url;
   while (url.ends_with('/')) url.pop_back();
   url += request.path;
@@ -145,7 +209,17 @@ asio::awaitable<int> send(Loop& loop, Clock& clock, const Invocation& invocation
 int remote(const Invocation& invocation) {
   Loop loop;
   const auto clock = make_real_clock(loop.executor());
-  return loop.run(send(loop, *clock, invocation));
+  return loop.run(send(loop, *clock, invocation, request_of(invocation)));
+}
+
+int submit(const Invocation& invocation, const config::Loaded& loaded) {
+  auto body = submission_of(invocation.run, loaded.settings);
+  if (!body) return report(body.error());
+  if (invocation.run.wait) (*body)["wait_ms"] = 60'000;
+  Loop loop;
+  const auto clock = make_real_clock(loop.executor());
+  Request request{"POST", "/v1/runs", json::serialize(*body)};
+  return loop.run(send(loop, *clock, invocation, std::move(request)));
 }
 
 }  // namespace troupe::app

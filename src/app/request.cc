@@ -1,5 +1,6 @@
 #include "app/request.h"
 
+#include "base/clock.h"
 #include "config/fields.h"
 #include "workflows/items.h"
 
@@ -61,6 +62,18 @@ Result<RunRequest> request_from(const RunOptions& options, const Settings& setti
   TRY(request.timeout, duration_of("--timeout", options.timeout));
   TRY(request.task_timeout, duration_of("--task-timeout", options.task_timeout));
   request.attempts = options.attempts;
+  request.strategy = strategy_from(options.strategy).value_or(Strategy::parallel);
+  request.priority = options.priority.value_or(0);
+  request.concurrency_key = options.concurrency_key;
+  request.concurrency_limit = options.concurrency_limit.value_or(1);
+  if (!options.deadline.empty()) {
+    request.deadline = parse_rfc3339(options.deadline);
+    if (!request.deadline)
+      return fail(Errc::invalid_argument,
+                  "deadline \"" + options.deadline + "\" is no time like 2026-11-22T19:48:10Z",
+                  "--deadline");
+  }
+  TRY(request.labels, parse_inputs(options.labels));
   if (!options.base_url.empty()) request.site_overrides["base_url"] = options.base_url;
   return request;
 }

@@ -110,7 +110,7 @@ class RunCommand final {
     if (auto started = start_demo(request); !started) co_return refuse(started.error());
     title_ = invocation_.run.workflow;
     if (!request.site.empty()) title_ += " on " + request.site;
-    auto id = engine_.submit(std::move(request));
+    auto id = co_await engine_.submit(ctx, std::move(request));
     if (!id) co_return refuse(id.error());
     if (live_) scope_.spawn("progress", redraw(ctx));
     auto result = co_await engine_.wait(ctx, *id);
@@ -223,7 +223,8 @@ int run_workflow(const Invocation& invocation, config::Loaded loaded) {
   auto log = log_of(loaded, log_on_stderr);
   if (!log) return report(log.error());
   Loop loop;
-  auto engine = engine::Engine::create(loop.executor(), loaded.settings, std::move(*log));
+  auto engine =
+      engine::Engine::create(loop.io(), loaded.settings, std::move(*log), engine::Use::one_shot);
   if (!engine) return report(engine.error());
   auto file = ResultFile::open(invocation.run.output_file);
   if (!file) return report(file.error());

@@ -8,7 +8,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace troupe {
 
@@ -77,6 +79,8 @@ class ManualClock final : public Clock {
 
 /// `2026-11-22T19:48:10.123Z` (RFC 3339, UTC, milliseconds).
 std::string to_rfc3339(WallTime time);
+/// The same, also with an offset and other fractions; nothing for anything else.
+std::optional<WallTime> parse_rfc3339(std::string_view text);
 /// Milliseconds since the Unix epoch.
 std::int64_t to_unix_ms(WallTime time);
 

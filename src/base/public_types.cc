@@ -16,6 +16,7 @@ std::string_view word(const std::array<std::string_view, N>& words, Enum value) 
 }
 
 constexpr std::array<std::string_view, 3> kIsolations = {"context", "reuse", "process"};
+constexpr std::array<std::string_view, 3> kStrategies = {"parallel", "sequential", "race"};
 
 void put_time(json::object& object, std::string_view key, std::optional<WallTime> time) {
   if (time && *time != WallTime{}) object[key] = to_rfc3339(*time);
@@ -28,10 +29,10 @@ std::string_view to_string(SessionState state) {
 }
 
 std::string_view to_string(EndReason reason) {
-  return word(
-      std::array<std::string_view, 10>{"none", "released", "timed_out", "idle", "client_left",
-                                       "provider_ended", "crashed", "quota", "shutdown", "failed"},
-      reason);
+  return word(std::array<std::string_view, 11>{"none", "released", "timed_out", "idle",
+                                               "client_left", "provider_ended", "crashed", "quota",
+                                               "shutdown", "failed", "connection_lost"},
+              reason);
 }
 
 std::string_view to_string(Isolation isolation) { return word(kIsolations, isolation); }
@@ -49,9 +50,19 @@ std::string_view to_string(RunState state) {
 }
 
 std::string_view to_string(TaskState state) {
-  return word(
-      std::array<std::string_view, 5>{"queued", "running", "succeeded", "failed", "cancelled"},
-      state);
+  return word(std::array<std::string_view, 7>{"blocked", "scheduled", "queued", "running",
+                                              "succeeded", "failed", "cancelled"},
+              state);
+}
+
+bool has_ended(TaskState state) { return state >= TaskState::succeeded; }
+
+std::string_view to_string(Strategy strategy) { return word(kStrategies, strategy); }
+
+std::optional<Strategy> strategy_from(std::string_view name) {
+  for (std::size_t i = 0; i < kStrategies.size(); ++i)
+    if (kStrategies[i] == name) return static_cast<Strategy>(i);
+  return std::nullopt;
 }
 
 std::size_t RunResult::succeeded() const {

@@ -2,33 +2,15 @@
 
 #include <unistd.h>
 
-#include <deque>
-#include <filesystem>
-#include <map>
-
-#include "engine/parts.h"
-#include "engine/run_record.h"
-#include "engine/task_runner.h"
+#include "engine/engine_impl.h"
+#include "engine/run_codec.h"
 #include "sessions/chromium.h"
-#include "sessions/pool.h"
 #include "workflows/definition.h"
-#include "workflows/planner.h"
 
 namespace troupe::engine {
-namespace fs = std::filesystem;
 namespace {
 
 constexpr auto kCloseTimeout = std::chrono::seconds(30);
-
-void merge(json::object& into, const json::object& from) {
-  for (const auto& member : from) {
-    auto* present = into.if_contains(member.key());
-    if (present && present->is_object() && member.value().is_object())
-      merge(present->get_object(), member.value().get_object());
-    else
-      into[member.key()] = member.value();
-  }
-}
 
 constexpr auto kUsageEvery = std::chrono::minutes(1);
 constexpr auto kPruneEvery = std::chrono::minutes(10);
@@ -56,67 +38,30 @@ sessions::PoolOptions pool_options(const Parts& parts) {
           .spill_after = settings.spill_after};
 }
 
-Result<void> check_duration(std::optional<std::chrono::milliseconds> value, std::string_view name,
-                            std::chrono::milliseconds most) {
-  if (!value || (value->count() >= 1 && *value <= most)) return {};
-  return fail(Errc::invalid_argument, std::string(name) + ": " + std::to_string(value->count()) +
-                                          " ms is not in 1.." + std::to_string(most.count()) +
-                                          " ms");
-}
-
-RunState final_state(const RunRecord& run) {
-  const std::size_t succeeded = run.result.succeeded();
-  if (succeeded == run.result.tasks.size()) return RunState::succeeded;
-  if (run.cancel.is_cancelled() && run.cancel.reason().code == Errc::cancelled)
-    return RunState::cancelled;
-  return succeeded > 0 ? RunState::partial : RunState::failed;
-}
-
 }  // namespace
 
-struct Engine::Impl {
-  Impl(asio::any_io_executor run_on, Parts given)
-      : executor(std::move(run_on)),
-        parts(std::move(given)),
-        random(parts.seed),
-        events(*parts.clock, {.runs_kept = static_cast<std::size_t>(parts.settings.runs_kept)}),
-        catalogue(parts.settings.workflow_dirs, parts.settings.site_dirs),
-        pool(*parts.clock, executor, random, pool_options(parts), std::move(parts.providers),
-             observer()),
-        scope(executor) {}
+Engine::Impl::Impl(asio::any_io_executor run_on, Parts given)
+    : executor(std::move(run_on)),
+      parts(std::move(given)),
+      random(parts.seed),
+      events(*parts.clock, {.runs_kept = static_cast<std::size_t>(parts.settings.runs_kept)}),
+      catalogue(parts.settings.workflow_dirs, parts.settings.site_dirs),
+      pool(*parts.clock, executor, random, pool_options(parts.settings), std::move(parts.providers),
+           observer()),
+      node(random.id("node", parts.clock->wall())),
+      worker(
+          *parts.backend, *parts.clock, executor, random, *parts.log, worker_options(),
+          [this](tasks::Claim claim, Context ctx) {
+            return perform(std::move(claim), std::move(ctx));
+          },
+          [this](const tasks::Moved& task) { moved(task, nullptr); }),
+      scope(executor) {}
 
-  sessions::PoolObserver observer();
-  void look_after_stores();
-  Ids ids_of(const Session& session) const;
-  interact::Interactor* interactor(const std::string& name) const;
-  Result<std::shared_ptr<RunRecord>> accept(RunRequest request);
-  Result<void> check(const RunRequest& request) const;
-  std::vector<tasks::Task> tasks_of(const RunRecord& run,
-                                    std::vector<workflows::TaskSpec> specs) const;
-  asio::awaitable<void> conduct(std::shared_ptr<RunRecord> run, std::vector<tasks::Task> tasks);
-  asio::awaitable<void> cancel_queued(std::shared_ptr<RunRecord> run, Error reason);
-  void end(RunRecord& run);
-  void forget_old();
-  TaskServices services() {
-    return {parts.settings, *parts.queue, pool, events, *parts.log, random, catalogue};
-  }
-
-  asio::any_io_executor executor;
-  Parts parts;
-  Random random;
-  observe::EventBus events;
-  workflows::Catalogue catalogue;
-  sessions::Pool pool;
-  std::map<std::string, std::shared_ptr<RunRecord>> runs;
-  std::deque<std::string> ended_order;
-  Scope scope;
-  SteadyTime usage_written_at{};
-  SteadyTime pruned_at{};
-  bool draining = false;
-  CancelSource intake;  ///< Cancelled with `draining`: ends waits for a session outside of runs.
-  bool closing = false;
-  Event closed;
-};
+WorkerOptions Engine::Impl::worker_options() {
+  WorkerOptions options{.id = node, .slots = parts.settings.sessions_max};
+  if (parts.one_shot) options.queues.clear();
+  return options;
+}
 
 Ids Engine::Impl::ids_of(const Session& session) const {
   Ids ids{.project = parts.settings.project,
@@ -186,201 +131,39 @@ interact::Interactor* Engine::Impl::interactor(const std::string& asked) const {
   return nullptr;
 }
 
-Result<void> Engine::Impl::check(const RunRequest& request) const {
-  if (draining) return fail(Errc::draining, "run: shutting down, no new ones");
-  if (request.workflow.empty())
-    return fail(Errc::invalid_argument, "workflow: none given", "run",
-                "list them with `troupe workflow list`");
-  if (!interactor(request.interactor))
-    return fail(Errc::invalid_argument, "interactor: '" + request.interactor + "' is not known",
-                "run", "use native");
-  if (!request.provider.empty() && !pool.has_provider(request.provider))
-    return fail(Errc::invalid_argument, "provider: '" + request.provider + "' is not known", "run",
-                "use local");
-  if (request.attempts && (*request.attempts < 1 || *request.attempts > 10))
-    return fail(Errc::invalid_argument,
-                "attempts: " + std::to_string(*request.attempts) + " is not in 1..10", "run");
-  TRY_VOID(check_duration(request.task_timeout, "task_timeout", std::chrono::hours(6)));
-  TRY_VOID(check_duration(request.timeout, "timeout", std::chrono::hours(24)));
-  return {};
-}
-
-Result<std::shared_ptr<RunRecord>> Engine::Impl::accept(RunRequest request) {
-  TRY_VOID(check(request));
-  auto run = std::make_shared<RunRecord>();
-  run->definition = request.workflow.definition();
-  if (!run->definition) {
-    TRY(run->definition, catalogue.workflow(request.workflow.name()));
-  }
-  if (!request.site.empty()) {
-    TRY(run->site, catalogue.site(request.site));
-  }
-  merge(run->site.profile, request.site_overrides);
-  run->ids.project = request.project.empty() ? parts.settings.project : request.project;
-  run->result.run_id = random.id("run", parts.clock->wall());
-  run->result.workflow = run->definition->name;
-  run->result.site = run->site.name;
-  run->result.sessions = request.sessions;
-  run->result.created_at = parts.clock->wall();
-  run->ids.run = run->result.run_id;
-  run->ids.workflow = run->result.workflow;
-  run->request = std::move(request);
-  return run;
-}
-
-std::vector<tasks::Task> Engine::Impl::tasks_of(const RunRecord& run,
-                                                std::vector<workflows::TaskSpec> specs) const {
-  std::vector<tasks::Task> tasks;
-  tasks.reserve(specs.size());
-  for (auto& spec : specs) {
-    tasks::Task task{.id = run.result.run_id + "." + std::to_string(spec.index),
-                     .run_id = run.result.run_id,
-                     .index = spec.index,
-                     .inputs = std::move(spec.inputs),
-                     .attempts_max = run.request.attempts.value_or(parts.settings.task_attempts)};
-    task.id.replace(0, 3, "task");
-    tasks.push_back(std::move(task));
-  }
-  return tasks;
-}
-
-// The life of one run after it was accepted.
-asio::awaitable<void> Engine::Impl::conduct(std::shared_ptr<RunRecord> run,
-                                            std::vector<tasks::Task> tasks) {
-  const Context base(*parts.clock, executor);
-  Context ctx = base.with_cancel(run->cancel).with_ids(run->ids);
-  const auto limit = run->request.timeout.value_or(parts.settings.run_timeout);
-  Context limited = ctx.with_timeout(limit, "run");
-  RunResult& result = run->result;
-  const std::size_t count = tasks.size();
-  auto queued = co_await parts.queue->enqueue(limited, std::move(tasks));
-  if (!queued) {
-    result.error = queued.error();
-    parts.log->write(run->ids, {.level = observe::Level::error,
-                                .action = "task.create",
-                                .status = "failed",
-                                .error = &*result.error});
-    for (auto& task : result.tasks) {
-      task.state = TaskState::cancelled;
-      task.error = result.error;
-    }
-    end(*run);
-    co_return;
-  }
-  parts.log->write(run->ids,
-                   {.action = "task.create", .status = "ok", .details = {{"tasks", count}}});
-  result.state = RunState::running;
-  result.started_at = parts.clock->wall();
-  events.publish("run.started", run->ids, {{"tasks", count}, {"sessions", result.sessions}});
-  interact::Interactor& performer = *interactor(run->request.interactor);
-  Scope workers(executor);
-  const int slots =
-      static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(result.sessions), count));
-  for (int slot = 0; slot < slots; ++slot)
-    workers.spawn("run worker", work(services(), run, performer, limited, slot));
-  Context unbounded(*parts.clock, executor);
-  (void)co_await workers.join(unbounded);
-
-  // What no worker took any more: the run was cancelled, drained, or ran out of time.
-  Error why = fail(Errc::draining, "run: shut down before this task began");
-  if (const auto state = limited.check(); !state) why = state.error();
-  co_await cancel_queued(run, why);
-  Context cleanup = base.with_timeout(std::chrono::seconds(15), "run bookkeeping");
-  const std::string id = result.run_id;
-  (void)co_await parts.queue->forget(cleanup, id);
-  end(*run);
-}
-
-asio::awaitable<void> Engine::Impl::cancel_queued(std::shared_ptr<RunRecord> run, Error reason) {
-  const Context base(*parts.clock, executor);
-  Context ctx = base.with_timeout(std::chrono::seconds(15), "run bookkeeping");
-  const std::string id = run->result.run_id;
-  auto cancelled = co_await parts.queue->cancel_queued(ctx, id);
-  if (!cancelled) co_return;
-  for (const auto& task : *cancelled) {
-    TaskResult& result = run->result.tasks[static_cast<std::size_t>(task.index)];
-    result.state = TaskState::cancelled;
-    if (!result.error) result.error = reason;
-    Ids ids = run->ids;
-    ids.task = task.id;
-    events.publish("task.ended", ids, {{"index", task.index}, {"state", "cancelled"}});
-  }
-}
-
-void Engine::Impl::end(RunRecord& run) {
-  RunResult& result = run.result;
-  result.ended_at = parts.clock->wall();
-  result.state = final_state(run);
-  if (result.state != RunState::succeeded && !result.error)
-    for (const auto& task : result.tasks)
-      if (task.error && !result.error) result.error = task.error;
-  const auto took =
-      std::chrono::duration_cast<std::chrono::milliseconds>(result.ended_at - result.created_at);
-  const bool good = result.state == RunState::succeeded;
-  parts.log->write(run.ids, {.level = good ? observe::Level::info : observe::Level::error,
-                             .action = "run.end",
-                             .status = good ? "ok" : to_string(result.state),
-                             .details = {{"succeeded", result.succeeded()},
-                                         {"tasks", result.tasks.size()},
-                                         {"duration_ms", took.count()}},
-                             .error = result.error ? &*result.error : nullptr});
-  json::object data{{"state", to_string(result.state)},
-                    {"succeeded", result.succeeded()},
-                    {"tasks", result.tasks.size()},
-                    {"duration_ms", took.count()}};
-  if (result.error) data["error"] = to_json(*result.error);
-  events.publish("run.ended", run.ids, std::move(data));
-  ended_order.push_back(result.run_id);
-  run.ended.set();
-  forget_old();
-}
-
-void Engine::Impl::forget_old() {
-  while (ended_order.size() > static_cast<std::size_t>(parts.settings.runs_kept)) {
-    runs.erase(ended_order.front());
-    ended_order.pop_front();
-  }
-}
-
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
 std::unique_ptr<Engine> Engine::assemble(asio::any_io_executor executor, Parts parts) {
   auto impl = std::make_unique<Impl>(std::move(executor), std::move(parts));
+  impl->worker.start();
+  if (!impl->parts.one_shot) impl->scope.spawn("open runs", impl->find_open_runs());
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 
-Result<std::string> Engine::submit(RunRequest request) {
-  TRY(auto run, impl_->accept(std::move(request)));
-  const workflows::PlanLimits limits{.sessions_max = settings().sessions_max,
-                                     .tasks_max = settings().tasks_max};
-  TRY(auto specs, workflows::plan(*run->definition, run->request, limits));
-  auto tasks = impl_->tasks_of(*run, std::move(specs));
-  for (const auto& task : tasks)
-    run->result.tasks.push_back({.task_id = task.id, .index = task.index});
-  const std::string id = run->result.run_id;
-  impl_->runs.emplace(id, run);
-  impl_->parts.log->write(run->ids, {.action = "run.start",
-                                     .status = "accepted",
-                                     .details = {{"site", run->result.site},
-                                                 {"sessions", run->result.sessions},
-                                                 {"tasks", tasks.size()},
-                                                 {"tenant", run->request.tenant},
-                                                 {"inputs", json::value(run->request.inputs)}}});
-  impl_->events.publish("run.created", run->ids,
-                        {{"workflow", run->result.workflow},
-                         {"site", run->result.site},
-                         {"sessions", run->result.sessions},
-                         {"tasks", tasks.size()}});
-  impl_->scope.spawn("run", impl_->conduct(std::move(run), std::move(tasks)));
-  return id;
+Result<std::string> Engine::begin(RunRequest request) { return impl_->begin(std::move(request)); }
+
+Async<std::string> Engine::submit(Context& ctx, RunRequest request) {
+  CO_TRY(const std::string id, impl_->begin(std::move(request)));
+  const auto run = impl_->runs.at(id);
+  CO_TRY_VOID(co_await run->accepted.wait(ctx));
+  if (!run->same_as.empty()) co_return run->same_as;
+  const bool refused = run->document_version == 0;
+  if (refused && run->result.error) co_return *run->result.error;
+  co_return id;
 }
 
 Async<RunResult> Engine::wait(Context& ctx, std::string run_id) {
-  const auto found = impl_->runs.find(run_id);
-  if (found == impl_->runs.end()) co_return run(run_id);
-  const auto run = found->second;
+  CO_TRY(auto run, co_await impl_->run_of(ctx, run_id));
   CO_TRY_VOID(co_await run->ended.wait(ctx));
+  if (run->same_as.empty()) co_return run->result;
+  const std::string other = run->same_as;
+  co_return co_await wait(ctx, other);
+}
+
+Async<RunResult> Engine::find_run(Context& ctx, std::string run_id) {
+  CO_TRY(const auto run, co_await impl_->run_of(ctx, run_id));
+  if (!run->same_as.empty()) run_id = run->same_as;
   co_return run->result;
 }
 
@@ -450,6 +233,7 @@ sessions::Stores Engine::stores() const {
           .usage = parts.usage.get()};
 }
 
+tasks::Backend& Engine::backend() { return *impl_->parts.backend; }
 observe::EventBus& Engine::events() { return impl_->events; }
 observe::Log& Engine::log() { return *impl_->parts.log; }
 Clock& Engine::clock() { return *impl_->parts.clock; }
@@ -481,34 +265,43 @@ std::vector<Check> Engine::readiness() const {
 }
 
 asio::awaitable<void> Engine::close(bool now) {
-  impl_->draining = true;
-  impl_->intake.cancel(fail(Errc::draining, "sessions: shutting down, no new ones"));
-  const Context base(*impl_->parts.clock, impl_->executor);
-  const auto stop_runs = [this](const std::string& why) {
-    for (const auto& [id, run] : impl_->runs)
-      if (!run->ended.is_set()) run->cancel.cancel(fail(Errc::cancelled, "run: " + why));
+  Impl& impl = *impl_;
+  impl.draining = true;
+  impl.intake.cancel(fail(Errc::draining, "sessions: shutting down, no new ones"));
+  impl.worker.stop_claiming();
+  const bool keep = impl.parts.keep_runs;
+  const auto stop_runs = [&impl](Errc code, const std::string& why) {
+    for (const auto& [id, run] : impl.runs)
+      if (!run->ended.is_set()) run->cancel.cancel(fail(code, "run: " + why));
   };
-  for (const auto& [id, run] : impl_->runs) {
-    if (run->ended.is_set() || std::exchange(run->draining, true)) continue;
+  for (const auto& [id, run] : impl.runs) {
+    if (run->ended.is_set() || std::exchange(run->draining, true) || keep) continue;
     const Error reason = fail(Errc::draining, "run: shut down before this task began");
-    impl_->scope.spawn("run drain", impl_->cancel_queued(run, reason));
+    impl.scope.spawn("run drain", impl.cancel_waiting(run, reason));
   }
-  if (now) stop_runs("aborted by shutdown");
-  if (std::exchange(impl_->closing, true)) {
-    Context unbounded = base;
-    (void)co_await impl_->closed.wait(unbounded);
+  // What is handed back is tried elsewhere; what is stopped has ended.
+  const Errc stopped = keep ? Errc::draining : Errc::cancelled;
+  if (now) stop_runs(stopped, "aborted by shutdown");
+  if (std::exchange(impl.closing, true)) {
+    Context unbounded = impl.base();
+    (void)co_await impl.closed.wait(unbounded);
     co_return;
   }
   log().write({.project = settings().project}, {.action = "engine.close", .status = "started"});
-  Context drain = base.with_timeout(settings().drain_timeout, "drain");
-  const auto drained = co_await impl_->scope.join(drain);
+  Context drain = impl.base().with_timeout(settings().drain_timeout, "drain");
+  auto drained = co_await impl.worker.idle(drain);
   if (!drained) {
-    stop_runs("still running at the drain timeout");
-    Context last = base.with_timeout(kCloseTimeout, "run clean-up");
-    (void)co_await impl_->scope.join(last);
+    stop_runs(stopped, "still running at the drain timeout");
+    Context last = impl.base().with_timeout(kCloseTimeout, "run clean-up");
+    (void)co_await impl.worker.idle(last);
   }
-  Context cleanup = base.with_timeout(kCloseTimeout, "session clean-up");
-  auto ended = co_await impl_->pool.shutdown(cleanup);
+  if (keep) impl.leaving.cancel(fail(Errc::draining, "run: goes on when Troupe is started again"));
+  Context last = impl.base().with_timeout(kCloseTimeout, "run clean-up");
+  (void)co_await impl.scope.join(last);
+  co_await impl.worker.close();
+  Context cleanup = impl.base().with_timeout(kCloseTimeout, "session clean-up");
+  auto ended = co_await impl.pool.shutdown(cleanup);
+  co_await impl.parts.backend->close();
   std::optional<Error> error;
   if (!ended) error = ended.error();
   log().write({.project = settings().project},
@@ -517,7 +310,7 @@ asio::awaitable<void> Engine::close(bool now) {
                .status = error ? "failed" : "ok",
                .error = error ? &*error : nullptr});
   log().flush();
-  impl_->closed.set();
+  impl.closed.set();
 }
 
 }  // namespace troupe::engine

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <boost/asio/io_context.hpp>
+
 #include "base/async.h"
 #include "base/json.h"
 #include "observe/events.h"
@@ -21,6 +23,12 @@ class ContextStore;
 class Pool;
 }  // namespace troupe::sessions
 
+namespace troupe::tasks {
+class Backend;
+struct Accepted;
+struct Moved;
+}  // namespace troupe::tasks
+
 namespace troupe::engine {
 
 struct Parts;
@@ -32,25 +40,49 @@ struct Check {
   std::string detail;
 };
 
+/// What a process uses its engine for.
+enum class Use {
+  service,   ///< Performs whatever is queued; runs outlive it.
+  one_shot,  ///< Performs its own runs only, and ends them when it ends (`troupe run`, a program).
+};
+
 class Engine final {
  public:
-  /// Checks the settings that only matter at run time (data directory, browser name). Starts
-  /// nothing. Errors: storage_failed, invalid_argument (naming the setting).
-  static Result<std::unique_ptr<Engine>> create(asio::any_io_executor executor, Settings settings,
-                                                std::unique_ptr<observe::Log> log);
+  /// Checks the settings that only matter at run time (data directory, browser name, backend).
+  /// `io` is run meanwhile when the backend has to be reached over the network: it must not be
+  /// running yet. Errors: storage_failed, unavailable, invalid_argument (naming the setting).
+  static Result<std::unique_ptr<Engine>> create(asio::io_context& io, Settings settings,
+                                                std::unique_ptr<observe::Log> log, Use use);
   /// From parts of the caller's choice (tests).
   static std::unique_ptr<Engine> assemble(asio::any_io_executor executor, Parts parts);
   ~Engine();
 
-  /// Accepts a run: everything the request can have wrong is found here. Returns its id.
-  /// Errors: invalid_argument, not_found, draining, exhausted.
-  Result<std::string> submit(RunRequest request);
+  /// Accepts a run: everything the request can have wrong is found here. Returns its id when its
+  /// tasks are in the backend. Errors: invalid_argument, not_found, draining, exhausted, conflict
+  /// (the idempotency key was used for something else), storage_failed, unavailable.
+  Async<std::string> submit(Context& ctx, RunRequest request);
+  /// The same without waiting for the backend: when it refuses, the run ends as failed with that.
+  Result<std::string> begin(RunRequest request);
   /// Waits for its end. Errors: not_found, timeout, cancelled (of the wait, not of the run).
   Async<RunResult> wait(Context& ctx, std::string run_id);
+  /// Of those that this process remembers.
   Result<RunResult> run(const std::string& run_id) const;
+  /// Of all that the backend has. Errors: not_found.
+  Async<RunResult> find_run(Context& ctx, std::string run_id);
   /// Whether at least one session of the run could be created.
   bool session_created(const std::string& run_id) const;
   std::vector<RunResult> runs() const;  ///< Newest first.
+  /// Accepts all or none; each as a run of its own, in one write. At most 100,000.
+  Async<std::vector<tasks::Accepted>> submit_all(Context& ctx, std::vector<RunRequest> requests);
+  /// Ends one task of a run. Errors: not_found, conflict (has ended).
+  Async<tasks::Moved> cancel_task(Context& ctx, std::string task_id, std::string reason);
+  /// Begins a failed or cancelled task anew; its run goes on with it. Errors: not_found, conflict.
+  Async<tasks::Moved> replay_task(Context& ctx, std::string task_id);
+  /// All failed and cancelled tasks of a run; how many. Errors: not_found, conflict (there is
+  /// none).
+  Async<int> replay_run(Context& ctx, std::string run_id);
+  /// Runs that the backend has, newest first, without their tasks; from after `cursor`.
+  Async<std::vector<RunResult>> list_runs(Context& ctx, std::string cursor, int limit);
   /// Errors: not_found, conflict (has ended).
   Result<void> cancel(const std::string& run_id, std::string reason);
 
@@ -62,6 +94,7 @@ class Engine final {
   /// For the CDP gateway: addresses, clients and traffic of sessions.
   sessions::Pool& pool();
 
+  tasks::Backend& backend();
   sessions::Stores stores() const;
   observe::EventBus& events();
   observe::Log& log();

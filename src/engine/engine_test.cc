@@ -21,16 +21,14 @@ using ::testing::HasSubstr;
 using troupe::testing::run;
 
 struct Fixture {
-  explicit Fixture(Context& real, bool failing_queue = false) : ctx(real) {
+  explicit Fixture(Context& real, bool full = false) : ctx(real) {
     Parts parts;
     parts.clock = make_real_clock(real.executor());
     auto memory = std::make_unique<observe::MemoryLog>();
     log = memory.get();
     parts.log = std::move(memory);
-    if (failing_queue)
-      parts.queue = std::make_unique<FailingQueue>();
-    else
-      parts.queue = tasks::make_memory_queue(*parts.clock, {});
+    parts.backend =
+        full ? full_backend(*parts.clock) : tasks::make_memory_backend(*parts.clock, {});
     parts.providers.push_back(std::make_unique<sessions::ScriptedProvider>(script));
     parts.interactors.push_back(std::make_unique<ScriptedInteractor>(acting));
     parts.settings.data_dir = (fs::temp_directory_path() / "troupe-engine-test").string();
@@ -41,7 +39,7 @@ struct Fixture {
   RunRequest request(int sessions) { return {.workflow = echo_workflow(), .sessions = sessions}; }
 
   asio::awaitable<RunResult> complete(RunRequest wanted) {
-    auto id = engine->submit(std::move(wanted));
+    auto id = co_await engine->submit(ctx, std::move(wanted));
     EXPECT_TRUE(id) << id.error().describe();
     auto result = co_await engine->wait(ctx, *id);
     EXPECT_TRUE(result) << result.error().describe();
@@ -96,19 +94,19 @@ TEST(Engine, SpreadsItemsOverSeveralSessions) { run(several); }
 asio::awaitable<void> refused(Context& ctx) {
   Fixture f(ctx);
   for (const int sessions : {0, -1, 1'000'000'000}) {
-    auto id = f.engine->submit(f.request(sessions));
+    auto id = co_await f.engine->submit(ctx, f.request(sessions));
     EXPECT_EQ(id.error().code, Errc::invalid_argument);
     EXPECT_THAT(id.error().message, HasSubstr(std::to_string(sessions)));
     EXPECT_THAT(id.error().message, HasSubstr("1..50"));
   }
   auto unknown = f.request(1);
   unknown.inputs["wrod"] = "x";
-  EXPECT_THAT(f.engine->submit(unknown).error().message, HasSubstr("wrod"));
+  EXPECT_THAT((co_await f.engine->submit(ctx, unknown)).error().message, HasSubstr("wrod"));
   RunRequest nowhere{.workflow = "nowhere"};
-  EXPECT_EQ(f.engine->submit(nowhere).error().code, Errc::not_found);
+  EXPECT_EQ((co_await f.engine->submit(ctx, nowhere)).error().code, Errc::not_found);
   auto site = f.request(1);
   site.site = "nowhere";
-  EXPECT_EQ(f.engine->submit(site).error().code, Errc::not_found);
+  EXPECT_EQ((co_await f.engine->submit(ctx, site)).error().code, Errc::not_found);
   EXPECT_EQ(f.script.created, 0);
   co_await f.close();
 }
@@ -117,10 +115,13 @@ TEST(Engine, RefusesWrongRequestsBeforeAnySession) { run(refused); }
 
 asio::awaitable<void> creation_of_tasks(Context& ctx) {
   Fixture f(ctx, true);
-  auto result = co_await f.complete(f.request(2));
-  EXPECT_EQ(result.state, RunState::failed);
-  EXPECT_EQ(result.error->message, "queue: disk full");
-  EXPECT_EQ(result.started_at, WallTime{});
+  auto id = co_await f.engine->submit(ctx, f.request(2));
+  EXPECT_EQ(id.error().code, Errc::exhausted);
+  id = f.engine->begin(f.request(2));
+  auto result = co_await f.engine->wait(ctx, *id);
+  EXPECT_EQ(result->state, RunState::failed);
+  EXPECT_EQ(result->error->code, Errc::exhausted);
+  EXPECT_EQ(result->started_at, WallTime{});
   EXPECT_EQ(f.script.created, 0);
   EXPECT_THAT(f.log->lines(), Contains(HasSubstr("Action: task.create, Status: failed")));
   co_await f.close();
@@ -206,7 +207,7 @@ asio::awaitable<void> cancelled(Context& ctx) {
   f.acting.hold = &never;
   auto request = f.request(2);
   for (int i = 0; i < 4; ++i) request.items.push_back({});
-  auto id = f.engine->submit(std::move(request));
+  auto id = co_await f.engine->submit(ctx, std::move(request));
   (void)co_await sleep_for(ctx, std::chrono::milliseconds(20));
   EXPECT_TRUE(f.engine->cancel(*id, "enough"));
   auto result = co_await f.engine->wait(ctx, *id);
@@ -225,7 +226,7 @@ asio::awaitable<void> session_dies(Context& ctx) {
   f.acting.hold = &never;
   auto request = f.request(1);
   request.attempts = 1;
-  auto id = f.engine->submit(std::move(request));
+  auto id = co_await f.engine->submit(ctx, std::move(request));
   while (f.script.lost.empty() || f.acting.calls == 0)
     (void)co_await sleep_for(ctx, std::chrono::milliseconds(1));
   f.script.lost[0]->set();
@@ -258,14 +259,14 @@ asio::awaitable<void> drains(Context& ctx) {
   f.acting.hold = &never;
   auto request = f.request(1);
   request.items = {{}, {}};
-  auto id = f.engine->submit(std::move(request));
+  auto id = co_await f.engine->submit(ctx, std::move(request));
   while (f.acting.calls == 0) (void)co_await sleep_for(ctx, std::chrono::milliseconds(1));
   co_await f.close();  // the running task outlives the drain timeout of 200 ms
   auto result = co_await f.engine->wait(ctx, *id);
   EXPECT_EQ(result->tasks[0].state, TaskState::cancelled);
   EXPECT_EQ(result->tasks[1].state, TaskState::cancelled);
   EXPECT_EQ(result->tasks[1].error->code, Errc::draining);
-  EXPECT_EQ(f.engine->submit(f.request(1)).error().code, Errc::draining);
+  EXPECT_EQ((co_await f.engine->submit(ctx, f.request(1))).error().code, Errc::draining);
 }
 
 TEST(Engine, DrainsWithinItsTimeout) { run(drains); }

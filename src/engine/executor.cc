@@ -81,7 +81,12 @@ Async<json::value> Run::run_workflow(Context& ctx, Frame& frame,
                         ? ctx.with_timeout(*definition.timeout, "workflow " + definition.name)
                         : ctx;
   frame.definition = &definition;
-  CO_TRY_VOID(co_await run_steps(limited, frame, definition.steps));
+  const bool own = &definition == input_.definition.get() && frame.calls == 0;
+  if (own && input_.journal) {
+    CO_TRY_VOID(co_await run_journalled(limited, frame, definition.steps));
+  } else {
+    CO_TRY_VOID(co_await run_steps(limited, frame, definition.steps));
+  }
   co_return output_of(limited, frame, definition);
 }
 

@@ -16,6 +16,14 @@
 
 namespace troupe::engine {
 
+/// What earlier attempts did, and where this one writes down what it does. One entry per finished
+/// step of the workflow itself (not of those that it calls); JSON, see executor_journal.cc.
+struct StepJournal {
+  std::vector<std::pair<std::string, std::string>> finished;  ///< Step id → entry, in order.
+  /// The next step does not begin before this has answered.
+  std::function<Async<void>(Context& ctx, std::string step, std::string entry)> add;
+};
+
 /// All that one execution needs; owns everything.
 struct ExecutionInput {
   std::shared_ptr<const workflows::Definition> definition;
@@ -29,6 +37,7 @@ struct ExecutionInput {
   std::string artifacts_dir;  ///< For screenshots, downloads; made on first use.
   Duration step_timeout = std::chrono::seconds(30);
   std::int64_t output_bytes_max = 16 << 20;
+  std::optional<StepJournal> journal;  ///< None: every attempt begins at the first step.
   /// Looks up the workflow that a `call` step names.
   std::function<Result<std::shared_ptr<const workflows::Definition>>(const std::string&)>
       find_workflow;

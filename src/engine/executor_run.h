@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,12 +27,18 @@ class Variables final {
     if (const auto* own = troupe::find(values_, name)) return own;
     return outer_ ? outer_->find(name) : nullptr;
   }
-  void set(std::string_view name, json::value value) { values_[name] = std::move(value); }
+  void set(std::string_view name, json::value value) {
+    values_[name] = std::move(value);
+    changed_.emplace(name);
+  }
+  /// Names that were set since the last call.
+  std::set<std::string> take_changed() { return std::exchange(changed_, {}); }
   const json::object& own() const { return values_; }
 
  private:
   const Variables* outer_;
   json::object values_;
+  std::set<std::string> changed_;
 };
 
 /// Where and why a branch failed: the innermost step.
@@ -90,12 +97,23 @@ class Run final {
   asio::awaitable<void> close_tab(Branch& branch, bool clean);
   asio::awaitable<void> take_picture(Context& ctx, Branch& branch, Error error);
 
+  // executor_journal.cc
+  Async<Flow> run_journalled(Context& ctx, Frame& frame, const Steps& steps);
+  Async<std::size_t> resume(Context& ctx, Frame& frame, const Steps& steps);
+  Async<void> restore(Context& ctx, Frame& frame, const Steps& steps, std::size_t done,
+                      const json::object& last);
+  Async<void> go_back_to(Context& ctx, Frame& frame, const std::string& url,
+                         const json::object& last);
+  Async<void> write_down(Context& ctx, Frame& frame, const Step& step, Flow flow);
+  asio::awaitable<void> add_page_state(Context& ctx, Frame& frame, json::object& entry);
+
   // executor_steps.cc
   Async<Flow> run_steps(Context& ctx, Frame& frame, const Steps& steps);
   Async<Flow> run_step(Context& ctx, Frame& frame, const Step& step);
   Async<StepValue> attempt(Context& ctx, Frame& frame, const Step& step);
   Async<StepValue> dispatch(Context& ctx, Frame& frame, const Step& step);
   Async<StepValue> act(Context& ctx, Frame& frame, const Step& step);
+  Async<void> open_tab(Context& ctx, Frame& frame);
   Async<void> breathe(Context& ctx);
   Async<bool> wait_before_retry(Context& ctx, Frame& frame, const Step& step, int attempt,
                                 const Error& error);
@@ -137,6 +155,7 @@ class Run final {
   Random random_;  // of retry delays; seeded by task and attempt, so runs can be repeated
   ExecutionOutcome outcome_;
   int steps_since_wait_ = 0;
+  json::object page_state_;  ///< Cookies and storage after the last step that may change them.
 };
 
 /// Whether another attempt of a step can help: what the error table calls retryable, and everything

@@ -256,15 +256,19 @@ Result<json::object> Run::arguments_of(Context& ctx, const Frame& frame, const S
   return arguments;
 }
 
+Async<void> Run::open_tab(Context& ctx, Frame& frame) {
+  if (frame.branch->tab) co_return Result<void>();
+  interact::InteractOptions options{.artifacts_dir = input_.artifacts_dir,
+                                    .site = input_.site.profile};
+  CO_TRY(frame.branch->tab, co_await interactor_.open(ctx, session_, std::move(options)));
+  co_return Result<void>();
+}
+
 Async<StepValue> Run::act(Context& ctx, Frame& frame, const Step& step) {
   interact::Action action;
   action.kind = step.kind;
   CO_TRY(action.args, arguments_of(ctx, frame, step));
-  if (!frame.branch->tab) {
-    interact::InteractOptions options{.artifacts_dir = input_.artifacts_dir,
-                                      .site = input_.site.profile};
-    CO_TRY(frame.branch->tab, co_await interactor_.open(ctx, session_, std::move(options)));
-  }
+  CO_TRY_VOID(co_await open_tab(ctx, frame));
   steps_since_wait_ = 0;
   if (step.kind == "screenshot" && !action.args.contains("name")) action.args["name"] = step.id;
   CO_TRY(auto done, co_await interactor_.perform(ctx, *frame.branch->tab, std::move(action)));

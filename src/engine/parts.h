@@ -17,7 +17,7 @@
 #include "sessions/provider.h"
 #include "sessions/session_files.h"
 #include "sessions/usage_ledger.h"
-#include "tasks/queue.h"
+#include "tasks/backend.h"
 #include "troupe/settings.hpp"
 
 namespace troupe::engine {
@@ -26,7 +26,11 @@ struct Parts {
   Settings settings;  ///< data_dir filled in.
   std::unique_ptr<Clock> clock;
   std::unique_ptr<observe::Log> log;
-  std::unique_ptr<tasks::Queue> queue;
+  std::unique_ptr<tasks::Backend> backend;
+  /// Runs that have not ended at the end of this process go on in the next one, or in another.
+  bool keep_runs = false;
+  /// Claims only what it submits itself (`troupe run`).
+  bool one_shot = false;
   // Stores; null where a service does not offer them. Before the providers, which refer to them.
   std::unique_ptr<sessions::ContextStore> contexts;
   std::unique_ptr<sessions::ExtensionStore> extensions;

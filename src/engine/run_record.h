@@ -19,8 +19,14 @@ struct RunRecord {
   workflows::Site site;
   Ids ids;
   CancelSource cancel;    ///< Stops the running tasks at once.
-  bool draining = false;  ///< No further task is claimed.
+  bool draining = false;  ///< It is not retried any more: the process goes down.
   int sessions_created = 0;
+  std::vector<bool> slots;  ///< Which `session.index` are taken on this node.
+  int attempts_running = 0;
+  std::uint64_t document_version = 0;  ///< Of its document in the backend; 0: not there.
+  std::string same_as;  ///< Id of the run that its idempotency key was used for before.
+  Event accepted;       ///< Its tasks are in the backend, or could not be put there.
+  Event settled;        ///< All of its tasks have ended.
   Event ended;
 };
 

@@ -1,13 +1,12 @@
 #include "engine/task_runner.h"
 
 #include "engine/executor.h"
+#include "engine/run_codec.h"
+#include "engine/task_journal.h"
 #include "workflows/definition.h"
 
 namespace troupe::engine {
 namespace {
-
-constexpr auto kRetryDelayMin = std::chrono::milliseconds(500);
-constexpr auto kRetryDelayMax = std::chrono::seconds(30);
 
 // One attempt while it lasts.
 struct Attempt {
@@ -19,8 +18,10 @@ struct Attempt {
   SteadyTime started;
   ExecutionOutcome outcome;
   std::string session_id;
+  std::optional<JournalStart> journal;
+  json::object resumed;  ///< As journal_start() gave it, for the error.
 
-  TaskResult& result() { return run.result.tasks[static_cast<std::size_t>(claim.task.index)]; }
+  TaskResult& result() { return run.result.tasks[static_cast<std::size_t>(claim.spec.index)]; }
 };
 
 void tell(Attempt& attempt, observe::Level level, std::string_view action, std::string_view status,
@@ -37,7 +38,7 @@ void on_step(Attempt& attempt, const StepReport& step) {
   json::object data{{"step", step.id},
                     {"kind", step.kind},
                     {"status", step.status},
-                    {"index", attempt.claim.task.index},
+                    {"index", attempt.claim.spec.index},
                     {"slot", attempt.slot}};
   if (!step.detail.empty()) data["detail"] = step.detail;
   if (!begins) data["elapsed_ms"] = elapsed;
@@ -54,14 +55,25 @@ void on_step(Attempt& attempt, const StepReport& step) {
          {{"step", step.id}, {"elapsed_ms", elapsed}, {"detail", step.detail}}, step.error);
 }
 
-SessionSpec session_spec(const RunRecord& run, const Settings& settings) {
+SessionSpec session_spec(const RunRecord& run, const Settings& settings,
+                         const interact::Interactor& interactor) {
   SessionSpec spec;
   spec.provider = run.request.provider.empty() ? settings.provider : run.request.provider;
   spec.isolation = run.request.isolation;
   spec.tenant = run.request.tenant;
   spec.site = run.site.name;
   spec.user_context = run.request.user_context;
+  spec.connectable = interactor.needs_endpoint();
+  spec.context_id = run.request.context_id;
+  spec.region = run.request.region;
   return spec;
+}
+
+// Written by the engine itself when the run was accepted.
+json::object inputs_of(const tasks::Spec& spec) {
+  const auto job = parse_json(spec.job, "task " + spec.id);
+  const auto* inputs = job ? find(*job, "inputs") : nullptr;
+  return inputs && inputs->is_object() ? inputs->get_object() : json::object();
 }
 
 ExecutionInput execution_input(const Attempt& attempt) {
@@ -69,19 +81,45 @@ ExecutionInput execution_input(const Attempt& attempt) {
   const auto* catalogue = &attempt.services.catalogue;
   ExecutionInput input;
   input.definition = attempt.run.definition;
-  input.inputs = attempt.claim.task.inputs;
+  input.inputs = inputs_of(attempt.claim.spec);
   input.site = attempt.run.site;
   // Without items a task stands for its session, whichever worker takes it (again).
-  input.session_index = attempt.run.request.items.empty() ? attempt.claim.task.index : attempt.slot;
+  input.session_index = attempt.run.request.items.empty() ? attempt.claim.spec.index : attempt.slot;
   input.session_count = attempt.run.result.sessions;
   input.run_id = attempt.run.result.run_id;
-  input.task_id = attempt.claim.task.id;
-  input.attempt = attempt.claim.task.attempt;
+  input.task_id = attempt.claim.spec.id;
+  input.attempt = attempt.claim.attempt;
   input.artifacts_dir = settings.data_dir + "/runs/" + attempt.run.result.run_id;
   input.step_timeout = settings.step_timeout;
   input.output_bytes_max = settings.result_bytes_max;
   input.find_workflow = [catalogue](const std::string& name) { return catalogue->workflow(name); };
   return input;
+}
+
+StepJournal step_journal(Attempt& attempt) {
+  StepJournal journal;
+  journal.finished = std::move(attempt.journal->finished);
+  tasks::Backend* backend = &attempt.services.backend;
+  journal.add = [backend, id = attempt.claim.spec.id, token = attempt.claim.token,
+                 series = attempt.journal->series](Context& ctx, std::string step,
+                                                   std::string entry) {
+    return backend->journal_add(ctx, id, token, journal_key(series, step), std::move(entry));
+  };
+  return journal;
+}
+
+// Without a durable backend a task does not outlive its process: nothing is written down.
+Async<void> open_journal(Context& ctx, Attempt& attempt) {
+  const bool restarts = attempt.run.definition->restart != workflows::Restart::resume;
+  if (restarts || attempt.services.backend.name() == "memory") co_return Result<void>{};
+  std::vector<std::pair<std::string, std::string>> entries;
+  if (attempt.claim.attempt > 1) {
+    const std::string id = attempt.claim.spec.id;
+    CO_TRY(entries, co_await attempt.services.backend.journal(ctx, id));
+  }
+  attempt.journal = journal_start(entries, attempt.claim.attempt, attempt.claim.last_error);
+  attempt.resumed = attempt.journal->resumed;
+  co_return Result<void>{};
 }
 
 // Ends the attempt when its session dies under it.
@@ -104,6 +142,7 @@ asio::awaitable<void> use_session(Context& ctx, Attempt& attempt, sessions::Leas
   Scope scope(ctx.executor());
   scope.spawn("session watch", watch_session(watch_ctx, lease, cancel));
   ExecutionInput input = execution_input(attempt);
+  if (attempt.journal) input.journal = step_journal(attempt);
   Attempt* place = &attempt;
   std::function<void(const StepReport&)> report = [place](const StepReport& step) {
     on_step(*place, step);
@@ -121,121 +160,180 @@ asio::awaitable<void> use_session(Context& ctx, Attempt& attempt, sessions::Leas
   }
 }
 
-// Not when the run itself is over: `ctx` is the run's.
-bool may_retry(const Attempt& attempt, const Context& ctx) {
-  const RunRecord& run = attempt.run;
-  return attempt.outcome.error && attempt.outcome.error->retryable() &&
-         attempt.claim.task.attempt < attempt.claim.task.attempts_max && !run.draining &&
-         ctx.check() && run.definition->restartable;
+// Of the site on its provider: what fails there fails for all of its tasks alike.
+net::RetryBudget& budget_of(Attempt& attempt) {
+  constexpr net::RetryBudget::Options kBudget{.capacity = 100, .per_call = 0.1, .per_second = 3};
+  const std::string upstream = attempt.run.site.name + "@" + attempt.run.request.provider;
+  return attempt.services.retry_budgets.try_emplace(upstream, attempt.services.clock, kBudget)
+      .first->second;
 }
 
-// Exponential with full jitter: half a second, one, two, …
-Duration retry_delay(int attempt, Random& random) {
-  const double base = std::chrono::duration<double>(kRetryDelayMin).count();
-  const double most = std::chrono::duration<double>(kRetryDelayMax).count();
+// A retry at once would only multiply an outage: without budget it waits as long as a retry may.
+Duration retry_delay(Attempt& attempt) {
+  const tasks::Retry& retry = attempt.claim.spec.retry;
+  const double least = static_cast<double>(retry.base_ms);
+  const double most = static_cast<double>(retry.cap_ms);
   const double ceiling =
-      std::min(most, base * static_cast<double>(1LL << std::min(attempt - 1, 20)));
-  return std::chrono::duration_cast<Duration>(
-      std::chrono::duration<double>(ceiling * random.unit()));
+      std::min(most, least * static_cast<double>(1LL << std::min(attempt.claim.attempt - 1, 20)));
+  const bool affordable = budget_of(attempt).take();
+  const double share = attempt.services.random.unit();
+  const double ms = affordable ? ceiling * share : most * (0.5 + share / 2);
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::milli>(ms));
 }
 
-tasks::Outcome verdict(Attempt& attempt, const Context& ctx) {
-  if (!attempt.outcome.error) return {.state = TaskState::succeeded};
-  if (attempt.outcome.error->code == Errc::cancelled) return {.state = TaskState::cancelled};
-  if (!may_retry(attempt, ctx)) return {.state = TaskState::failed};
-  return {.state = TaskState::queued,
-          .retry_after = retry_delay(attempt.claim.task.attempt, attempt.services.random)};
+// `ctx` is the attempt's: cancelled by the run, by its task's cancellation, or by the lost lease.
+tasks::Finish verdict(Attempt& attempt, const Context& ctx) {
+  using Verdict = tasks::Finish::Verdict;
+  tasks::Finish finish{.id = attempt.claim.spec.id, .token = attempt.claim.token};
+  const auto& error = attempt.outcome.error;
+  if (!error) {
+    finish.verdict = Verdict::succeeded;
+  } else if (error->code == Errc::draining) {
+    finish.verdict = Verdict::released;  // another node goes on
+  } else if (error->code == Errc::cancelled || attempt.run.cancel.is_cancelled()) {
+    finish.verdict = Verdict::cancelled;
+  } else if (error->retryable() && ctx.check() && !attempt.run.draining &&
+             attempt.run.definition->restart != workflows::Restart::never) {
+    finish.verdict = Verdict::retry;
+    finish.delay_ms =
+        std::chrono::duration_cast<std::chrono::milliseconds>(retry_delay(attempt)).count();
+  } else {
+    finish.verdict = Verdict::failed;
+  }
+  return finish;
 }
 
-void record(Attempt& attempt, const tasks::Outcome& outcome, SteadyTime now) {
+void fill_result(Attempt& attempt, SteadyTime now) {
   TaskResult& result = attempt.result();
   result.session_id = attempt.session_id;
-  result.attempts = attempt.claim.task.attempt;
-  result.state = outcome.state;
+  result.attempts = attempt.claim.attempt;
   result.duration += std::chrono::duration_cast<std::chrono::milliseconds>(now - attempt.started);
   result.error = attempt.outcome.error;
   result.failed_step = attempt.outcome.failed_step;
   result.screenshot = attempt.outcome.screenshot;
   for (auto& error : attempt.outcome.cleanup_errors) result.cleanup_errors.push_back(error);
-  if (outcome.state == TaskState::succeeded) result.output = std::move(attempt.outcome.output);
+  if (!attempt.outcome.error) result.output = std::move(attempt.outcome.output);
+}
 
-  json::object data{{"index", attempt.claim.task.index},
+// What became of it, once the backend has said so.
+void tell_end(Attempt& attempt, tasks::UnixMs delay_ms) {
+  const TaskResult& result = attempt.result();
+  json::object data{{"index", attempt.claim.spec.index},
                     {"slot", attempt.slot},
-                    {"state", to_string(outcome.state)},
-                    {"attempt", attempt.claim.task.attempt},
+                    {"state", to_string(result.state)},
+                    {"attempt", attempt.claim.attempt},
                     {"duration_ms", result.duration.count()}};
   if (result.error) data["error"] = to_json(*result.error);
-  const bool again = outcome.state == TaskState::queued;
-  if (again)
-    data["retry_after_ms"] =
-        std::chrono::duration_cast<std::chrono::milliseconds>(outcome.retry_after).count();
+  const bool again = !has_ended(result.state);
+  if (again) data["retry_after_ms"] = delay_ms;
   const auto level = !result.error ? observe::Level::info
                      : again       ? observe::Level::warning
                                    : observe::Level::error;
-  std::vector<observe::Detail> details{{"index", attempt.claim.task.index},
+  std::vector<observe::Detail> details{{"index", attempt.claim.spec.index},
                                        {"duration_ms", result.duration.count()}};
   if (!result.failed_step.empty()) details.emplace_back("step", result.failed_step);
   tell(attempt, level, "task.execute",
-       again                                   ? "retrying"
-       : outcome.state == TaskState::succeeded ? "ok"
-                                               : to_string(outcome.state),
+       again                                  ? "retrying"
+       : result.state == TaskState::succeeded ? "ok"
+                                              : to_string(result.state),
        std::move(details), result.error);
   attempt.services.events.publish(again ? "task.retrying" : "task.ended", attempt.ids,
                                   std::move(data));
 }
 
-asio::awaitable<void> attempt_task(TaskServices& services, RunRecord& run, Context& ctx,
-                                   interact::Interactor& interactor, tasks::Claim claim, int slot) {
-  Attempt attempt{.services = services,
-                  .run = run,
-                  .claim = claim,
-                  .slot = slot,
-                  .ids = run.ids,
-                  .started = ctx.clock().now(),
-                  .outcome = {},
-                  .session_id = {}};
-  attempt.ids.task = claim.task.id;
-  attempt.ids.attempt = claim.task.attempt;
+void begin(Attempt& attempt) {
+  if (attempt.claim.attempt == 1) budget_of(attempt).call_began();
+  attempt.ids.task = attempt.claim.spec.id;
+  attempt.ids.attempt = attempt.claim.attempt;
   attempt.result().state = TaskState::running;
-  attempt.result().attempts = claim.task.attempt;
-  services.events.publish(
-      "task.started", attempt.ids,
-      {{"index", claim.task.index}, {"slot", slot}, {"attempt", claim.task.attempt}});
-  tell(attempt, observe::Level::info, "task.execute", "started", {{"index", claim.task.index}});
+  attempt.result().attempts = attempt.claim.attempt;
+  attempt.services.events.publish("task.started", attempt.ids,
+                                  {{"index", attempt.claim.spec.index},
+                                   {"slot", attempt.slot},
+                                   {"attempt", attempt.claim.attempt}});
+  tell(attempt, observe::Level::info, "task.execute", "started",
+       {{"index", attempt.claim.spec.index}});
+}
 
-  const auto limit =
-      run.definition->timeout && !run.request.task_timeout
-          ? *run.definition->timeout
-          : Duration(run.request.task_timeout.value_or(services.settings.task_timeout));
-  Context task_ctx = ctx.with_timeout(limit, "task").with_ids(attempt.ids);
-  SessionSpec spec = session_spec(run, services.settings);
-  const std::string run_id = run.result.run_id;
-  auto lease = co_await services.pool.acquire(task_ctx, std::move(spec), run_id, claim.task.id);
-  if (lease) {
-    co_await use_session(task_ctx, attempt, *lease, interactor);
-  } else {
-    attempt.outcome.error = lease.error();
+// The backend may be away for a moment: says it again until the lease has run out at the latest.
+Async<tasks::Finished> finish_at(Context& ctx, tasks::Backend& backend, tasks::Finish finish) {
+  for (auto pause = std::chrono::milliseconds(50);; pause *= 2) {
+    std::vector<tasks::Finish> one{finish};
+    auto finished = co_await backend.finish(ctx, std::move(one));
+    if (finished) co_return std::move(finished->front());
+    const Error error = finished.error();
+    if (!error.retryable() || !ctx.check()) co_return error;
+    if (!co_await sleep_for(ctx, pause)) co_return error;
   }
-  const tasks::Outcome outcome = verdict(attempt, ctx);
-  Context cleanup = ctx.for_cleanup(std::chrono::seconds(15), "task bookkeeping");
-  auto finished = co_await services.queue.finish(cleanup, claim, outcome);
-  if (!finished)
-    tell(attempt, observe::Level::error, "task.finish", "failed", {}, finished.error());
+}
+
+// A result that is too large for the backend fails the task: nothing is cut off silently.
+tasks::Finish with_texts(Attempt& attempt, tasks::Finish finish) {
+  const TaskResult& result = attempt.result();
+  if (finish.verdict == tasks::Finish::Verdict::succeeded)
+    finish.result = stored_result(result);
   else
-    record(attempt, outcome, ctx.clock().now());
+    finish.error = stored_error(result, attempt.resumed);
+  return finish;
 }
 
 }  // namespace
 
-asio::awaitable<void> work(TaskServices services, std::shared_ptr<RunRecord> run,
-                           interact::Interactor& interactor, Context ctx, int slot) {
-  for (;;) {
-    if (run->draining) co_return;
-    const std::string run_id = run->result.run_id;
-    auto claimed = co_await services.queue.claim(ctx, run_id);
-    if (!claimed || !*claimed) co_return;
-    co_await attempt_task(services, *run, ctx, interactor, std::move(**claimed), slot);
+asio::awaitable<std::optional<tasks::Finished>> attempt_task(TaskServices& services,
+                                                             std::shared_ptr<RunRecord> run,
+                                                             Context ctx,
+                                                             interact::Interactor& interactor,
+                                                             tasks::Claim claim, int slot) {
+  Attempt attempt{.services = services,
+                  .run = *run,
+                  .claim = std::move(claim),
+                  .slot = slot,
+                  .ids = run->ids,
+                  .started = ctx.clock().now(),
+                  .outcome = {},
+                  .session_id = {}};
+  begin(attempt);
+  const auto limit =
+      run->definition->timeout && !run->request.task_timeout
+          ? *run->definition->timeout
+          : Duration(run->request.task_timeout.value_or(services.settings.task_timeout));
+  Context task_ctx = ctx.with_timeout(limit, "task").with_ids(attempt.ids);
+  SessionSpec spec = session_spec(*run, services.settings, interactor);
+  const std::string run_id = run->result.run_id;
+  const std::string task_id = attempt.claim.spec.id;
+  auto opened = co_await open_journal(task_ctx, attempt);
+  if (opened) {
+    auto lease = co_await services.pool.acquire(task_ctx, std::move(spec), run_id, task_id);
+    if (lease)
+      co_await use_session(task_ctx, attempt, *lease, interactor);
+    else
+      attempt.outcome.error = lease.error();
+  } else {
+    attempt.outcome.error = opened.error();
   }
+  // Whoever has the task now, it is not this attempt.
+  const auto& cancel = ctx.cancel_source();
+  if (cancel.is_cancelled() && cancel.reason().code == Errc::conflict) {
+    tell(attempt, observe::Level::warning, "task.execute", "lease lost", {}, cancel.reason());
+    co_return std::nullopt;
+  }
+  fill_result(attempt, ctx.clock().now());
+  tasks::Finish finish = with_texts(attempt, verdict(attempt, ctx));
+  const tasks::UnixMs delay_ms = finish.delay_ms;
+  Context cleanup = ctx.for_cleanup(std::chrono::seconds(10), "task bookkeeping");
+  auto finished = co_await finish_at(cleanup, services.backend, std::move(finish));
+  if (!finished || finished->stale) {
+    const Error error = finished ? fail(Errc::conflict, "task " + task_id +
+                                                            ": its lease was lost; what it gave "
+                                                            "does not count")
+                                 : finished.error();
+    tell(attempt, observe::Level::error, "task.finish", "failed", {}, error);
+    co_return std::nullopt;
+  }
+  attempt.result().state = public_state(finished->state);
+  if (!has_ended(attempt.result().state)) attempt.result().output = nullptr;
+  tell_end(attempt, delay_ms);
+  co_return std::move(*finished);
 }
 
 }  // namespace troupe::engine

@@ -2,30 +2,39 @@
 // to bottom.
 #pragma once
 
+#include <map>
+
 #include "base/random.h"
 #include "engine/run_record.h"
 #include "interact/interactor.h"
+#include "net/retry.h"
 #include "observe/events.h"
 #include "observe/log.h"
 #include "sessions/pool.h"
-#include "tasks/queue.h"
+#include "tasks/backend.h"
 #include "troupe/settings.hpp"
 
 namespace troupe::engine {
 
 /// What attempts need from the engine; all outlive every run. Threads: engine.
 struct TaskServices {
+  Clock& clock;
   const Settings& settings;
-  tasks::Queue& queue;
+  tasks::Backend& backend;
   sessions::Pool& pool;
   observe::EventBus& events;
   observe::Log& log;
   Random& random;
   const workflows::Catalogue& catalogue;
+  std::map<std::string, net::RetryBudget>& retry_budgets;  ///< By site and provider.
 };
 
-/// Takes the run's tasks one after another until none is left. `slot` is the `session.index`.
-asio::awaitable<void> work(TaskServices services, std::shared_ptr<RunRecord> run,
-                           interact::Interactor& interactor, Context ctx, int slot);
+/// Performs a claimed task up to the backend's word on it. `slot` is its `session.index`; `ctx` is
+/// limited by the run and cancelled with the task. Nothing when the lease was lost meanwhile.
+asio::awaitable<std::optional<tasks::Finished>> attempt_task(TaskServices& services,
+                                                             std::shared_ptr<RunRecord> run,
+                                                             Context ctx,
+                                                             interact::Interactor& interactor,
+                                                             tasks::Claim claim, int slot);
 
 }  // namespace troupe::engine

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "interact/interactor.h"
-#include "tasks/queue.h"
+#include "tasks/backend.h"
 #include "troupe/run.hpp"
 #include "workflows/definition.h"
 
@@ -61,21 +61,10 @@ class ScriptedInteractor final : public interact::Interactor {
   Acting& acting_;
 };
 
-/// A queue that takes no task.
-class FailingQueue final : public tasks::Queue {
- public:
-  Async<void> enqueue(Context&, std::vector<tasks::Task>) override {
-    co_return fail(Errc::storage_failed, "queue: disk full");
-  }
-  Async<std::optional<tasks::Claim>> claim(Context&, std::string) override {
-    co_return std::optional<tasks::Claim>{};
-  }
-  Async<void> finish(Context&, tasks::Claim, tasks::Outcome) override { co_return Result<void>{}; }
-  Async<std::vector<tasks::Task>> cancel_queued(Context&, std::string) override {
-    co_return std::vector<tasks::Task>{};
-  }
-  Async<void> forget(Context&, std::string) override { co_return Result<void>{}; }
-};
+/// A backend that takes no task; in all else the one in memory.
+inline std::unique_ptr<tasks::Backend> full_backend(Clock& clock) {
+  return tasks::make_memory_backend(clock, {.tasks_max = 0});
+}
 
 /// Says its input word and the index of its session, in one action.
 inline constexpr std::string_view kEchoWorkflow = R"(

@@ -3,18 +3,19 @@
 namespace troupe::net {
 namespace {
 
-class TcpStream final : public ByteStream {
+// TCP or local.
+template <class Socket>
+class SocketStream final : public ByteStream {
  public:
-  explicit TcpStream(tcp::socket socket) : socket_(std::move(socket)) {
+  explicit SocketStream(Socket socket) : socket_(std::move(socket)) {
     boost::system::error_code ignored;
     socket_.non_blocking(true, ignored);
-    socket_.set_option(tcp::no_delay(true), ignored);
   }
 
   asio::awaitable<boost::system::error_code> read(ReadBuffer& buffer,
                                                   std::size_t capacity) override {
     for (;;) {
-      const auto waited = co_await socket_.async_wait(tcp::socket::wait_read, kTuple);
+      const auto waited = co_await socket_.async_wait(Socket::wait_read, kTuple);
       if (std::get<0>(waited)) co_return std::get<0>(waited);
       // Not value-initialised: it is about to be overwritten.
       buffer.bytes.reset(new char[capacity]);
@@ -44,7 +45,7 @@ class TcpStream final : public ByteStream {
   }
 
  private:
-  tcp::socket socket_;
+  Socket socket_;
 };
 
 class TlsByteStream final : public ByteStream {
@@ -82,7 +83,14 @@ class TlsByteStream final : public ByteStream {
 }  // namespace
 
 std::unique_ptr<ByteStream> make_byte_stream(tcp::socket socket) {
-  return std::make_unique<TcpStream>(std::move(socket));
+  boost::system::error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  return std::make_unique<SocketStream<tcp::socket>>(std::move(socket));
+}
+
+std::unique_ptr<ByteStream> make_byte_stream(asio::local::stream_protocol::socket socket) {
+  using Socket = asio::local::stream_protocol::socket;
+  return std::make_unique<SocketStream<Socket>>(std::move(socket));
 }
 
 std::unique_ptr<ByteStream> make_byte_stream(std::unique_ptr<TlsStream> stream) {

@@ -3,6 +3,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <memory>
 #include <string_view>
 
@@ -31,6 +32,7 @@ class ByteStream {
 };
 
 std::unique_ptr<ByteStream> make_byte_stream(tcp::socket socket);
+std::unique_ptr<ByteStream> make_byte_stream(asio::local::stream_protocol::socket socket);
 std::unique_ptr<ByteStream> make_byte_stream(std::unique_ptr<TlsStream> stream);
 
 }  // namespace troupe::net

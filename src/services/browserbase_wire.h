@@ -8,8 +8,7 @@
 
 namespace troupe::services::wire {
 
-/// `2026-11-22T19:48:10.123Z`, also with an offset; nothing for anything else.
-std::optional<WallTime> parse_rfc3339(std::string_view text);
+using troupe::parse_rfc3339;
 RemoteStatus status_from(std::string_view text);
 
 // Requests. `project_id` is used where the request has none.

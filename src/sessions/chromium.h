@@ -9,6 +9,7 @@
 #include "cdp/connection.h"
 #include "sessions/cgroup.h"
 #include "sessions/process.h"
+#include "troupe/session.hpp"
 
 namespace troupe::sessions {
 
@@ -81,6 +82,10 @@ class Chromium final {
   bool alive() const { return process_->running() && connection_->is_open(); }
   /// Why it is not alive: exit status, or what broke the connection.
   Error death() const;
+  /// The pipe breaks a moment before the exit can be seen: waits for that, at most a second.
+  Async<void> await_exit(Context& ctx);
+  /// It ended in order (somebody closed it), rather than died.
+  bool closed() const;
 
   /// Asks it to end, kills it after 2 s. Harmless when it is dead.
   Async<void> close(Context& ctx);
@@ -100,6 +105,9 @@ class Chromium final {
   std::string version_;
   std::string endpoint_;
 };
+
+/// How the sessions of a browser that is not alive ended.
+EndReason end_of(const Chromium& chromium);
 
 /// Why `--no-sandbox` is added, or empty when it is not: only for root.
 std::string sandbox_off_reason();

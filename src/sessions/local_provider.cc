@@ -196,6 +196,13 @@ class LocalSession final : public ProviderSession {
   Error lost_reason() const override {
     return over_limit_ ? *over_limit_ : slot_.browser->chromium->death();
   }
+  EndReason lost_as() const override {
+    return over_limit_ ? EndReason::quota : end_of(*slot_.browser->chromium);
+  }
+  Async<void> diagnose(Context& ctx) override {
+    if (over_limit_) co_return Result<void>{};
+    co_return co_await slot_.browser->chromium->await_exit(ctx);
+  }
 
   Result<Browser> browser() override {
     if (ended_) return fail(Errc::session_lost, "session " + id_ + ": it has ended", "session");

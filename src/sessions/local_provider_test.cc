@@ -1,5 +1,6 @@
 #include "sessions/local_provider.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@ namespace troupe::sessions {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::HasSubstr;
 using troupe::testing::run;
 
 // A pool over the real provider, ended with the test.
@@ -87,6 +89,25 @@ TEST_F(LocalProviderTest, ReusedPagesAreCleared) {
 
 TEST_F(LocalProviderTest, ProcessSessionsHaveTheirOwnBrowser) {
   run([&](Context& ctx) { return two_leases(ctx, dir_, Isolation::process); });
+}
+
+asio::awaitable<void> browser_closes(Context& ctx, std::string dir, Isolation isolation) {
+  Fixture fixture(ctx, dir);
+  SessionSpec spec{.isolation = isolation};
+  auto lease = co_await fixture.pool->acquire(ctx, spec, "run", "task");
+  EXPECT_TRUE(lease) << lease.error().describe();
+  if (!lease) co_return;
+  lease->session().browser()->connection->post("", "Browser.close");
+  (void)co_await lease->lost().wait(ctx);
+  EXPECT_THAT(lease->lost_reason().message, HasSubstr("it was closed (exit code 0)"));
+  (void)co_await lease->release(ctx, false, EndReason::released);
+  EXPECT_EQ(fixture.pool->info(lease->id())->end_reason, EndReason::provider_ended);
+  (void)co_await fixture.pool->shutdown(ctx);
+}
+
+TEST_F(LocalProviderTest, ABrowserThatWasClosedHasNotCrashed) {
+  run([&](Context& ctx) { return browser_closes(ctx, dir_, Isolation::context); });
+  run([&](Context& ctx) { return browser_closes(ctx, dir_, Isolation::process); });
 }
 
 asio::awaitable<void> browser_dies(Context& ctx, std::string dir) {

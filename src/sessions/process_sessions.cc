@@ -63,6 +63,11 @@ class ProcessSession final : public ProviderSession {
   Error lost_reason() const override {
     return over_limit_ ? *over_limit_ : parts_.chromium->death();
   }
+  EndReason lost_as() const override { return end_of(*parts_.chromium); }
+  Async<void> diagnose(Context& ctx) override {
+    if (over_limit_) co_return Result<void>{};
+    co_return co_await chromium().await_exit(ctx);
+  }
 
   Result<Browser> browser() override {
     if (ended_) return has_ended();
@@ -168,7 +173,7 @@ class ProcessSession final : public ProviderSession {
       Context limit = ctx.for_cleanup(kFlushTimeout, "browser close");
       (void)co_await chromium().process().exited().wait(limit);
     }
-    if (chromium().process().exit_text() == "exit code 0")
+    if (chromium().closed())
       co_return co_await contexts.save(ctx, spec_.context_id, chromium().profile_dir());
     contexts.give_up(spec_.context_id);
     co_return fail(Errc::storage_failed, "context " + spec_.context_id +

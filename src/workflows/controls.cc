@@ -20,6 +20,7 @@ constexpr std::array kCommon = std::to_array<Field>({
     {"timeout", duration, false, "Longest time of one attempt of the step: 10s, 500ms, 2m"},
     {"on_error", text, false, "What a failure does (default fail)", "fail|continue"},
     {"retry", object, false, "Repeats the step when it fails: {attempts, delay, backoff}"},
+    {"restart", text, false, "`always`: done again by each new attempt of the task", "always"},
 });
 constexpr std::array kRetry = std::to_array<Field>({
     {"attempts", integer, false, "Attempts in all, 1 to 20 (default 3)"},

@@ -90,6 +90,7 @@ struct Step {
   std::optional<Expression> when;
   std::optional<Duration> timeout;
   bool ignore_errors = false;
+  bool restart_always = false;  ///< Done again by an attempt that resumes behind it.
   RetryPolicy retry;
   std::string save_as;
 
@@ -105,17 +106,25 @@ struct Step {
   std::vector<std::vector<Step>> bodies;
 };
 
+/// Where a new attempt of a task begins.
+enum class Restart {
+  resume,  ///< After the last step that an earlier one finished, in a fresh session.
+  always,  ///< At the first step.
+  never,   ///< There is none: a task is attempted once only.
+};
+
 struct Definition {
   std::string name;
   int version = 1;
   std::string description;
   std::string file;
+  std::string source;  ///< The text it was parsed from: a durable run keeps it.
   std::vector<Input> inputs;
   std::vector<Step> steps;
   ValueTemplate output;
   json::object output_schema;       ///< Empty: not checked.
   std::optional<Duration> timeout;  ///< Longest time of one attempt.
-  bool restartable = true;          ///< `restart: never`: a task is attempted once only.
+  Restart restart = Restart::resume;
 };
 
 /// What came out of a text: the definition when there are no mistakes.

@@ -46,8 +46,9 @@ std::optional<InputType> input_type_from(std::string_view word) {
   return std::nullopt;
 }
 
-Parsed finish(const Tree& tree, Mistakes& mistakes) {
+Parsed finish(const Tree& tree, std::string source, Mistakes& mistakes) {
   Definition definition = Reader(mistakes).read(tree);
+  definition.source = std::move(source);
   definition.file = mistakes.file();
   Parsed parsed;
   parsed.mistakes = mistakes.sorted();
@@ -101,9 +102,10 @@ Definition Reader::read(const Tree& document) {
   }
   if (const Tree* restart = document.find("restart")) {
     constexpr interact::Field kRestart = {"restart", interact::FieldType::text, false, "",
-                                          "always|never"};
+                                          "resume|always|never"};
     const auto word = read_field(kRestart, *restart, "restart");
-    definition.restartable = !word || *word != "never";
+    if (word && *word == "always") definition.restart = Restart::always;
+    if (word && *word == "never") definition.restart = Restart::never;
   }
   check_uses(definition);
   return definition;
@@ -252,7 +254,7 @@ Parsed check_definition(std::string_view text, std::string_view file) {
   const Tree tree = parse_yaml(text, TreeLimits{}, mistakes);
   const bool unreadable = !mistakes.empty() && tree.kind != Tree::Kind::map;
   if (unreadable) return {nullptr, mistakes.sorted()};
-  return finish(tree, mistakes);
+  return finish(tree, std::string(text), mistakes);
 }
 
 Result<std::shared_ptr<const Definition>> parse_definition(std::string_view text,
@@ -269,7 +271,7 @@ Result<std::shared_ptr<const Definition>> parse_definition(std::string_view text
 Result<std::shared_ptr<const Definition>> parse_definition(const json::object& document,
                                                            std::string_view file) {
   Mistakes mistakes{std::string(file)};
-  Parsed parsed = finish(to_tree(document), mistakes);
+  Parsed parsed = finish(to_tree(document), json::serialize(document), mistakes);
   if (parsed.definition) return std::move(parsed.definition);
   return mistakes.to_error();
 }

@@ -142,6 +142,8 @@ void Reader::read_common(const Tree& tree, Step& step) {
     step.ignore_errors = word && *word == "continue";
   }
   if (const Tree* retry = tree.find("retry")) step.retry = read_retry(*retry, at + "retry");
+  if (const Tree* restart = tree.find("restart"))
+    step.restart_always = read_field(common_fields()[7], *restart, at + "restart").has_value();
 }
 
 RetryPolicy Reader::read_retry(const Tree& tree, const std::string& field) {

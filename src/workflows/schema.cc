@@ -146,7 +146,7 @@ json::object workflow_schema() {
   properties["output"] = {{"description", "Value with templates: the task's result"}};
   properties["output_schema"] = {{"type", "object"}, {"description", "JSON Schema of the output"}};
   properties["timeout"] = reference("duration");
-  properties["restart"] = {{"enum", {"always", "never"}}};
+  properties["restart"] = {{"enum", {"resume", "always", "never"}}};
   json::object schema = closed(std::move(properties), {"workflow", "steps"});
   schema["$schema"] = "http://json-schema.org/draft-07/schema#";
   schema["title"] = "Troupe workflow";

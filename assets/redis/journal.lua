@@ -1,0 +1,3 @@
+-- uses: records
+-- ARGV: time, id. Answers key, place:entry, ...
+return call('HGETALL', tag .. 'journal:' .. ARGV[2])

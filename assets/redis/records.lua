@@ -1,0 +1,146 @@
+-- Part of every script: time, records, indexes. All keys carry the tag of KEYS[1], so that they lie
+-- in one slot. A task is read once per call, changed in memory and written by flush(); so are the
+-- indexes. A script is applied as a whole or not at all.
+--
+-- A task is the hash <tag>:t:<id> with the fields
+--   j  the spec as one line of JSON, then the job   m  what scripts need of it   s  its status   (both MessagePack lists)
+--   p  progress   r  result   e  last error
+local tag = KEYS[1] .. ':'
+local call, unpack_list, pack = redis.call, cmsgpack.unpack, cmsgpack.pack
+
+local BLOCKED, SCHEDULED, QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = 0, 1, 2, 3, 4, 5, 6
+local NONE, FINISHED, EXHAUSTED, POISONED, DEADLINE, DEPENDENCY, CANCEL, GRACE = 0, 1, 2, 3, 4, 5, 6, 7
+-- Places in m.
+local RUN, INDEX, TENANT, QUEUE, ATTEMPTS_MAX, LOSSES_MAX, QUEUE_TIMEOUT, RULE, GATES, DEPENDS, KEY,
+  DIGEST, FIRST_PRIORITY, FIRST_RUN_AT, FIRST_DEADLINE = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+-- Places in s.
+local STATE, CAUSE, ATTEMPT, LOSSES, TOKEN, WORKER, STOP, REASON, CREATED, DUE, STARTED, ENDED, PRIORITY,
+  RUN_AT, DONE_TOKEN, DONE_STATE, DONE_CAUSE, EXPIRY, GRACE_UNTIL, UNTIL, PARKED, LEADS =
+  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22
+
+-- The server's clock; tests bring their own.
+local now, now_us = tonumber(ARGV[1]), nil
+if now == 0 then
+  local time = call('TIME')
+  now_us = time[1] * 1000000 + time[2]
+  now = math.floor(now_us / 1000)
+else
+  now_us = now * 1000
+end
+
+local tasks, changed, indexes, counts, runs, opens, news = {}, {}, {}, {}, {}, {}, false
+
+-- The task, or nil.
+local function task(id)
+  local known = tasks[id]
+  if known ~= nil then return known or nil end
+  local found = call('HMGET', tag .. 't:' .. id, 'm', 's')
+  if not found[1] or not found[2] then
+    tasks[id] = false
+    return nil
+  end
+  known = {id = id, m = unpack_list(found[1]), s = unpack_list(found[2])}
+  tasks[id] = known
+  return known
+end
+
+local function touch(t)
+  if t.touched then return end
+  t.touched = true
+  changed[#changed + 1] = t
+end
+
+-- A field of its hash beside the status.
+local function set_field(t, field, value)
+  touch(t)
+  local fields = t.fields
+  if not fields then
+    fields = {}
+    t.fields = fields
+  end
+  fields[#fields + 1] = field
+  fields[#fields + 1] = value
+end
+
+-- Puts a member into a sorted set at a score; false takes it out. The last word counts.
+local function index(name, member, score)
+  local set = indexes[name]
+  if not set then
+    set = {}
+    indexes[name] = set
+  end
+  set[member] = score
+end
+
+local function write_index(name, set)
+  local add, out = {}, {}
+  for member, score in pairs(set) do
+    if score then
+      add[#add + 1] = score
+      add[#add + 1] = member
+    else
+      out[#out + 1] = member
+    end
+  end
+  local key = tag .. name
+  for i = 1, #add, 2000 do call('ZADD', key, unpack(add, i, math.min(i + 1999, #add))) end
+  for i = 1, #out, 2000 do call('ZREM', key, unpack(out, i, math.min(i + 1999, #out))) end
+end
+
+local function write_indexes()
+  local all = indexes
+  indexes = {}
+  for name, set in pairs(all) do write_index(name, set) end
+end
+
+local function count(run, state, by)
+  counts[state] = (counts[state] or 0) + by
+  local of_run = runs[run]
+  if not of_run then
+    of_run = {}
+    runs[run] = of_run
+  end
+  of_run[state] = (of_run[state] or 0) + by
+end
+
+-- How many tasks of the run have not ended, by now.
+local function run_open(run)
+  local stored = opens[run]
+  if not stored then
+    stored = 0
+    for _, value in ipairs(call('HMGET', tag .. 'runs:' .. run, 0, 1, 2, 3)) do
+      stored = stored + (tonumber(value) or 0)
+    end
+    opens[run] = stored
+  end
+  local since = runs[run]
+  if not since then return stored end
+  return stored + (since[0] or 0) + (since[1] or 0) + (since[2] or 0) + (since[3] or 0)
+end
+
+local function moved(t)
+  return {t.id, t.m[RUN], t.m[INDEX], t.s[STATE], t.s[CAUSE], run_open(t.m[RUN])}
+end
+
+local function write_counts(key, deltas)
+  for state, by in pairs(deltas) do
+    if by ~= 0 then call('HINCRBY', key, state, by) end
+  end
+end
+
+-- Writes everything.
+local function flush()
+  for _, t in ipairs(changed) do
+    local key = tag .. 't:' .. t.id
+    if t.fields then
+      call('HSET', key, 's', pack(t.s), unpack(t.fields))
+    else
+      call('HSET', key, 's', pack(t.s))
+    end
+  end
+  write_indexes()
+  write_counts(tag .. 'counts', counts)
+  for run, deltas in pairs(runs) do write_counts(tag .. 'runs:' .. run, deltas) end
+  -- Somebody asked for work and went away with less than wanted: it is time to ask again.
+  if news and call('DEL', tag .. 'idle') == 1 then call('PUBLISH', tag .. 'news', '1') end
+end

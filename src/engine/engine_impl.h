@@ -1,0 +1,87 @@
+// The engine's state and the life of its runs. Private to the engine sources.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/parts.h"
+#include "engine/run_record.h"
+#include "engine/task_runner.h"
+#include "engine/worker.h"
+#include "sessions/pool.h"
+#include "workflows/planner.h"
+
+namespace troupe::engine {
+
+struct Engine::Impl {
+  Impl(asio::any_io_executor run_on, Parts given);
+
+  // engine.cc
+  sessions::PoolObserver observer();
+  void look_after_stores();
+  Ids ids_of(const Session& session) const;
+  interact::Interactor* interactor(const std::string& name) const;
+  WorkerOptions worker_options();
+
+  // engine_accept.cc
+  Result<void> check(const RunRequest& request) const;
+  Result<std::shared_ptr<RunRecord>> accept(RunRequest request);
+  Result<tasks::Submission> submission_of(RunRecord& run) const;
+  Result<std::string> begin(RunRequest request);
+  asio::awaitable<void> store(std::shared_ptr<RunRecord> run, tasks::Submission submission);
+
+  // engine_runs.cc
+  asio::awaitable<void> conduct(std::shared_ptr<RunRecord> run);
+  Async<void> settle(Context& limited, RunRecord& run);
+  asio::awaitable<void> cancel_waiting(std::shared_ptr<RunRecord> run, Error reason);
+  asio::awaitable<void> perform(tasks::Claim claim, Context ctx);
+  void moved(const tasks::Moved& moved, const Error* reason);
+  void took_end(const std::string& run_id, std::int64_t run_open);
+  asio::awaitable<void> finish_unknown(tasks::Claim claim, Error error);
+  Async<std::shared_ptr<RunRecord>> run_of(Context& ctx, std::string run_id);
+  Async<std::shared_ptr<RunRecord>> load(Context& ctx, std::string run_id);
+  Async<void> load_results(Context& ctx, RunRecord& run);
+  asio::awaitable<void> adopt(std::string run_id);
+  asio::awaitable<void> find_open_runs();
+  Async<void> reopen(Context& ctx, std::string run_id);
+  asio::awaitable<void> end(std::shared_ptr<RunRecord> run);
+  asio::awaitable<void> erase(std::string run_id);
+  Async<void> store_end(Context& ctx, RunRecord& run);
+  void tell_end(RunRecord& run);
+  void forget_old();
+
+  Context base() const { return Context(*parts.clock, executor); }
+  TaskServices services() {
+    return {*parts.clock, parts.settings, *parts.backend, pool,         events,
+            *parts.log,   random,         catalogue,      retry_budgets};
+  }
+  bool shared() const { return parts.backend->name() == "redis"; }
+
+  asio::any_io_executor executor;
+  Parts parts;
+  Random random;
+  observe::EventBus events;
+  workflows::Catalogue catalogue;
+  sessions::Pool pool;
+  std::map<std::string, net::RetryBudget> retry_budgets;
+  std::map<std::string, std::shared_ptr<RunRecord>> runs;
+  std::map<std::string, std::shared_ptr<Event>> loading;  ///< Runs that are being read.
+  std::deque<std::string> ended_order;
+  std::string node;
+  Worker worker;
+  Scope scope;
+  bool draining = false;
+  CancelSource intake;   ///< Cancelled with `draining`: ends waits for a session outside of runs.
+  CancelSource leaving;  ///< Ends the waits for runs that another process will go on with.
+  SteadyTime usage_written_at{};
+  SteadyTime pruned_at{};
+  bool closing = false;
+  Event closed;
+};
+
+}  // namespace troupe::engine

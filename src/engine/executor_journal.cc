@@ -1,0 +1,194 @@
+// Resuming: what a finished step leaves in the journal, and how an attempt in a fresh session gets
+// back to where the last one was.
+//
+// An entry is {"saved": {name: value}, "url", "cookies": [...], "storage": [origin, local,
+// session], "stop": true}; all but `saved` only where there is something. Steps that only changed
+// what the page shows (fill, select, hover, scroll, upload) are done again after the page has been
+// opened anew; steps that may have had an effect elsewhere (click, act, ...) never are.
+#include <algorithm>
+#include <array>
+
+#include "engine/executor_run.h"
+
+namespace troupe::engine {
+namespace {
+
+constexpr std::size_t kEntryBytesMax = 512 << 10;
+constexpr std::size_t kStorageBytesMax = 128 << 10;
+constexpr auto kStateLimit = std::chrono::seconds(2);
+
+bool changes_only_the_page(const workflows::Step& step) {
+  constexpr std::array<std::string_view, 5> kinds = {"fill", "select", "hover", "scroll", "upload"};
+  return std::ranges::find(kinds, step.kind) != kinds.end();
+}
+
+// What cannot have changed cookies or storage.
+bool only_reads(const workflows::Step& step) {
+  constexpr std::array<std::string_view, 4> kinds = {"extract", "observe", "screenshot",
+                                                     "wait_for"};
+  return step.type == workflows::StepType::log || step.type == workflows::StepType::assign ||
+         step.type == workflows::StepType::assertion ||
+         std::ranges::find(kinds, step.kind) != kinds.end();
+}
+
+bool is_web(std::string_view url) {
+  return url.starts_with("http://") || url.starts_with("https://");
+}
+
+json::object entry_of(const std::string& text) {
+  const auto value = parse_json(text, "journal");
+  return value && value->is_object() ? value->get_object() : json::object();
+}
+
+std::string url_of(const json::object& entry) {
+  return std::string(find_string(entry, "url").value_or(""));
+}
+
+constexpr std::string_view kReadStorage = R"((() => { try {
+  const all = (s) => Object.fromEntries(Object.keys(s).map((k) => [k, s.getItem(k)]));
+  const text = JSON.stringify([location.origin, all(localStorage), all(sessionStorage)]);
+  return text.length > 131072 ? null : text;
+} catch { return null; } })())";
+
+std::string write_storage(const json::value& storage) {
+  return "(([origin, local, session]) => { if (location.origin !== origin) return false;"
+         " for (const [k, v] of Object.entries(local)) localStorage.setItem(k, v);"
+         " for (const [k, v] of Object.entries(session)) sessionStorage.setItem(k, v);"
+         " return true; })(" +
+         json::serialize(storage) + ")";
+}
+
+bool holds_something(const json::value& storage) {
+  const auto* list = storage.if_array();
+  return list && list->size() == 3 && (*list)[1].is_object() && (*list)[2].is_object() &&
+         !((*list)[1].get_object().empty() && (*list)[2].get_object().empty());
+}
+
+}  // namespace
+
+Async<Flow> Run::run_journalled(Context& ctx, Frame& frame, const Steps& steps) {
+  frame.written->take_changed();
+  CO_TRY(const std::size_t done, co_await resume(ctx, frame, steps));
+  for (std::size_t i = done; i < steps.size(); ++i) {
+    CO_TRY(const Flow flow, co_await run_step(ctx, frame, steps[i]));
+    CO_TRY_VOID(co_await write_down(ctx, frame, steps[i], flow));
+    if (flow != Flow::next) co_return flow;
+  }
+  co_return Flow::next;
+}
+
+// How many steps need not be done any more; `steps.size()` when the workflow was stopped.
+Async<std::size_t> Run::resume(Context& ctx, Frame& frame, const Steps& steps) {
+  const auto& finished = input_.journal->finished;
+  std::size_t done = 0;
+  json::object last;
+  while (done < finished.size() && done < steps.size() && finished[done].first == steps[done].id) {
+    last = entry_of(finished[done].second);
+    if (const auto* saved = find(last, "saved"); saved && saved->is_object())
+      for (const auto& [name, value] : saved->get_object()) frame.written->set(name, value);
+    tell(frame, steps[done], "skipped", "finished by an earlier attempt", ctx.clock().now(),
+         nullptr);
+    ++done;
+    if (last.contains("stop")) co_return steps.size();
+  }
+  frame.written->take_changed();
+  if (done > 0 && done < steps.size()) CO_TRY_VOID(co_await restore(ctx, frame, steps, done, last));
+  co_return done;
+}
+
+// Cookies first, then the steps that are always done again, then the page and what was filled in.
+Async<void> Run::restore(Context& ctx, Frame& frame, const Steps& steps, std::size_t done,
+                         const json::object& last) {
+  if (const auto* cookies = find(last, "cookies"); cookies && cookies->is_array()) {
+    auto browser = session_.browser();
+    if (browser) {
+      json::object params{{"cookies", *cookies}};
+      if (!browser->browser_context_id.empty())
+        params["browserContextId"] = browser->browser_context_id;
+      const std::string method = "Storage.setCookies";
+      (void)co_await browser->connection->call(ctx, {}, method, std::move(params));
+    }
+  }
+  for (std::size_t i = 0; i < done; ++i)
+    if (steps[i].restart_always) CO_TRY_VOID(co_await run_step(ctx, frame, steps[i]));
+  const std::string url = url_of(last);
+  if (!is_web(url)) co_return Result<void>();
+  CO_TRY_VOID(co_await go_back_to(ctx, frame, url, last));
+  std::size_t first = done;  // of the steps that were done on this page since it was opened
+  const auto& finished = input_.journal->finished;
+  while (first > 0 && steps[first - 1].kind != "goto" &&
+         url_of(entry_of(finished[first - 1].second)) == url)
+    --first;
+  for (std::size_t i = first; i < done; ++i)
+    if (changes_only_the_page(steps[i]) && !steps[i].restart_always)
+      CO_TRY_VOID(co_await run_step(ctx, frame, steps[i]));
+  co_return Result<void>();
+}
+
+Async<void> Run::go_back_to(Context& ctx, Frame& frame, const std::string& url,
+                            const json::object& last) {
+  Context limited = ctx.with_timeout(input_.step_timeout, "going back to the page");
+  CO_TRY_VOID(co_await open_tab(limited, frame));
+  interact::Tab& tab = *frame.branch->tab;
+  interact::Action open{.kind = "goto", .args = {{"url", url}}};
+  if (tab.url() != url) {
+    interact::Action once = open;
+    CO_TRY_VOID(co_await interactor_.perform(limited, tab, std::move(once)));
+  }
+  const auto* storage = find(last, "storage");
+  if (!storage || !holds_something(*storage)) co_return Result<void>();
+  interact::Action write{.kind = "evaluate", .args = {{"expression", write_storage(*storage)}}};
+  auto written = co_await interactor_.perform(limited, tab, std::move(write));
+  if (!written || written->output != json::value(true)) co_return Result<void>();
+  CO_TRY_VOID(co_await interactor_.perform(limited, tab, std::move(open)));
+  co_return Result<void>();
+}
+
+Async<void> Run::write_down(Context& ctx, Frame& frame, const Step& step, Flow flow) {
+  json::object entry;
+  json::object& saved = entry["saved"].emplace_object();
+  for (const std::string& name : frame.written->take_changed())
+    if (const auto* value = frame.written->find(name)) saved[name] = *value;
+  if (flow == Flow::stop) entry["stop"] = true;
+  if (frame.branch->tab && is_web(frame.branch->tab->url())) {
+    entry["url"] = frame.branch->tab->url();
+    if (!only_reads(step) && !changes_only_the_page(step))
+      co_await add_page_state(ctx, frame, entry);
+    else if (const auto* before = find(page_state_, "cookies"))
+      entry["cookies"] = *before;
+    if (const auto* storage = find(page_state_, "storage")) entry["storage"] = *storage;
+  }
+  std::string text = json::serialize(entry);
+  if (text.size() > kEntryBytesMax)
+    co_return fail(Errc::payload_too_large,
+                   "step " + step.id + ": what it leaves for a later attempt has " +
+                       std::to_string(text.size()) + " bytes, more than " +
+                       std::to_string(kEntryBytesMax),
+                   "journal", "save less, or give the workflow `restart: always`");
+  const std::string id = step.id;
+  co_return co_await input_.journal->add(ctx, id, std::move(text));
+}
+
+// As far as it can be had: a page that does not answer is the next step's affair.
+asio::awaitable<void> Run::add_page_state(Context& ctx, Frame& frame, json::object& entry) {
+  Context limited = ctx.with_timeout(kStateLimit, "cookies");
+  page_state_.clear();
+  if (auto browser = session_.browser()) {
+    json::object params;
+    if (!browser->browser_context_id.empty())
+      params["browserContextId"] = browser->browser_context_id;
+    const std::string method = "Storage.getCookies";
+    auto cookies = co_await browser->connection->call(limited, {}, method, std::move(params));
+    if (cookies && cookies->contains("cookies")) page_state_["cookies"] = cookies->at("cookies");
+  }
+  interact::Action read{.kind = "evaluate", .args = {{"expression", json::string(kReadStorage)}}};
+  auto storage = co_await interactor_.perform(limited, *frame.branch->tab, std::move(read));
+  if (storage && storage->output.is_string() &&
+      storage->output.get_string().size() <= kStorageBytesMax) {
+    auto value = parse_json(storage->output.get_string(), "storage");
+    if (value && holds_something(*value)) page_state_["storage"] = std::move(*value);
+  }
+  if (const auto* cookies = find(page_state_, "cookies")) entry["cookies"] = *cookies;
+}
+
+}  // namespace troupe::engine

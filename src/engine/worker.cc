@@ -1,0 +1,197 @@
+#include "engine/worker.h"
+
+#include <algorithm>
+
+namespace troupe::engine {
+namespace {
+
+constexpr auto kCallLimit = std::chrono::seconds(10);
+constexpr auto kBackOffMin = std::chrono::milliseconds(100);
+constexpr auto kBackOffMax = std::chrono::seconds(5);
+constexpr auto kComplainEvery = std::chrono::seconds(10);
+constexpr int kSweepMax = 200;
+
+tasks::UnixMs in_ms(Duration duration) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+}
+
+}  // namespace
+
+Worker::Worker(tasks::Backend& backend, Clock& clock, asio::any_io_executor executor,
+               Random& random, observe::Log& log, WorkerOptions options, Perform perform,
+               OnMoved on_moved)
+    : backend_(backend),
+      clock_(clock),
+      executor_(executor),
+      random_(random),
+      log_(log),
+      options_(std::move(options)),
+      perform_(std::move(perform)),
+      on_moved_(std::move(on_moved)),
+      scope_(std::move(executor)) {}
+
+void Worker::start() {
+  backend_.watch([this] { wake(); });
+  scope_.spawn("worker claims", claim_loop());
+  scope_.spawn("worker heartbeat", beat_loop());
+  scope_.spawn("worker sweep", sweep_loop());
+}
+
+void Worker::wake() {
+  news_ = true;
+  wake_.pulse();
+}
+
+void Worker::add_queue(std::string queue) {
+  if (std::ranges::find(options_.queues, queue) != options_.queues.end()) return;
+  options_.queues.push_back(std::move(queue));
+  wake();
+}
+
+bool Worker::cancel(const std::string& task_id, const Error& reason) {
+  for (const auto& [number, holding] : held_) {
+    if (holding.id != task_id) continue;
+    const CancelSource cancel = holding.cancel;
+    cancel.cancel(reason);
+    return true;
+  }
+  return false;
+}
+
+void Worker::stop_claiming() {
+  claiming_ = false;
+  wake();
+}
+
+// One line in ten seconds is enough while a backend is away.
+void Worker::complain(std::string_view action, const Error& error) {
+  if (clock_.now() - complained_ < kComplainEvery) return;
+  complained_ = clock_.now();
+  log_.write(
+      {},
+      {.level = observe::Level::warning, .action = action, .status = "failed", .error = &error});
+}
+
+Async<void> Worker::rest(Duration longest) {
+  if (std::exchange(news_, false)) co_return Result<void>{};
+  Context pause = base().with_timeout(longest, "wait for tasks");
+  (void)co_await wake_.wait(pause);
+  news_ = false;
+  co_return stop_.is_cancelled() ? Result<void>(stop_.reason()) : Result<void>{};
+}
+
+asio::awaitable<void> Worker::claim_loop() {
+  while (claiming_ && !stop_.is_cancelled()) {
+    Duration longest = options_.poll;
+    news_ = false;
+    auto due = co_await claim_some();
+    if (!due) {
+      complain("task.claim", due.error());
+      const double most = std::min(std::chrono::duration<double>(kBackOffMax).count(),
+                                   std::chrono::duration<double>(kBackOffMin).count() *
+                                       static_cast<double>(1 << std::min(failures_++, 10)));
+      longest = std::chrono::duration_cast<Duration>(
+          std::chrono::duration<double>(most * (0.5 + random_.unit() / 2)));
+      news_ = false;  // a backend that is away has none; do not ask it in a loop
+    } else {
+      failures_ = 0;
+      if (*due) {
+        const auto wait = std::chrono::milliseconds(
+            std::max<tasks::UnixMs>(1, **due - to_unix_ms(clock_.wall())));
+        longest = std::min<Duration>(longest, wait);
+      }
+    }
+    if (!co_await rest(longest)) break;
+  }
+}
+
+Async<std::optional<tasks::UnixMs>> Worker::claim_some() {
+  const int room = options_.slots - running();
+  if (room <= 0) co_return std::optional<tasks::UnixMs>{};
+  Context ctx = base().with_timeout(kCallLimit, "claim");
+  tasks::ClaimRequest request{.worker = options_.id,
+                              .max = room,
+                              .lease_ms = in_ms(options_.lease),
+                              .queues = options_.queues};
+  // Counted from before the call: whatever time it took, the lease began after this.
+  const SteadyTime until = clock_.now() + options_.lease;
+  CO_TRY(auto claimed, co_await backend_.claim(ctx, std::move(request)));
+  for (auto& claim : claimed.claims) scope_.spawn("task attempt", perform(std::move(claim), until));
+  co_return claimed.next_due_ms;
+}
+
+asio::awaitable<void> Worker::perform(tasks::Claim claim, SteadyTime until) {
+  const std::uint64_t number = ++last_number_;
+  Holding holding{.id = claim.spec.id, .cancel = {}, .until = until};
+  Context ctx = Context(clock_, executor_).with_cancel(holding.cancel);
+  leases_.emplace(number, tasks::Held{.id = claim.spec.id, .token = claim.token, .progress = {}});
+  held_.emplace(number, std::move(holding));
+  co_await perform_(std::move(claim), std::move(ctx));
+  leases_.erase(number);
+  held_.erase(number);
+  ended_.pulse();
+  wake();
+}
+
+asio::awaitable<void> Worker::beat_loop() {
+  while (!stop_.is_cancelled()) {
+    Context ctx = base();
+    if (!co_await sleep_for(ctx, options_.lease / 3)) co_return;
+    if (!held_.empty()) co_await beat();
+  }
+}
+
+asio::awaitable<void> Worker::beat() {
+  std::vector<std::uint64_t> numbers;
+  std::vector<tasks::Held> leases;
+  for (const auto& [number, lease] : leases_) {
+    numbers.push_back(number);
+    leases.push_back(lease);
+  }
+  const SteadyTime until = clock_.now() + options_.lease;
+  Context ctx = base().with_timeout(options_.lease / 3, "heartbeat");
+  const std::string id = options_.id;
+  auto beats = co_await backend_.beat(ctx, id, std::move(leases), in_ms(options_.lease));
+  if (!beats) complain("task.beat", beats.error());
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const auto holding = held_.find(numbers[i]);
+    if (holding == held_.end()) continue;  // ended meanwhile
+    const tasks::Beat answer = beats ? (*beats)[i] : tasks::Beat::ok;
+    if (beats && answer != tasks::Beat::lost) holding->second.until = until;
+    const std::string what = "task " + holding->second.id + ": ";
+    const CancelSource cancel = holding->second.cancel;
+    if (answer == tasks::Beat::lost || holding->second.until <= clock_.now())
+      cancel.cancel(fail(Errc::conflict, what + "its lease was lost"));
+    else if (answer == tasks::Beat::cancel)
+      cancel.cancel(fail(Errc::cancelled, what + "cancelled"));
+  }
+}
+
+asio::awaitable<void> Worker::sweep_loop() {
+  while (!stop_.is_cancelled()) {
+    Context ctx = base().with_timeout(kCallLimit, "sweep");
+    auto swept = co_await backend_.sweep(ctx, kSweepMax);
+    if (!swept) complain("task.sweep", swept.error());
+    if (swept) {
+      for (const tasks::Moved& moved : swept->moved) on_moved_(moved);
+      if (swept->more) continue;
+    }
+    Context pause = base();
+    if (!co_await sleep_for(pause, options_.sweep_every)) co_return;
+  }
+}
+
+Async<void> Worker::idle(Context& ctx) {
+  while (!held_.empty()) CO_TRY_VOID(co_await ended_.wait(ctx));
+  co_return Result<void>{};
+}
+
+asio::awaitable<void> Worker::close() {
+  stop_claiming();
+  stop_.cancel(fail(Errc::cancelled, "worker: closed"));
+  Context unbounded(clock_, executor_);
+  (void)co_await scope_.join(unbounded);
+  backend_.watch({});
+}
+
+}  // namespace troupe::engine
