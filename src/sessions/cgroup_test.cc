@@ -130,6 +130,17 @@ TEST_F(CgroupTest, GroupsOfADeadTroupeAreSweptAway) {
   EXPECT_TRUE(fs::exists(alive));
 }
 
+TEST_F(CgroupTest, AGroupThatTroupeMovedIntoIsNotTakenForTheOneItWasGiven) {
+  fs::create_directories(own_ + "/troupe");
+  write(root_ + "/proc/self/cgroup", "0::/own/troupe\n");
+  write(own_ + "/cgroup.subtree_control", "cpu memory\n");
+
+  const auto groups = Cgroups::open("", root_);
+
+  ASSERT_TRUE(groups) << groups.error().describe();
+  EXPECT_EQ(groups->folder(), own_);
+}
+
 TEST_F(CgroupTest, SaysWhyThereAreNone) {
   EXPECT_THAT(Cgroups::open("-", root_).error().describe(), HasSubstr("switched off"));
   write(own_ + "/cgroup.controllers", "cpu pids\n");

@@ -113,11 +113,12 @@ asio::awaitable<void> certificate(Context& ctx, std::string dir) {
   };
   SessionFixture f(ctx, dir, options);
   SessionSpec spec{.connectable = true};
-  const std::string without = co_await visit(ctx, *f.provider, spec, secret.url());
+  const std::string url = secret.url();
+  const std::string without = co_await visit(ctx, *f.provider, spec, url);
   EXPECT_THAT(without, HasSubstr("ERR_CERT_AUTHORITY_INVALID"));
 
   spec.ca_certificates = {"mine"};
-  const std::string with = co_await visit(ctx, *f.provider, spec, secret.url());
+  const std::string with = co_await visit(ctx, *f.provider, spec, url);
   EXPECT_EQ(with, "secret");
 
   spec.ca_certificates = {"unknown"};
@@ -214,14 +215,15 @@ asio::awaitable<void> socks(Context& ctx, std::string dir) {
                           .server = proxy.address(),
                           .username = "user",
                           .password = "pass"});
-  const std::string title =
-      co_await visit(ctx, *f.provider, spec, "http://host.invalid:8080/through");
+  const std::string through = "http://host.invalid:8080/through";
+  const std::string title = co_await visit(ctx, *f.provider, spec, through);
   EXPECT_EQ(title, "/through");
   EXPECT_THAT(proxy.asked, Contains("host.invalid:8080")) << "the name is the proxy's to resolve";
   EXPECT_THAT(proxy.logins, Contains("user:pass"));
 
   spec.proxies[0].password = "wrong";
-  const std::string refused = co_await visit(ctx, *f.provider, spec, "http://host.invalid/wrong");
+  const std::string wrong = "http://host.invalid/wrong";
+  const std::string refused = co_await visit(ctx, *f.provider, spec, wrong);
   EXPECT_THAT(f.asked, Not(Contains("/wrong"))) << refused;
   proxy.stop();
   co_await f.stop(ctx);
@@ -240,7 +242,8 @@ asio::awaitable<std::string> web_socket(Context& ctx, SessionFixture& f, Session
   auto client = co_await open_page(ctx, **session);
   EXPECT_TRUE(client) << client.error().describe();
   if (!client) co_return "";
-  auto went = co_await client->page->navigate(ctx, f.url("/page"), cdp::WaitUntil::load);
+  std::string start = f.url("/page");
+  auto went = co_await client->page->navigate(ctx, std::move(start), cdp::WaitUntil::load);
   EXPECT_TRUE(went) << went.error().describe();
   const std::string script = "new Promise(done => {const s = new WebSocket('" + url +
                              "'); s.onopen = () => done('open'); s.onerror = () => "
@@ -273,7 +276,8 @@ asio::awaitable<void> socket_domains(Context& ctx, std::string dir) {
 
   spec.allowed_domains.clear();
   spec.denied_domains = {"localhost"};
-  const std::string denied = co_await web_socket(ctx, f, spec, "wss://localhost:" + port + "/ws");
+  const std::string secure = "wss://localhost:" + port + "/ws";
+  const std::string denied = co_await web_socket(ctx, f, spec, secure);
   EXPECT_EQ(denied, "failed");
   EXPECT_THAT(f.asked, Not(Contains("/ws")));
   co_await f.stop(ctx);
