@@ -57,6 +57,11 @@ Result<void> open_stores(Parts& parts, const Settings& settings) {
   sessions::SessionFilesOptions files{.data_dir = dir, .downloads_kept = settings.downloads_kept};
   parts.files = std::make_unique<sessions::SessionFiles>(*parts.clock, std::move(files));
   parts.usage = std::make_unique<sessions::UsageLedger>(*parts.clock, dir + "/usage.json");
+  if (const auto& damage = parts.usage->damage())
+    parts.log->write({}, {.level = observe::Level::warning,
+                          .action = "usage.read",
+                          .status = "damaged",
+                          .error = &*damage});
   parts.usage->know(settings.project);
   return {};
 }
