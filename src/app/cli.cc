@@ -33,6 +33,7 @@ struct Grammar {
     add_services();
     add_remote();
     add_catalogue();
+    add_database();
     add_rest();
   }
 
@@ -239,6 +240,22 @@ struct Grammar {
     auto* site = command(*sites, "show", "Show a site profile", "sites show");
     site->add_option("name", into.arguments, "Name, or file")->required()->type_name("SITE");
     add_output(*site);
+  }
+
+  // These open the file itself: no service is asked.
+  void add_database() {
+    auto* database = group("db", "The file with the tasks (backend sqlite)");
+    add_output(
+        *command(*database, "check", "Look for damage; a service may go on meanwhile", "db check"));
+    auto* backup =
+        command(*database, "backup", "Copy it, also while a service uses it", "db backup");
+    backup->add_option("file", into.arguments, "The copy; must not exist")
+        ->required()
+        ->type_name("FILE");
+    add_output(*backup);
+    add_output(*command(*database, "migrate",
+                        "Bring it to this release's schema, as a service does when it starts",
+                        "db migrate"));
   }
 
   void add_rest() {

@@ -22,6 +22,8 @@ class ProviderSession : public LiveSession {
   virtual Error lost_reason() const = 0;
   /// Which end that was.
   virtual EndReason lost_as() const { return EndReason::crashed; }
+  /// Waits, briefly, until both are known; after lost().
+  virtual Async<void> diagnose(Context& ctx);
 
   /// Set by the pool before the session is used: why close() will be called, if it is known.
   virtual void set_end_reason(EndReason reason) { (void)reason; }
