@@ -49,10 +49,10 @@ Async<Snapshot> list_elements(Context& ctx, NativeTab& tab, const std::string& w
 // Read by the rules alone.
 Async<ActionResult> read_page(Context& ctx, NativeTab& tab, const json::object& args) {
   if (!args.contains("fields") && !args.contains("schema"))
-    co_return fail(Errc::invalid_argument,
-                   "extract: fields or a schema are needed, not only an instruction, where no "
-                   "model is configured",
-                   {}, "name what is wanted: fields: {title: string, price: price}");
+    co_return fail(
+        Errc::invalid_argument,
+        "extract: fields or a schema are needed; an instruction alone is enough only with a model",
+        {}, "name what is wanted: fields: {title: string, price: price}");
   CO_TRY(const auto plan, plan_extraction(args));
   const bool certain =
       plan.min > 0 || (!plan.list && wants_certainly(plan.fields)) || args.contains("within");
@@ -85,7 +85,8 @@ Async<ActionResult> read_page(Context& ctx, NativeTab& tab, const json::object& 
 }  // namespace
 
 Async<ActionResult> extract(Context& ctx, NativeTab& tab, const json::object& args) {
-  const bool in_words = !args.contains("fields") && !args.contains("schema");
+  const bool in_words = !args.contains("fields") && !args.contains("schema") &&
+                        !find_string(args, "instruction").value_or("").empty();
   Result<ActionResult> read = ActionResult{.output = nullptr, .changed = "nothing"};
   if (!in_words || !tab.model()) read = co_await read_page(ctx, tab, args);
   const bool unfound = !read && read.error().code == Errc::extraction_failed;

@@ -51,7 +51,8 @@ json::object choice_schema() {
 }
 
 Async<json::object> ask(Context& ctx, NativeTab& tab, services::ModelRequest request) {
-  CO_TRY(auto reply, co_await tab.model()->generate(ctx, std::move(request), {}));
+  services::ModelOptions options;
+  CO_TRY(auto reply, co_await tab.model()->generate(ctx, std::move(request), std::move(options)));
   if (reply.structured.is_object()) co_return std::move(reply.structured.get_object());
   co_return fail(Errc::protocol_error, "model " + reply.model + ": gave no object");
 }
