@@ -1,4 +1,5 @@
 // The seams of service.h over the engine.
+#include "api/automation.h"
 #include "api/server.h"
 #include "engine/engine.h"
 #include "sessions/pool.h"
@@ -175,19 +176,21 @@ net::HttpClientOptions fetch_options(const Settings& settings, bool verify) {
 }
 
 struct Adapters {
-  explicit Adapters(engine::Engine& engine)
+  Adapters(engine::Engine& engine, asio::any_io_executor executor)
       : runs(engine),
         sessions(engine),
         library(engine.catalogue()),
         fetcher(net::HttpClient::create(fetch_options(engine.settings(), true))),
         unverified_fetcher(net::HttpClient::create(fetch_options(engine.settings(), false))),
-        searcher(net::HttpClient::create()) {}
+        searcher(net::HttpClient::create()),
+        automation(engine, runs, library, std::move(executor)) {}
   EngineRuns runs;
   EngineSessions sessions;
   CatalogueLibrary library;
   std::unique_ptr<net::HttpClient> fetcher;
   std::unique_ptr<net::HttpClient> unverified_fetcher;
   std::unique_ptr<net::HttpClient> searcher;
+  Automation automation;
 };
 
 }  // namespace
@@ -195,7 +198,7 @@ struct Adapters {
 Result<std::unique_ptr<ApiServer>> ApiServer::start(engine::Engine& engine,
                                                     asio::any_io_executor executor,
                                                     std::string host, int port) {
-  auto adapters = std::make_shared<Adapters>(engine);
+  auto adapters = std::make_shared<Adapters>(engine, executor);
   Services services{.runs = adapters->runs,
                     .sessions = adapters->sessions,
                     .library = adapters->library,
@@ -207,8 +210,11 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(engine::Engine& engine,
                     .fetcher = adapters->fetcher.get(),
                     .unverified_fetcher = adapters->unverified_fetcher.get(),
                     .searcher = adapters->searcher.get(),
-                    .backend = &engine.backend()};
+                    .backend = &engine.backend(),
+                    .schedules = &adapters->automation.schedules(),
+                    .webhooks = &adapters->automation.webhooks()};
   TRY(auto server, start(std::move(services), std::move(executor), std::move(host), port));
+  adapters->automation.start();
   server->adapters_ = std::move(adapters);
   return server;
 }

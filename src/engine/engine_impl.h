@@ -51,6 +51,7 @@ struct Engine::Impl {
   asio::awaitable<void> end(std::shared_ptr<RunRecord> run);
   asio::awaitable<void> erase(std::string run_id);
   Async<void> store_end(Context& ctx, RunRecord& run);
+  Async<void> close_books(Context& ctx, RunRecord& run);
   void tell_end(RunRecord& run);
   void forget_old();
 
@@ -79,6 +80,7 @@ struct Engine::Impl {
   CancelSource leaving;  ///< Ends the waits for runs that another process will go on with.
   bool closing = false;
   Event closed;
+  RunEndHandler on_run_end;
 };
 
 }  // namespace troupe::engine
