@@ -44,7 +44,7 @@ EngineHost::EngineHost() : work_(asio::make_work_guard(io_)) {}
 
 Result<std::unique_ptr<EngineHost>> EngineHost::start(EngineFactory factory) {
   std::unique_ptr<EngineHost> host(new EngineHost);
-  auto engine = factory(host->io_.get_executor());
+  auto engine = factory(host->io_);
   if (!engine) return engine.error();
   host->engine_ = std::move(*engine);
   try {

@@ -15,7 +15,7 @@
 namespace troupe::api {
 
 using EngineFactory =
-    std::function<Result<std::unique_ptr<engine::Engine>>(asio::any_io_executor executor)>;
+    std::function<Result<std::unique_ptr<engine::Engine>>(asio::io_context& io)>;
 
 /// Threads: any, unless said otherwise.
 class EngineHost final {

@@ -19,14 +19,13 @@ Settings load_settings() {
   return std::move(loaded->settings);
 }
 
-Result<std::unique_ptr<engine::Engine>> make_engine(asio::any_io_executor executor,
-                                                    Settings settings) {
+Result<std::unique_ptr<engine::Engine>> make_engine(asio::io_context& io, Settings settings) {
   TRY_VOID(config::check(settings));
   TRY(const auto level, observe::level_from(settings.log_level));
   observe::LogOptions options{
       .level = level, .json = settings.log_format == "json", .file = settings.log_file};
   TRY(auto log, observe::open_log(options));
-  return engine::Engine::create(executor, std::move(settings), std::move(log));
+  return engine::Engine::create(io, std::move(settings), std::move(log), engine::Use::one_shot);
 }
 
 // The exception that a finished run deserves, if any: failures of single tasks are results.
@@ -149,9 +148,8 @@ void Orchestrator::Impl::shut_down(bool now) {
 Orchestrator::Orchestrator() : Orchestrator(load_settings()) {}
 
 Orchestrator::Orchestrator(Settings settings)
-    : impl_(std::make_unique<Impl>([&](asio::any_io_executor executor) {
-        return make_engine(std::move(executor), std::move(settings));
-      })) {}
+    : impl_(std::make_unique<Impl>(
+          [&](asio::io_context& io) { return make_engine(io, std::move(settings)); })) {}
 
 Orchestrator::Orchestrator(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 

@@ -62,7 +62,8 @@ class OrchestratorTest : public ::testing::Test {
   }
 
   std::unique_ptr<Orchestrator> make() {
-    return OrchestratorAccess::make([this](asio::any_io_executor executor) {
+    return OrchestratorAccess::make([this](asio::io_context& io) {
+      const asio::any_io_executor executor = io.get_executor();
       engine::Parts parts;
       parts.clock = make_real_clock(executor);
       parts.log = std::make_unique<observe::MemoryLog>();

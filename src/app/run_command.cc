@@ -223,7 +223,8 @@ int run_workflow(const Invocation& invocation, config::Loaded loaded) {
   auto log = log_of(loaded, log_on_stderr);
   if (!log) return report(log.error());
   Loop loop;
-  auto engine = engine::Engine::create(loop.executor(), loaded.settings, std::move(*log));
+  auto engine =
+      engine::Engine::create(loop.io(), loaded.settings, std::move(*log), engine::Use::one_shot);
   if (!engine) return report(engine.error());
   auto file = ResultFile::open(invocation.run.output_file);
   if (!file) return report(file.error());

@@ -72,7 +72,8 @@ int serve(const Invocation&, config::Loaded loaded) {
   auto log = log_of(loaded.settings);
   if (!log) return report(log.error());
   Loop loop;
-  auto engine = engine::Engine::create(loop.executor(), loaded.settings, std::move(*log));
+  auto engine =
+      engine::Engine::create(loop.io(), loaded.settings, std::move(*log), engine::Use::service);
   if (!engine) return report(engine.error());
   return loop.run(serve_until_interrupted(loop, **engine));
 }

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <boost/asio/io_context.hpp>
+
 #include "base/async.h"
 #include "base/json.h"
 #include "observe/events.h"
@@ -39,12 +41,19 @@ struct Check {
   std::string detail;
 };
 
+/// What a process uses its engine for.
+enum class Use {
+  service,   ///< Performs whatever is queued; runs outlive it.
+  one_shot,  ///< Performs its own runs only, and ends them when it ends (`troupe run`, a program).
+};
+
 class Engine final {
  public:
-  /// Checks the settings that only matter at run time (data directory, browser name). Starts
-  /// nothing. Errors: storage_failed, invalid_argument (naming the setting).
-  static Result<std::unique_ptr<Engine>> create(asio::any_io_executor executor, Settings settings,
-                                                std::unique_ptr<observe::Log> log);
+  /// Checks the settings that only matter at run time (data directory, browser name, backend).
+  /// `io` is run meanwhile when the backend has to be reached over the network: it must not be
+  /// running yet. Errors: storage_failed, unavailable, invalid_argument (naming the setting).
+  static Result<std::unique_ptr<Engine>> create(asio::io_context& io, Settings settings,
+                                                std::unique_ptr<observe::Log> log, Use use);
   /// From parts of the caller's choice (tests).
   static std::unique_ptr<Engine> assemble(asio::any_io_executor executor, Parts parts);
   ~Engine();

@@ -1,32 +1,16 @@
 // What is SQLite's own: the file, its lock, what survives the process.
 #include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 
 #include "tasks/sqlite_schema.h"
 #include "tasks/testing_conformance.h"
+#include "tasks/testing_folder.h"
 
 namespace troupe::tasks {
 namespace {
 
-namespace fs = std::filesystem;
 using Verdict = Finish::Verdict;
-
-// A folder that goes with the test.
-struct Folder {
-  Folder() {
-    char name[] = "/tmp/troupe-sqlite-XXXXXX";
-    path = ::mkdtemp(name);
-  }
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-  std::string file() const { return path + "/tasks.db"; }
-  std::string path;
-};
 
 class SqliteSubject final : public ManualSubject {
  public:
@@ -165,7 +149,7 @@ TEST(SqliteBackend, AReplayOfATaskThatNeverRanIsKept) { with_sqlite(replayed); }
 
 asio::awaitable<void> second(SqliteSubject& s) {
   auto other = make_sqlite_backend(s.ctx().executor(), s.clock(), {.path = s.folder().file()});
-  EXPECT_EQ(other.error().code, Errc::storage_failed);
+  EXPECT_EQ(other.error().code, Errc::conflict);
   EXPECT_EQ(other.error().message, "database " + s.folder().file() + ": is in use by process " +
                                        std::to_string(::getpid()));
   co_return;

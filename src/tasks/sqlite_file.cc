@@ -165,9 +165,9 @@ Result<FileLock> FileLock::take(const std::string& path) {
     char holder[32] = {};
     const auto size = ::pread(lock.file_, holder, sizeof holder - 1, 0);
     const std::string who = size > 1 ? std::string(holder, std::strcspn(holder, "\n")) : "unknown";
-    return storage("database " + path + ": is in use by process " + who,
-                   "one process at a time: stop that one, give this one a data directory of its "
-                   "own, or use Redis for several");
+    return fail(Errc::conflict, "database " + path + ": is in use by process " + who, "database",
+                "one process at a time: stop that one, give this one a data directory of its "
+                "own, or use Redis for several");
   }
   const std::string self = std::to_string(::getpid()) + "\n";
   if (::ftruncate(lock.file_, 0) != 0 ||
