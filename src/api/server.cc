@@ -5,6 +5,8 @@
 #include "api/router.h"
 #include "net/websocket_handshake.h"
 #include "services/via.h"
+#include "tasks/scheduler.h"
+#include "tasks/webhooks.h"
 
 namespace troupe::api {
 
@@ -155,7 +157,13 @@ Result<void> ApiServer::listen(asio::any_io_executor executor, std::string host,
   return {};
 }
 
+asio::awaitable<void> ApiServer::stop_automation() {
+  if (services_.schedules) co_await services_.schedules->stop();
+  if (services_.webhooks) co_await services_.webhooks->stop();
+}
+
 Async<void> ApiServer::stop(Context& ctx) {
+  co_await stop_automation();
   stopping_.cancel(fail(Errc::draining, "service: is shutting down"));
   gateway_.stop();
   auto stopped = co_await server_->stop(ctx);

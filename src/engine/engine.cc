@@ -233,6 +233,7 @@ sessions::Stores Engine::stores() const {
           .usage = parts.usage.get()};
 }
 
+void Engine::on_run_end(RunEndHandler handler) { impl_->on_run_end = std::move(handler); }
 tasks::Backend& Engine::backend() { return *impl_->parts.backend; }
 observe::EventBus& Engine::events() { return impl_->events; }
 observe::Log& Engine::log() { return *impl_->parts.log; }

@@ -52,6 +52,7 @@ struct Engine::Impl {
   asio::awaitable<void> end(std::shared_ptr<RunRecord> run);
   asio::awaitable<void> erase(std::string run_id);
   Async<void> store_end(Context& ctx, RunRecord& run);
+  Async<void> close_books(Context& ctx, RunRecord& run);
   void tell_end(RunRecord& run);
   void forget_old();
 
@@ -82,6 +83,7 @@ struct Engine::Impl {
   SteadyTime pruned_at{};
   bool closing = false;
   Event closed;
+  RunEndHandler on_run_end;
 };
 
 }  // namespace troupe::engine
