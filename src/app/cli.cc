@@ -33,6 +33,7 @@ struct Grammar {
     add_services();
     add_remote();
     add_catalogue();
+    add_database();
     add_rest();
   }
 
@@ -241,11 +242,30 @@ struct Grammar {
     add_output(*site);
   }
 
+  // These open the file itself: no service is asked.
+  void add_database() {
+    auto* database = group("db", "The file with the tasks (backend sqlite)");
+    add_output(
+        *command(*database, "check", "Look for damage; a service may go on meanwhile", "db check"));
+    auto* backup =
+        command(*database, "backup", "Copy it, also while a service uses it", "db backup");
+    backup->add_option("file", into.arguments, "The copy; must not exist")
+        ->required()
+        ->type_name("FILE");
+    add_output(*backup);
+    add_output(*command(*database, "migrate",
+                        "Bring it to this release's schema, as a service does when it starts",
+                        "db migrate"));
+  }
+
   void add_rest() {
     auto* config = group("config", "Settings");
     auto* show = command(*config, "show", "Show all settings", "config show");
     show->add_flag("--origin", into.origin, "Where each value comes from");
     add_output(*show);
+    auto* models = group("models", "Language models that are configured");
+    add_output(*command(*models, "list", "List them in the order they are asked", "models list"));
+    add_output(*command(*models, "check", "Ask each of them one short question", "models check"));
     add_output(*command(root, "doctor", "Check that this machine can run browsers", "doctor"));
     add_output(*command(root, "version", "Show versions", "version"));
     auto* completion = command(root, "completion", "Print a completion script", "completion");

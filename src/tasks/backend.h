@@ -233,11 +233,13 @@ struct SqliteOptions {
   /// A killed process loses nothing either way.
   enum class Durability { full, normal } durability = Durability::full;
   std::int64_t tasks_max = 1'000'000;  ///< That have not ended.
-  std::string vfs;                     ///< SQLite's own when empty. For tests.
+  /// Pages of the log (4 KiB each) beyond which it is copied into the database.
+  int checkpoint_pages = 4000;
+  std::string vfs;  ///< SQLite's own when empty. For tests.
 };
 /// Opens or creates the database; one process at a time. What was running when the last process
-/// died counts as lost with the first sweep(). Errors: storage_failed (in use: names the process;
-/// not ours; broken; of a newer release).
+/// died counts as lost with the first sweep(). Errors: conflict (in use; names the process),
+/// storage_failed (not ours; broken; of a newer release).
 Result<std::unique_ptr<Backend>> make_sqlite_backend(asio::any_io_executor executor, Clock& clock,
                                                      SqliteOptions options);
 

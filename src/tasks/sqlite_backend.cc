@@ -428,6 +428,7 @@ Result<std::unique_ptr<Backend>> make_sqlite_backend(asio::any_io_executor execu
                               .vfs = options.vfs,
                               .full = options.durability == SqliteOptions::Durability::full,
                               .tasks_max = options.tasks_max,
+                              .checkpoint_pages = options.checkpoint_pages,
                               .now = to_unix_ms(clock.wall())};
   TRY(auto writer, SqliteWriter::open(std::move(executor), std::move(inner)));
   return std::unique_ptr<Backend>(

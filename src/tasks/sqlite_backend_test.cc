@@ -1,32 +1,16 @@
 // What is SQLite's own: the file, its lock, what survives the process.
 #include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 
 #include "tasks/sqlite_schema.h"
 #include "tasks/testing_conformance.h"
+#include "tasks/testing_folder.h"
 
 namespace troupe::tasks {
 namespace {
 
-namespace fs = std::filesystem;
 using Verdict = Finish::Verdict;
-
-// A folder that goes with the test.
-struct Folder {
-  Folder() {
-    char name[] = "/tmp/troupe-sqlite-XXXXXX";
-    path = ::mkdtemp(name);
-  }
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-  std::string file() const { return path + "/tasks.db"; }
-  std::string path;
-};
 
 class SqliteSubject final : public ManualSubject {
  public:

@@ -96,7 +96,7 @@ class FileLock final {
     return *this;
   }
   ~FileLock();
-  /// Errors: storage_failed, naming the process that has it.
+  /// Errors: conflict, naming the process that has it; storage_failed.
   static Result<FileLock> take(const std::string& path);
 
  private:

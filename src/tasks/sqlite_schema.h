@@ -19,7 +19,7 @@ struct Migrated {
 /// Brings the schema forward, each step in a transaction of its own. Errors: storage_failed (a
 /// file of another program, or of a newer release).
 Result<Migrated> migrate(Connection& connection);
-/// `migrate` of the file under its lock.
+/// `migrate` of the file under its lock. Errors: also conflict (in use), not_found.
 Result<Migrated> migrate_file(const std::string& path);
 
 struct DatabaseReport {

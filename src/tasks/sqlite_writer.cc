@@ -31,8 +31,10 @@ Result<void> SqliteWriter::prepare() {
   connection_.exec("PRAGMA journal_mode=WAL");
   connection_.exec(options_.full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
   // The log stays at its size: writing over it is cheaper than growing it.
-  connection_.exec(
-      "PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY");
+  const std::string pages =
+      "PRAGMA wal_autocheckpoint=" + std::to_string(options_.checkpoint_pages);
+  connection_.exec(pages.c_str());
+  connection_.exec("PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY");
   if (!connection_.ok()) return connection_.error();
   TRY_VOID(migrate(connection_));
   // A new file and its name must be on the disk before anything is acknowledged.

@@ -64,6 +64,7 @@ class SqliteWriter final {
     std::string path, vfs;
     bool full = true;
     std::int64_t tasks_max = 0;
+    int checkpoint_pages = 4000;
     UnixMs now = 0;
   };
   /// Takes the lock, opens, migrates, loads. Blocks.
