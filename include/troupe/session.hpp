@@ -21,15 +21,16 @@ enum class SessionState { pending, running, releasing, ended };
 /// Why a session ended; `none` while it has not.
 enum class EndReason {
   none,
-  released,        ///< Handed back by its user.
-  timed_out,       ///< Its maximum life time passed.
-  idle,            ///< Nobody used it for the idle limit.
-  client_left,     ///< The last CDP client disconnected.
-  provider_ended,  ///< The provider ended it by itself.
-  crashed,         ///< The browser or its renderer died.
-  quota,           ///< A limit of the tenant or machine was reached (memory, budget).
-  shutdown,        ///< Troupe itself was stopped.
-  failed,          ///< It could not be created completely.
+  released,         ///< Handed back by its user.
+  timed_out,        ///< Its maximum life time passed.
+  idle,             ///< Nobody used it for the idle limit.
+  client_left,      ///< The last CDP client disconnected.
+  provider_ended,   ///< The provider ended it by itself.
+  crashed,          ///< The browser or its renderer died.
+  quota,            ///< A limit of the tenant or machine was reached (memory, budget).
+  shutdown,         ///< Troupe itself was stopped.
+  failed,           ///< It could not be created completely.
+  connection_lost,  ///< The way to its browser broke and could not be made anew.
 };
 
 /// How separate from other sessions it is, and what that costs (docs/guides/sessions.md).
@@ -96,6 +97,8 @@ struct SessionSpec {
   std::optional<bool> solve_captchas;  ///< Remote providers only.
   /// Members of `browserSettings` that only the remote provider understands, handed on as given.
   boost::json::object provider_settings;
+  /// Services of Troupe that the request came through, so that one which calls itself notices.
+  std::string via;
 };
 
 /// One session.

@@ -42,6 +42,31 @@ struct Settings {
   std::string browserbase_base_url = "https://api.browserbase.com";
   std::string browserbase_project_id;      ///< Empty: the key's own.
   std::vector<std::string> cdp_endpoints;  ///< Secret: a token may be in them.
+  std::chrono::milliseconds browser_recycle_age{std::chrono::hours(4)};  ///< 0: at any age.
+  int browser_crashes_max = 5;  ///< Crashed pages after which a browser is recycled.
+  /// Most memory that the kernel gives a browser process, and (cgroup v2) its group; 0: any.
+  int browser_memory_max_mb = 8'192;
+  int browser_cpu_weight = 100;  ///< cgroup v2 weight of each browser, 1..10000.
+  std::string cgroup_folder;     ///< Delegated to Troupe; empty: its own cgroup.
+  int warm_processes_min = 0;    ///< Spare browser processes kept although nobody asks.
+  /// Ninety-five of 100 connectable sessions shall be there after that; 0: spares for all.
+  std::chrono::milliseconds warm_latency{150};
+  int session_tabs_max = 100;  ///< Pages of one session at once; further ones are closed.
+  std::int64_t session_downloads_bytes_max = std::int64_t{4} << 30;
+  int session_downloads_max = 1'000;
+
+  // Models.
+  std::vector<std::string> models;         ///< `PROVIDER/MODEL` or `PROVIDER/MODEL@URL`, as asked.
+  std::string openai_api_key;              ///< Secret.
+  std::string anthropic_api_key;           ///< Secret.
+  std::string google_api_key;              ///< Secret.
+  std::vector<std::string> model_keys;     ///< Secret. `HOST=KEY`, for other addresses.
+  std::string model_prices;                ///< File.
+  std::vector<std::string> model_budgets;  ///< `task=0.05`, `run=2`, `tenant=20`, `day=50`.
+  std::chrono::milliseconds model_timeout{std::chrono::seconds(60)};  ///< Of one attempt.
+  std::string model_cache = "memory";
+  std::string stagehand_api_url = "https://api.stagehand.browserbase.com";
+  std::string stagehand_api_key;  ///< Secret. Empty: browserbase_api_key.
 
   // Runs and tasks.
   std::chrono::milliseconds task_timeout{std::chrono::minutes(10)};

@@ -30,7 +30,9 @@ bool is_over(const Session& session) {
 }
 
 int close_code(const Session& session) {
-  return session.end_reason == EndReason::crashed ? 1011 : 1001;
+  const bool broke =
+      session.end_reason == EndReason::crashed || session.end_reason == EndReason::connection_lost;
+  return broke ? 1011 : 1001;
 }
 
 }  // namespace

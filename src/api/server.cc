@@ -4,6 +4,7 @@
 #include "api/request_ids.h"
 #include "api/router.h"
 #include "net/websocket_handshake.h"
+#include "services/via.h"
 
 namespace troupe::api {
 
@@ -161,6 +162,7 @@ Async<net::HttpResponse> ApiServer::perform(Context& ctx, Exchange& exchange) {
   const net::HttpRequest& request = exchange.request;
   exchange.route = find_route(request.method, request.target);
   const Operation* operation = exchange.route.operation;
+  CO_TRY_VOID(services::check_via(request.header(services::kViaHeader)));
   if (!operation && net::wants_websocket(request))
     co_return co_await gateway_.connect(ctx, exchange.request);
   if (!operation && request.path.starts_with(DevtoolsFrontend::kPrefix) && !access_.is_locked())

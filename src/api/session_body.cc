@@ -260,7 +260,10 @@ std::string_view status_of(const Session& session) {
     case EndReason::timed_out: return "TIMED_OUT";
     case EndReason::crashed:
     case EndReason::quota:
+    case EndReason::connection_lost:
     case EndReason::failed: return "ERROR";
+    case EndReason::provider_ended:
+    case EndReason::client_left: return "COMPLETED";
     default: return session.error ? "ERROR" : "COMPLETED";
   }
 }

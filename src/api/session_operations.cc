@@ -7,6 +7,7 @@
 #include "api/operations.h"
 #include "api/session_body.h"
 #include "api/session_query.h"
+#include "services/via.h"
 #include "sessions/certificate_store.h"
 #include "sessions/context_store.h"
 #include "sessions/extension_store.h"
@@ -76,6 +77,7 @@ std::span<const Field> session_update_fields() { return kUpdateFields; }
 
 Async<net::HttpResponse> create_session(Context& ctx, const Call& call) {
   CO_TRY(auto spec, session_spec(call.body, call.services.settings));
+  spec.via = call.request.header(services::kViaHeader);
   CO_TRY_VOID(check_references(call.services, spec));
   CO_TRY(const auto session, co_await call.services.sessions.create(ctx, std::move(spec)));
   json::object object = with_connection(call, session);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "services/via.h"
+
 namespace troupe::api {
 namespace {
 
@@ -93,7 +95,9 @@ Async<net::HttpResponse> Upstream::forward(Context& ctx, const net::HttpRequest&
                                            UpstreamRoute route) {
   net::HttpCall call{.method = request.method,
                      .url = options_.base_url + route.target,
-                     .headers = {{"X-BB-API-Key", options_.api_key}},
+                     .headers = {{"X-BB-API-Key", options_.api_key},
+                                 {std::string(services::kViaHeader),
+                                  services::via_from_here(request.header(services::kViaHeader))}},
                      .body = request.body,
                      .response_bytes_max = options_.response_bytes_max};
   for (const auto& [name, value] : request.headers)

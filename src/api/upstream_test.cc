@@ -1,6 +1,7 @@
 #include "api/upstream.h"
 
 #include "api/testing.h"
+#include "services/via.h"
 
 namespace troupe::api {
 namespace {
@@ -100,6 +101,34 @@ TEST_F(UpstreamTest, TheServiceSendsOnWhatItDoesNotAnswerItself) {
 
   EXPECT_EQ(json::parse(reply.body), "GET /v1/agents?limit=2 far-key  ");
   EXPECT_EQ(refused.status, 401);
+  Context ctx = Context(*clock_, io_.get_executor()).with_timeout(std::chrono::seconds(5), "stop");
+  EXPECT_TRUE(run((*far)->stop(ctx)));
+}
+
+asio::awaitable<net::HttpResponse> tell_via(Context&, net::HttpRequest request) {
+  const json::string via(request.header(services::kViaHeader));
+  net::HttpResponse response{.body = json::serialize(via)};
+  co_return response;
+}
+
+TEST_F(UpstreamTest, RequestsCarryWhereTheyCameFromAndDoNotComeBack) {
+  auto far = net::HttpServer::start(io_.get_executor(), *clock_, {}, tell_via);
+  ASSERT_TRUE(far);
+  settings_.provider = "browserbase";
+  settings_.browserbase_api_key = "far-key";
+  settings_.browserbase_base_url = "http://127.0.0.1:" + std::to_string((*far)->port());
+  start();
+  const std::string header(services::kViaHeader);
+
+  const auto fresh = get("/v1/agents");
+  const auto further = get("/v1/agents", {{header, "somebody"}});
+  const auto back = get("/v1/agents", {{header, "somebody," + services::instance_name()}});
+
+  EXPECT_EQ(json::parse(fresh.body), json::value(services::instance_name()));
+  EXPECT_EQ(json::parse(further.body), json::value("somebody," + services::instance_name()));
+  EXPECT_EQ(back.status, 400);
+  EXPECT_THAT(back.body, testing::HasSubstr("leads back to this troupe itself"));
+  EXPECT_THAT(back.body, testing::HasSubstr("BROWSERBASE_BASE_URL"));
   Context ctx = Context(*clock_, io_.get_executor()).with_timeout(std::chrono::seconds(5), "stop");
   EXPECT_TRUE(run((*far)->stop(ctx)));
 }

@@ -263,6 +263,9 @@ struct Grammar {
     auto* show = command(*config, "show", "Show all settings", "config show");
     show->add_flag("--origin", into.origin, "Where each value comes from");
     add_output(*show);
+    auto* models = group("models", "Language models that are configured");
+    add_output(*command(*models, "list", "List them in the order they are asked", "models list"));
+    add_output(*command(*models, "check", "Ask each of them one short question", "models check"));
     add_output(*command(root, "doctor", "Check that this machine can run browsers", "doctor"));
     add_output(*command(root, "version", "Show versions", "version"));
     auto* completion = command(root, "completion", "Print a completion script", "completion");

@@ -22,6 +22,8 @@ int validate_workflows(const Invocation& invocation);
 int list_sites(const Invocation& invocation, const config::Loaded& loaded);
 int show_site(const Invocation& invocation, const config::Loaded& loaded);
 int show_config(const Invocation& invocation, const config::Loaded& loaded);
+int list_models(const Invocation& invocation, const config::Loaded& loaded);
+int check_models(const Invocation& invocation, const config::Loaded& loaded);
 int check_database(const Invocation& invocation, const config::Loaded& loaded);
 int back_up_database(const Invocation& invocation, const config::Loaded& loaded);
 int migrate_database(const Invocation& invocation, const config::Loaded& loaded);

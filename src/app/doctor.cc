@@ -18,6 +18,7 @@
 #include "services/browserbase.h"
 #include "sessions/chromium.h"
 #include "sessions/remote_browser.h"
+#include "sessions/session_intents.h"
 
 namespace troupe::app {
 namespace {
@@ -164,6 +165,16 @@ Finding check_clock(WallTime now) {
   return {"clock", Verdict::ok, time, ""};
 }
 
+std::optional<Finding> check_paid_sessions(const std::string& dir, bool has_key) {
+  const auto left = sessions::abandoned_intents(dir);
+  if (left.empty()) return std::nullopt;
+  const std::string count = std::to_string(left.size());
+  return Finding{"paid sessions", Verdict::warning,
+                 count + " at Browserbase, of a troupe that died, are not confirmed as ended",
+                 has_key ? "start troupe serve, or run anything: it releases them"
+                         : "set BROWSERBASE_API_KEY, then start troupe serve: it releases them"};
+}
+
 asio::awaitable<Finding> check_browser(Context& ctx, Settings settings) {
   Finding finding{"browser", Verdict::ok, "", ""};
   const auto refuse = [&finding](const Error& error) {
@@ -205,8 +216,10 @@ asio::awaitable<Finding> check_browser(Context& ctx, Settings settings) {
 asio::awaitable<Finding> check_cdp_endpoint(Context& ctx, std::string address) {
   Finding finding{"cdp endpoint", Verdict::ok, "", ""};
   Context limited = ctx.with_timeout(std::chrono::seconds(5), "cdp endpoint");
-  const auto http = net::HttpClient::create();
-  auto url = co_await sessions::resolve_endpoint(limited, *http, std::move(address));
+  const auto http = sessions::make_http_client();
+  Result<std::string> url = std::string();
+  if (!http) url = http.error();
+  if (http) url = co_await sessions::resolve_endpoint(limited, **http, std::move(address));
   Result<std::shared_ptr<sessions::RemoteBrowser>> browser = nullptr;
   if (!url) browser = url.error();
   if (url) browser = co_await sessions::connect_remote_browser(limited, *url);
@@ -223,12 +236,15 @@ asio::awaitable<Finding> check_cdp_endpoint(Context& ctx, std::string address) {
 asio::awaitable<Finding> check_browserbase(Context& ctx, Settings settings) {
   Finding finding{"browserbase", Verdict::ok, "", ""};
   Context limited = ctx.with_timeout(std::chrono::seconds(10), "browserbase");
-  const auto http = net::HttpClient::create();
+  const auto http = sessions::make_http_client();
   services::BrowserbaseOptions options{.api_key = settings.browserbase_api_key,
                                        .base_url = settings.browserbase_base_url,
                                        .project_id = settings.browserbase_project_id};
-  auto client = services::make_browserbase_client(std::move(options), *http, limited.clock(),
-                                                  Random::from_system());
+  Result<std::unique_ptr<services::BrowserbaseClient>> client = nullptr;
+  if (!http) client = http.error();
+  if (http)
+    client = services::make_browserbase_client(std::move(options), **http, limited.clock(),
+                                               Random::from_system());
   Result<std::vector<services::Project>> projects = std::vector<services::Project>{};
   if (!client) projects = client.error();
   if (client) projects = co_await (*client)->list_projects(limited);
@@ -261,6 +277,8 @@ asio::awaitable<int> examine(Loop& loop, Clock& clock, const Invocation& invocat
   findings.push_back(check_port(settings.host, settings.port, "troupe serve"));
   findings.push_back(check_port("127.0.0.1", 8090, "troupe demo-site"));
   findings.push_back(check_clock(clock.wall()));
+  if (auto left = check_paid_sessions(data_dir_of(settings), !settings.browserbase_api_key.empty()))
+    findings.push_back(std::move(*left));
   for (const auto& address : settings.cdp_endpoints)
     findings.push_back(co_await check_cdp_endpoint(ctx, address));
   if (!settings.browserbase_api_key.empty())

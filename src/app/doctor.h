@@ -1,6 +1,7 @@
 // The checks of `troupe doctor`: whether this machine can run browsers, and how to mend it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ Finding check_memory();
 Finding check_data_dir(const std::string& dir);
 Finding check_port(const std::string& host, int port, const std::string& what);
 Finding check_clock(WallTime now);
+/// Nothing when no session at Browserbase is left over.
+std::optional<Finding> check_paid_sessions(const std::string& dir, bool has_key);
 /// Finds the browser, starts it, asks for its version over CDP and ends it.
 asio::awaitable<Finding> check_browser(Context& ctx, Settings settings);
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "base/testing.h"
 
@@ -11,6 +12,7 @@ namespace troupe::app {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(Doctor, DataFolderIsMadeAndProbed) {
   const std::string dir = ::testing::TempDir() + "troupe_doctor_test/data";
@@ -39,6 +41,21 @@ TEST(Doctor, SmallFileLimitIsTold) {
 TEST(Doctor, ClockInThePastFails) {
   EXPECT_EQ(check_clock(WallTime{std::chrono::seconds(1'600'000'000)}).verdict, Verdict::failure);
   EXPECT_EQ(check_clock(WallTime{std::chrono::seconds(1'790'000'000)}).verdict, Verdict::ok);
+}
+
+TEST(Doctor, PaidSessionsLeftBehindAreToldWithTheirRemedy) {
+  const std::string dir = ::testing::TempDir() + "troupe_doctor_paid";
+  EXPECT_FALSE(check_paid_sessions(dir, true));
+  std::filesystem::create_directories(dir + "/sessions");
+  std::ofstream(dir + "/sessions/dead.journal") << R"({"event":"intend","id":"a"})" << "\n";
+  const auto without_key = check_paid_sessions(dir, false);
+  const auto with_key = check_paid_sessions(dir, true);
+  std::filesystem::remove_all(dir);
+  ASSERT_TRUE(without_key && with_key);
+  EXPECT_EQ(without_key->verdict, Verdict::warning);
+  EXPECT_THAT(without_key->detail, HasSubstr("1 at Browserbase"));
+  EXPECT_THAT(without_key->mend, HasSubstr("BROWSERBASE_API_KEY"));
+  EXPECT_THAT(with_key->mend, Not(HasSubstr("BROWSERBASE_API_KEY")));
 }
 
 TEST(Doctor, MissingSharedMemoryIsTold) {

@@ -47,6 +47,8 @@ const std::map<std::string, Command>& commands() {
       {"sites list", list_sites},
       {"sites show", show_site},
       {"config show", show_config},
+      {"models list", list_models},
+      {"models check", check_models},
       {"db check", check_database},
       {"db backup", back_up_database},
       {"db migrate", migrate_database},

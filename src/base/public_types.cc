@@ -29,10 +29,10 @@ std::string_view to_string(SessionState state) {
 }
 
 std::string_view to_string(EndReason reason) {
-  return word(
-      std::array<std::string_view, 10>{"none", "released", "timed_out", "idle", "client_left",
-                                       "provider_ended", "crashed", "quota", "shutdown", "failed"},
-      reason);
+  return word(std::array<std::string_view, 11>{"none", "released", "timed_out", "idle",
+                                               "client_left", "provider_ended", "crashed", "quota",
+                                               "shutdown", "failed", "connection_lost"},
+              reason);
 }
 
 std::string_view to_string(Isolation isolation) { return word(kIsolations, isolation); }

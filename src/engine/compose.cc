@@ -9,6 +9,9 @@
 #include "engine/parts.h"
 #include "engine/places.h"
 #include "interact/native_interactor.h"
+#include "interact/stagehand_interactor.h"
+#include "net/url.h"
+#include "services/models.h"
 #include "sessions/browserbase_provider.h"
 #include "sessions/cdp_provider.h"
 #include "sessions/local_provider.h"
@@ -143,6 +146,16 @@ Result<void> add_providers(Parts& parts, const asio::any_io_executor& executor,
                                .browser_recycle_after = settings.browser_recycle_after,
                                .renderer_heap_mb = settings.renderer_heap_mb,
                                .browser_memory_mb = settings.browser_memory_mb,
+                               .browser_recycle_age = settings.browser_recycle_age,
+                               .browser_crashes_max = settings.browser_crashes_max,
+                               .browser_memory_max_mb = settings.browser_memory_max_mb,
+                               .browser_cpu_weight = settings.browser_cpu_weight,
+                               .cgroup_folder = settings.cgroup_folder,
+                               .warm_processes_min = settings.warm_processes_min,
+                               .warm_latency = settings.warm_latency,
+                               .tabs_max = settings.session_tabs_max,
+                               .downloads_bytes_max = settings.session_downloads_bytes_max,
+                               .downloads_max = settings.session_downloads_max,
                                .contexts = parts.contexts.get(),
                                .extensions = parts.extensions.get(),
                                .certificate_file = certificate_files(*parts.certificates),
@@ -158,10 +171,45 @@ Result<void> add_providers(Parts& parts, const asio::any_io_executor& executor,
       sessions::make_browserbase_provider(*parts.clock, executor, *parts.log, std::move(service),
                                           std::move(account)));
   parts.providers.push_back(std::move(browserbase));
-  TRY_VOID(sessions::check_cdp_endpoints(settings.cdp_endpoints));
   sessions::CdpOptions cdp{.endpoints = settings.cdp_endpoints, .data_dir = settings.data_dir};
-  parts.providers.push_back(
+  TRY(auto browsers,
       sessions::make_cdp_provider(*parts.clock, executor, *parts.log, std::move(cdp)));
+  parts.providers.push_back(std::move(browsers));
+  return {};
+}
+
+// The first configured model, as a Stagehand service names it.
+services::StagehandModel stagehand_model(const services::ModelsOptions& models) {
+  services::StagehandModel model;
+  if (models.endpoints.empty()) return model;
+  const services::ModelEndpoint& endpoint = models.endpoints.front();
+  const auto own = services::model_endpoint_from(endpoint.name);
+  const bool chat = endpoint.name.starts_with("openai-chat/");
+  model.name = chat ? "openai/" + endpoint.model : endpoint.name;
+  model.api_key = endpoint.key;
+  if (own && own->base_url == endpoint.base_url) return model;
+  model.base_url = endpoint.base_url;
+  model.endpoint_format = chat ? "chat" : "";
+  return model;
+}
+
+Result<void> add_interactors(Parts& parts, const Settings& settings) {
+  parts.interactors.push_back(interact::make_native_interactor());
+  TRY(const auto models, services::models_options(settings));
+  interact::StagehandInteractorOptions options;
+  options.model = stagehand_model(models);
+  options.service.base_url = settings.stagehand_api_url;
+  options.service.api_key = settings.stagehand_api_key;
+  options.service.model_key = options.model.api_key;
+  // The account's key goes to its own service only.
+  const auto url = net::parse_url(settings.stagehand_api_url);
+  if (options.service.api_key.empty() && url && url->host.ends_with(".browserbase.com"))
+    options.service.api_key = settings.browserbase_api_key;
+  net::HttpClientOptions client;
+  TRY(client.proxy, net::proxy_rules(net::proxy_environment()));
+  parts.interactors.push_back(interact::make_stagehand_interactor(
+      std::move(options), net::HttpClient::create(std::move(client)), *parts.clock,
+      Random::from_system(), *parts.log));
   return {};
 }
 
@@ -180,7 +228,7 @@ Result<std::unique_ptr<Engine>> Engine::create(asio::io_context& io, Settings se
   TRY_VOID(open_backend(parts, io, settings, use));
   TRY_VOID(open_stores(parts, settings));
   TRY_VOID(add_providers(parts, executor, settings));
-  parts.interactors.push_back(interact::make_native_interactor());
+  TRY_VOID(add_interactors(parts, settings));
   parts.settings = std::move(settings);
   return assemble(executor, std::move(parts));
 }

@@ -51,6 +51,10 @@ constexpr std::array kObserve = std::to_array<Field>({
      "What is looked for, in words; empty: everything that can be done"},
     {"limit", integer, false, "Longest list (default 50)"},
 });
+constexpr std::array kAgent = std::to_array<Field>({
+    {"goal", text, true, "What to reach, in plain words"},
+    {"steps_max", integer, false, "Steps at most (default: the service's own)"},
+});
 constexpr std::array kClick = std::to_array<Field>({
     {"button", text, false, "Mouse button (default left)", "left|middle|right"},
     {"count", integer, false, "2 is a double click (default 1)"},
@@ -115,6 +119,8 @@ constexpr std::array kActions = std::to_array<ActionRow>({
     {"evaluate", "Runs JavaScript in the page", "expression", kEvaluate},
     {"download", "Saves what a click or a URL downloads", "url", kDownload, true, true},
     {"upload", "Gives files to a file field", "", kUpload, true},
+    {"agent", "Reaches a goal in several steps by a model; interactor stagehand-api only", "goal",
+     kAgent},
 });
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Interactor: who performs interactions on a session. One row of kActions = one action a workflow
-// step can name. Implementations: native (own engine); later stagehand, stagehand-api.
+// step can name. Implementations: native (own engine), stagehand-api.
 #pragma once
 
 #include <memory>
@@ -48,6 +48,8 @@ class Interactor {
  public:
   virtual ~Interactor() = default;
   virtual std::string_view name() const = 0;
+  /// Someone else drives the session's browser as well: it needs an endpoint of its own.
+  virtual bool needs_endpoint() const { return false; }
   /// Opens a tab. Nothing is sent to the browser before the first action needs it.
   virtual Async<std::unique_ptr<Tab>> open(Context& ctx, sessions::LiveSession& session,
                                            InteractOptions options) = 0;

@@ -44,6 +44,12 @@ void note_dialogs(NativeTab& tab, ActionResult& result) {
   }
 }
 
+// Refused before a page is opened for it.
+Error no_agent() {
+  return fail(Errc::unsupported, "agent: the native interactor plans no steps of its own", "action",
+              "write the steps, or use interactor stagehand-api");
+}
+
 class NativeInteractor final : public Interactor {
  public:
   std::string_view name() const override { return "native"; }
@@ -57,6 +63,7 @@ class NativeInteractor final : public Interactor {
 
   Async<ActionResult> perform(Context& ctx, Tab& tab, Action action) override {
     auto& own = static_cast<NativeTab&>(tab);
+    if (action.kind == "agent") co_return no_agent();
     const auto row = std::find_if(kHandlers.begin(), kHandlers.end(),
                                   [&](const HandlerRow& r) { return r.kind == action.kind; });
     if (row == kHandlers.end())

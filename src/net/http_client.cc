@@ -121,6 +121,18 @@ void prepare(std::optional<Parser>& parser, const HttpCall& call, int header_byt
   parser->body_limit(static_cast<std::uint64_t>(call.response_bytes_max));
 }
 
+// Hands over what came of an event stream; false when its reader wants no more.
+bool pass_on(Parser& parser, const HttpCall& call) {
+  if (!call.on_event_bytes || !parser.is_header_done()) return true;
+  auto& message = parser.get();
+  const auto type = message[http::field::content_type];
+  if (message.result_int() / 100 != 2 || !type.starts_with("text/event-stream")) return true;
+  if (message.body().empty()) return true;
+  const bool more = call.on_event_bytes(message.body());
+  message.body().clear();
+  return more;
+}
+
 HttpReply to_reply(Parser& parser) {
   HttpReply reply;
   auto& message = parser.get();
@@ -166,6 +178,10 @@ asio::awaitable<Exchange> exchange(Context& ctx, Wire& wire, const HttpCall& cal
       co_return result;
     }
     if (parser->is_done() && is_interim(*parser)) prepare(parser, call, header_bytes_max);
+    if (!pass_on(*parser, call)) {
+      result.reply = to_reply(*parser);
+      co_return result;
+    }
     if (parser->is_done() || (used > 0 && wire.buffer.size() > 0)) continue;
     const auto read_error = co_await wire.read();
     if (!read_error) {

@@ -20,6 +20,10 @@ struct HttpCall {
   /// Called each time before the first byte of the request is sent. A call that failed without it
   /// had no effect on the server.
   std::function<void()> on_sending;
+  /// Takes the body of a 2xx answer of type `text/event-stream` piece by piece as it comes; it is
+  /// not kept then. `false` ends the exchange: the reply is what came so far, and the connection
+  /// is closed.
+  std::function<bool(std::string_view)> on_event_bytes;
 };
 
 struct HttpReply {

@@ -67,6 +67,7 @@ class RestClient final : public BrowserbaseClient {
     // Refusals for a full project say nothing about reading and releasing.
     call.group = "sessions:create";
     call.counts = true;
+    call.via = std::move(request.via);
     return ask(ctx, std::move(call), options, connectable_session);
   }
   Async<std::vector<RemoteSession>> list_sessions(Context& ctx, SessionQuery query,
@@ -75,7 +76,7 @@ class RestClient final : public BrowserbaseClient {
                wire::sessions_from);
   }
   Async<RemoteSession> get_session(Context& ctx, std::string id, CallOptions options) override {
-    return ask(ctx, call_about("sessions", "GET", id), options, wire::session_from);
+    return ask_about(ctx, call_about("sessions", "GET", id), id, options);
   }
   Async<RemoteSession> release_session(Context& ctx, std::string id, CallOptions options) override {
     json::object body{{"status", "REQUEST_RELEASE"}};
@@ -83,7 +84,7 @@ class RestClient final : public BrowserbaseClient {
     if (!project.empty()) body["projectId"] = project;
     RemoteCall call = with_json(call_about("sessions", "POST", id), body);
     call.repeatable = true;
-    return ask(ctx, std::move(call), options, wire::session_from);
+    return ask_about(ctx, std::move(call), id, options);
   }
   Async<LiveUrls> live_urls(Context& ctx, std::string id, std::optional<int> expires_in_seconds,
                             CallOptions options) override {
@@ -247,6 +248,19 @@ class RestClient final : public BrowserbaseClient {
     };
     CO_TRY_VOID(co_await calls_.perform(ctx, std::move(call), options, std::move(accept)));
     co_return std::move(*value);
+  }
+  // An answer about another session must not be acted upon.
+  Async<RemoteSession> ask_about(Context& ctx, RemoteCall call, std::string id,
+                                 CallOptions options) {
+    std::optional<RemoteSession> session;
+    BrowserbaseCalls::Accept accept = [&session, &id](net::HttpReply& reply) -> Result<void> {
+      TRY(const json::value body, body_of(reply));
+      TRY(session, wire::session_from(body));
+      if (session->id == id) return {};
+      return fail(Errc::protocol_error, "answer is about another session");
+    };
+    CO_TRY_VOID(co_await calls_.perform(ctx, std::move(call), options, std::move(accept)));
+    co_return std::move(*session);
   }
   Async<std::string> bytes(Context& ctx, RemoteCall call, CallOptions options) {
     std::string body;

@@ -1,6 +1,7 @@
 #include "services/browserbase_calls.h"
 
 #include "services/browserbase_errors.h"
+#include "services/via.h"
 
 namespace troupe::services {
 
@@ -37,7 +38,9 @@ Async<net::HttpReply> BrowserbaseCalls::send(Context& ctx, const RemoteCall& cal
   net::HttpCall request;
   request.method = call.method;
   request.url = options_.base_url + call.path;
-  request.headers = {{"X-BB-API-Key", options_.api_key}, {"Accept", call.accept}};
+  request.headers = {{"X-BB-API-Key", options_.api_key},
+                     {"Accept", call.accept},
+                     {std::string(kViaHeader), via_from_here(call.via)}};
   if (!call.content_type.empty()) request.headers.emplace_back("Content-Type", call.content_type);
   request.body = call.body;
   request.response_bytes_max = call.response_bytes_max;

@@ -22,6 +22,7 @@ struct RemoteCall {
   std::string body;
   std::string content_type;
   std::string accept = "application/json";
+  std::string via;               ///< Services that the caller's own request came through.
   bool repeatable = true;        ///< Doing it twice leaves the same as doing it once.
   bool counts = false;           ///< Against the creation rate.
   bool missing_is_done = false;  ///< A 404 after an attempt of unknown outcome is a success.

@@ -54,6 +54,7 @@ struct CreateSession {
   std::vector<std::string> allowed_domains;
   /// Further members (`verified`, `os`, …), which the ones above win over.
   boost::json::object browser_settings;
+  std::string via;  ///< See services/via.h: a header, not part of the body.
 };
 
 struct RemoteSession {

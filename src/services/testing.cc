@@ -153,10 +153,23 @@ asio::awaitable<net::HttpResponse> FakeBrowserbase::handle(Context& ctx, net::Ht
   if (fault && fault->answer == FakeFault::Answer::vanished) co_await vanish(ctx, place.id);
   const bool does = !fault || fault->apply || fault->answer == FakeFault::Answer::normal ||
                     fault->answer == FakeFault::Answer::vanished;
+  const std::string id = place.id;
   net::HttpResponse response;
   if (does) response = co_await answer(ctx, std::move(place), std::move(request));
+  if (fault && fault->answer >= FakeFault::Answer::says_ended) co_return lie(fault->answer, id);
   if (fault) response = co_await misbehave(ctx, *fault, std::move(response));
   co_return response;
+}
+
+net::HttpResponse FakeBrowserbase::lie(FakeFault::Answer answer, const std::string& id) const {
+  for (const auto& [other, session] : sessions_) {
+    if ((other == id) == (answer == FakeFault::Answer::another)) continue;
+    json::object told = session_json(session, true);
+    if (answer == FakeFault::Answer::says_ended) told["status"] = "COMPLETED";
+    if (answer == FakeFault::Answer::says_running) told["status"] = "RUNNING";
+    return json_answer(200, told);
+  }
+  return refusal(404, "Session not found");
 }
 
 asio::awaitable<net::HttpResponse> FakeBrowserbase::misbehave(Context& ctx, FakeFault fault,
@@ -181,6 +194,9 @@ asio::awaitable<net::HttpResponse> FakeBrowserbase::misbehave(Context& ctx, Fake
       co_return refusal(503, "stopped");
     }
     case FakeFault::Answer::garbage: response.body = R"({"id": "half of a)"; co_return response;
+    case FakeFault::Answer::says_ended:
+    case FakeFault::Answer::says_running:
+    case FakeFault::Answer::another: break;  // see lie()
     case FakeFault::Answer::web_page:
       response.content_type = "text/html";
       response.body = "<html><body>Please sign in to the network</body></html>";

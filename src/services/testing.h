@@ -20,13 +20,16 @@ namespace troupe::services {
 /// What goes wrong with the next requests of a route.
 struct FakeFault {
   enum class Answer {
-    normal,    ///< Only the delay.
-    status,    ///< `status`, `message` and `headers` in place of the answer.
-    cut,       ///< The connection breaks behind the answer's header.
-    silence,   ///< No answer, and the connection stays open.
-    garbage,   ///< 200 and half a JSON text.
-    web_page,  ///< 200 and HTML, as from a proxy on the way.
-    vanished,  ///< The session of the request is forgotten first.
+    normal,        ///< Only the delay.
+    status,        ///< `status`, `message` and `headers` in place of the answer.
+    cut,           ///< The connection breaks behind the answer's header.
+    silence,       ///< No answer, and the connection stays open.
+    garbage,       ///< 200 and half a JSON text.
+    web_page,      ///< 200 and HTML, as from a proxy on the way.
+    vanished,      ///< The session of the request is forgotten first.
+    says_ended,    ///< The session of the request, as COMPLETED; nothing is done.
+    says_running,  ///< The session of the request, as RUNNING; nothing is done.
+    another,       ///< Some other session, as it is.
   };
   std::string route;  ///< `POST /v1/sessions`, `GET /v1/sessions/{id}`; `*`: all.
   Answer answer = Answer::normal;
@@ -117,6 +120,7 @@ class FakeBrowserbase final {
   asio::awaitable<net::HttpResponse> answer(Context& ctx, Place place, net::HttpRequest request);
   asio::awaitable<net::HttpResponse> misbehave(Context& ctx, FakeFault fault,
                                                net::HttpResponse applied);
+  net::HttpResponse lie(FakeFault::Answer answer, const std::string& id) const;
   std::optional<FakeFault> take_fault(const std::string& route);
   asio::awaitable<void> settle(Context& ctx);
   asio::awaitable<void> vanish(Context& ctx, std::string id);

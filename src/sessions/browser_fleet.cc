@@ -1,5 +1,7 @@
 #include "sessions/browser_fleet.h"
 
+#include <signal.h>
+
 namespace troupe::sessions {
 namespace {
 
@@ -8,6 +10,22 @@ constexpr auto kPingTimeout = std::chrono::seconds(10);
 constexpr auto kCheckEvery = std::chrono::seconds(15);
 
 }  // namespace
+
+std::string_view wear_of(const FleetOptions& options, const BrowserWear& wear) {
+  if (wear.resident_bytes >> 20 > options.memory_mb) return "memory";
+  if (options.recycle_age > Duration::zero() && wear.age > options.recycle_age) return "age";
+  if (wear.crashes >= static_cast<std::uint64_t>(options.crashes_max)) return "crashes";
+  if (wear.sessions >= options.recycle_after) return "uses";
+  return {};
+}
+
+std::string FleetBrowser::take_memory_kill() {
+  if (!memory_kill.empty()) return std::exchange(memory_kill, {});
+  const std::uint64_t kills = chromium->cgroup().oom_kills();
+  if (kills <= oom_kills) return {};
+  oom_kills = kills;
+  return "its page was killed when the memory of its browser reached browser_memory_max_mb";
+}
 
 BrowserFleet::BrowserFleet(Clock& clock, asio::any_io_executor executor, observe::Log& log,
                            FleetOptions options)
@@ -38,6 +56,10 @@ asio::awaitable<void> BrowserFleet::launch(std::shared_ptr<FleetBrowser> browser
   browser->checked_at = clock_.now();
   if (launched) {
     browser->chromium = std::move(*launched);
+    const TabLimitsOptions limits{.tabs_max = options_.tabs_max, .one_session = false};
+    browser->tabs = std::make_unique<TabLimits>(clock_, browser->chromium->connection(), limits);
+    browser->tabs->start();
+    scope_.spawn("browser watch", mourn(browser));
     log_.write({}, {.action = "browser.launch",
                     .status = "ok",
                     .details = {{"pid", browser->chromium->process().pid()},
@@ -89,6 +111,50 @@ asio::awaitable<void> BrowserFleet::retire(std::shared_ptr<FleetBrowser> browser
   const Context base(clock_, executor_);
   Context ctx = base.with_timeout(std::chrono::seconds(10), "browser close");
   (void)co_await browser->chromium->close(ctx);
+  browser->chromium->connection().close(browser->chromium->death());
+}
+
+// Tells those who have a context in it.
+asio::awaitable<void> BrowserFleet::mourn(std::shared_ptr<FleetBrowser> browser) {
+  Context ctx(clock_, executor_);
+  (void)co_await browser->chromium->connection().closed_event().wait(ctx);
+  const auto deaths = std::exchange(browser->deaths, {});
+  for (Event* death : deaths) death->set();
+}
+
+bool BrowserFleet::recycle(const std::shared_ptr<FleetBrowser>& browser, const GroupUsage& usage) {
+  const BrowserWear wear{.age = clock_.now() - browser->chromium->started_at(),
+                         .sessions = browser->total,
+                         .resident_bytes = usage.resident_bytes,
+                         .crashes = browser->tabs->crashes()};
+  const std::string_view why = wear_of(options_, wear);
+  if (why.empty() || browser->retiring) return false;
+  log_.write(
+      {}, {.level = why == "uses" || why == "age" ? observe::Level::info : observe::Level::warning,
+           .action = "browser.recycle",
+           .status = std::string(why),
+           .details = {{"pid", browser->chromium->process().pid()},
+                       {"resident_mb", usage.resident_bytes >> 20},
+                       {"sessions", browser->total},
+                       {"crashes", wear.crashes}}});
+  browser->retiring = true;
+  ++browser->active;
+  give_back(browser);  // ends it when it carries nothing
+  return true;
+}
+
+// One page that takes everything must not cost the others of its browser their sessions.
+void BrowserFleet::end_fat_page(FleetBrowser& browser, const GroupUsage& usage) {
+  if (options_.page_bytes_max == 0 || usage.largest_bytes <= options_.page_bytes_max) return;
+  browser.memory_kill = "its page took " + std::to_string(usage.largest_bytes >> 20) +
+                        " MiB of memory, more than " +
+                        std::to_string(options_.page_bytes_max >> 20);
+  log_.write({}, {.level = observe::Level::warning,
+                  .action = "browser.page",
+                  .status = "memory",
+                  .details = {{"pid", browser.chromium->process().pid()},
+                              {"resident_mb", usage.largest_bytes >> 20}}});
+  ::kill(usage.largest, SIGKILL);
 }
 
 Async<void> BrowserFleet::warm_up(Context& ctx) {
@@ -108,17 +174,9 @@ Async<void> BrowserFleet::tend(Context& ctx) {
   for (const auto& browser : all) {
     if (browser->launching || !browser->chromium || !browser->chromium->alive()) continue;
     Process& process = browser->chromium->process();
-    const std::int64_t megabytes = usage[process.pid()].resident_bytes >> 20;
-    if (megabytes > options_.memory_mb && !browser->retiring) {
-      log_.write(ctx.ids(), {.level = observe::Level::warning,
-                             .action = "browser.recycle",
-                             .status = "memory",
-                             .details = {{"pid", process.pid()}, {"resident_mb", megabytes}}});
-      browser->retiring = true;
-      ++browser->active;
-      give_back(browser);  // ends it when it carries nothing
-      continue;
-    }
+    const GroupUsage& used = usage[process.pid()];
+    end_fat_page(*browser, used);
+    if (recycle(browser, used)) continue;
     if (clock_.now() - browser->checked_at < kCheckEvery) continue;
     browser->checked_at = clock_.now();
     Context limited = ctx.with_timeout(kPingTimeout, "browser health check");

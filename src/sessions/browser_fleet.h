@@ -4,12 +4,14 @@
 
 #include <list>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/async.h"
 #include "observe/log.h"
 #include "sessions/chromium.h"
+#include "sessions/tab_limits.h"
 
 namespace troupe::sessions {
 
@@ -24,6 +26,14 @@ struct FleetBrowser {
   std::optional<Error> launch_error;
   Event ready;  ///< Launched, or failed to.
   SteadyTime checked_at{};
+  std::unique_ptr<TabLimits> tabs;  ///< Since it is launched; of each context.
+  std::set<Event*> deaths;          ///< Set when it dies.
+  /// Why the next page that is killed was: it took too much memory.
+  std::string memory_kill;
+  std::uint64_t oom_kills = 0;  ///< By the kernel, told so far.
+
+  /// Why a page was killed that has just crashed; empty: it was not for its memory.
+  std::string take_memory_kill();
 };
 
 struct FleetOptions {
@@ -31,7 +41,20 @@ struct FleetOptions {
   int contexts_per_browser = 16;
   int recycle_after = 500;
   int memory_mb = 4096;
+  Duration recycle_age = std::chrono::hours(4);  ///< 0: at any age.
+  int crashes_max = 5;                           ///< Of pages, before it is retired.
+  std::int64_t page_bytes_max = 0;               ///< A page's process ends beyond; 0: never.
+  int tabs_max = 0;                              ///< Of one context; 0: any number.
 };
+
+/// Why a browser takes no more sessions; empty: it may go on. Pure.
+struct BrowserWear {
+  Duration age{};
+  int sessions = 0;
+  std::int64_t resident_bytes = 0;
+  std::uint64_t crashes = 0;
+};
+std::string_view wear_of(const FleetOptions& options, const BrowserWear& wear);
 
 /// Threads: engine.
 class BrowserFleet final {
@@ -54,6 +77,9 @@ class BrowserFleet final {
   bool has_room(const FleetBrowser& browser) const;
   asio::awaitable<void> launch(std::shared_ptr<FleetBrowser> browser);
   asio::awaitable<void> retire(std::shared_ptr<FleetBrowser> browser);
+  asio::awaitable<void> mourn(std::shared_ptr<FleetBrowser> browser);
+  bool recycle(const std::shared_ptr<FleetBrowser>& browser, const GroupUsage& usage);
+  void end_fat_page(FleetBrowser& browser, const GroupUsage& usage);
   void drop_dead();
 
   Clock& clock_;

@@ -20,6 +20,8 @@ constexpr auto kCrowdedFirst = std::chrono::milliseconds(500);
 constexpr auto kCrowdedMax = std::chrono::seconds(5);
 constexpr int kSearchesInCreate = 3;
 constexpr int kWarnAfter = 6;
+constexpr auto kReleaseTimeout = std::chrono::seconds(8);
+constexpr auto kLastLookTimeout = std::chrono::seconds(3);
 
 // `… (limit 3, currently 3)` in the words of a refusal.
 std::optional<int> limit_named_in(std::string_view text) {
@@ -31,6 +33,12 @@ std::optional<int> limit_named_in(std::string_view text) {
       return value;
   }
   return std::nullopt;
+}
+
+// An answer need not repeat the metadata; what it repeats must be ours.
+bool is_about(const RemoteSession& session, const std::string& id) {
+  const auto told = find_string(session.user_metadata, kSessionKey);
+  return !told || *told == id;
 }
 
 }  // namespace
@@ -59,7 +67,13 @@ void BrowserbaseAccount::note(observe::Level level, std::string_view action,
 }
 
 int BrowserbaseAccount::room() const {
-  return limit_ ? std::max(0, *limit_ - live_ - coming_) : 1'000'000;
+  if (crowded_until_ > clock_.now()) return 0;
+  std::int64_t places = limit_ ? *limit_ - live_ - others_ - coming_ : 1'000'000;
+  const bool limits_known = limit_asked_at_ != SteadyTime{} && !asking_limit_;
+  if (!limits_known) places = std::min<std::int64_t>(places, 1 - coming_);
+  if (const auto left = client_->creation_rate().remaining)
+    places = std::min(places, *left - unsent_);
+  return static_cast<int>(std::max<std::int64_t>(places, 0));
 }
 
 void BrowserbaseAccount::wake_first() {
@@ -72,11 +86,20 @@ Async<void> BrowserbaseAccount::take_place(Context& ctx, bool first_in_line) {
   const auto place = queue_.insert(first_in_line ? queue_.begin() : queue_.end(), &me);
   Result<void> result = ctx.check();
   while (result && !closed_) {
-    const bool is_turn = queue_.front() == &me && has_place();
-    const Duration crowded = crowded_until_ - clock_.now();
-    if (is_turn && crowded <= Duration::zero()) break;
-    if (is_turn) {
-      Context brief = ctx.with_timeout(crowded, "browserbase place");
+    const bool is_first = queue_.front() == &me;
+    Duration pause = crowded_until_ - clock_.now();
+    if (is_first && pause <= Duration::zero() && has_place()) break;
+    if (is_first && is_crowded_out()) {
+      const Duration fresh = others_counted_at_ + options_.recount_every - clock_.now();
+      if (fresh <= Duration::zero()) {
+        co_await count_others(ctx);
+        result = ctx.check();
+        continue;
+      }
+      pause = std::max(pause, fresh);
+    }
+    if (is_first && pause > Duration::zero()) {
+      Context brief = ctx.with_timeout(pause, "browserbase place");
       (void)co_await me.moved.wait(brief);
       result = ctx.check();
     } else {
@@ -117,6 +140,20 @@ void BrowserbaseAccount::learn_from_refusal(const Error& refusal) {
   crowded_until_ = clock_.now() + crowded_pause_;
 }
 
+// Nobody tells when one of them ends. Without an answer, refusals tell how many there are.
+asio::awaitable<void> BrowserbaseAccount::count_others(Context& ctx) {
+  Context limited = ctx.with_timeout(kLimitTimeout, "browserbase sessions");
+  services::SessionQuery query{.status = services::RemoteStatus::running};
+  const auto running = co_await client_->list_sessions(limited, std::move(query));
+  others_ = 0;
+  others_counted_at_ = clock_.now();
+  if (!running) co_return;
+  for (const auto& session : *running)
+    if (!intents_.is_unsettled(
+            std::string(find_string(session.user_metadata, kSessionKey).value_or(""))))
+      ++others_;
+}
+
 // One asks, the others wait for the answer. Without one, refusals tell.
 asio::awaitable<void> BrowserbaseAccount::learn_limit(Context& ctx) {
   Context limited = ctx.with_timeout(kLimitTimeout, "browserbase limits");
@@ -138,6 +175,7 @@ asio::awaitable<void> BrowserbaseAccount::learn_limit(Context& ctx) {
     if (project) concurrency = project->concurrency;
   }
   if (concurrency && *concurrency > 0) limit_ = static_cast<int>(*concurrency);
+  if (limit_) co_await count_others(limited);
   asking_limit_ = false;
   limit_asked_.pulse();
 }
@@ -145,6 +183,7 @@ asio::awaitable<void> BrowserbaseAccount::learn_limit(Context& ctx) {
 Async<RemoteSession> BrowserbaseAccount::create(Context& ctx, std::string id, SessionSpec spec) {
   if (closed_) co_return fail(Errc::draining, "browserbase: shutting down, no new sessions");
   ++coming_;
+  ++unsent_;
   auto created = co_await create_counted(ctx, std::move(id), std::move(spec));
   co_return created;
 }
@@ -162,12 +201,14 @@ Async<RemoteSession> BrowserbaseAccount::create_counted(Context& ctx, std::strin
     ready = co_await take_place(ctx, false);
   }
   --coming_;
+  if (!ready) --unsent_;
   if (!ready) co_return ready.error();
   SessionIntent intent{.id = id,
                        .provider = "browserbase",
                        .tenant = spec.tenant,
                        .at_unix_ms = to_unix_ms(clock_.wall())};
   auto intended = co_await intents_.intend(ctx, std::move(intent));
+  --unsent_;
   if (!intended) {
     give_place();
     co_return intended.error();
@@ -187,6 +228,10 @@ Async<RemoteSession> BrowserbaseAccount::post(Context& ctx, const std::string& i
     services::CallOptions options{.note = &call};
     services::CreateSession copy = request;
     auto made = co_await client_->create_session(limited, std::move(copy), options);
+    if (made && !is_about(*made, id)) {
+      made = fail(Errc::protocol_error, "browserbase: answered about another session", "session");
+      call.may_be_applied = true;
+    }
     Context cleanup = ctx.for_cleanup(kJournalTimeout, "session journal");
     if (made) {
       crowded_pause_ = {};
@@ -260,7 +305,8 @@ void BrowserbaseAccount::release(std::string id, std::string provider_id) {
 // (refused for a session that has ended) or never come.
 Async<bool> BrowserbaseAccount::is_ended(Context& ctx, const std::string& provider_id,
                                          int attempt) {
-  Context limited = ctx.with_timeout(std::chrono::seconds(20), "browserbase release");
+  // Short: a connection may be dead without having said so, and the next call gets another one.
+  Context limited = ctx.with_timeout(kReleaseTimeout, "browserbase release");
   auto answer = attempt % 2 == 0 ? co_await client_->release_session(limited, provider_id)
                                  : co_await client_->get_session(limited, provider_id);
   if (answer) co_return !answer->is_live();
@@ -274,6 +320,7 @@ asio::awaitable<void> BrowserbaseAccount::dispose(std::string id, std::string pr
   const Context base(clock_, executor_);
   Context ctx = base.with_cancel(stop_);
   const auto began = clock_.now();
+  const auto asked_at = intents_.asked_at(id).value_or(clock_.wall());
   Duration pause = options_.retry_first;
   bool is_over = false;
   int attempt = 0;
@@ -297,11 +344,18 @@ asio::awaitable<void> BrowserbaseAccount::dispose(std::string id, std::string pr
     if (!is_over && round == kWarnAfter)
       note(observe::Level::warning, "session.release", "retrying",
            {{"session", id}, {"provider_id", provider_id}}, error ? &*error : nullptr);
+    if (!is_over && clock_.wall() - asked_at > options_.life_max) {
+      // Whatever the service says: this cannot be running.
+      note(observe::Level::error, "session.release", "given_up",
+           {{"session", id}, {"provider_id", provider_id}}, error ? &*error : nullptr);
+      is_over = true;
+    }
     if (is_over) break;
     (void)co_await sleep_for(ctx, pause);
     pause = std::min(pause * 2, options_.retry_max);
   }
   if (is_over) {
+    sweep_due_ = true;
     Context cleanup = base.with_timeout(kJournalTimeout, "session journal");
     (void)co_await intents_.settled(cleanup, id);
   }
@@ -313,7 +367,10 @@ void BrowserbaseAccount::tend() {
   const bool has_traces =
       std::filesystem::exists(options_.data_dir + "/sessions/install_id", ignored);
   if (closed_ || reaping_ || (!used_ && (inherited_taken_ || !has_traces))) return;
-  if (reaped_at_ != SteadyTime{} && clock_.now() - reaped_at_ < options_.reap_every) return;
+  // A service may say that a session has ended which goes on: looked at when the last one did.
+  const bool sweep = sweep_due_ && live_ == 0 && coming_ == 0;
+  if (!sweep && reaped_at_ != SteadyTime{} && clock_.now() - reaped_at_ < options_.reap_every)
+    return;
   reaping_ = true;
   scope_.spawn("session reaper", reap());
 }
@@ -322,6 +379,7 @@ asio::awaitable<void> BrowserbaseAccount::reap() {
   const Context base(clock_, executor_);
   Context ctx = base.with_cancel(stop_);
   const auto opened = co_await intents_.open(ctx);
+  sweep_due_ = false;
   bool left_any = used_;
   if (opened && !std::exchange(inherited_taken_, true)) {
     for (const auto& intent : intents_.unsettled()) {
@@ -370,8 +428,15 @@ Async<void> BrowserbaseAccount::shutdown(Context& ctx) {
   const Duration most = std::min<Duration>(ctx.remaining(), std::chrono::seconds(30));
   Context limited = ctx.with_timeout(most * 3 / 4, "browserbase releases");
   // Searches and the reaper can go on at the next start; releases are waited for.
-  while (live_ > 0 && scope_.running() > 0 && limited.check())
-    (void)co_await sleep_for(limited, std::chrono::milliseconds(20));
+  for (int round = 0; round < 2; ++round) {
+    while (live_ > 0 && scope_.running() > 0 && limited.check())
+      (void)co_await sleep_for(limited, std::chrono::milliseconds(20));
+    if (round > 0 || !std::exchange(sweep_due_, false)) break;
+    Context brief = limited.with_timeout(kLastLookTimeout, "browserbase sessions");
+    const auto left = co_await reap_unowned(brief);
+    if (left && *left > 0)
+      note(observe::Level::warning, "session.reap", "ok", {{"sessions", *left}});
+  }
   stop_.cancel(fail(Errc::draining, "browserbase: shutting down"));
   Context cleanup = ctx.for_cleanup(std::chrono::seconds(3), "browserbase shutdown");
   auto joined = co_await scope_.join(cleanup);

@@ -10,6 +10,7 @@
 #include "base/async.h"
 #include "observe/log.h"
 #include "services/browserbase.h"
+#include "sessions/remote_browser.h"
 #include "sessions/session_intents.h"
 #include "troupe/session.hpp"
 
@@ -23,6 +24,13 @@ struct BrowserbaseAccountOptions {
   Duration retry_first = std::chrono::milliseconds(250);  ///< Doubles.
   Duration retry_max = std::chrono::seconds(10);
   Duration reap_every = std::chrono::minutes(5);
+  /// How often the sessions of others are counted anew while they fill the account.
+  Duration recount_every = std::chrono::seconds(5);
+  /// No session of Browserbase lives longer: one that was asked for before is over.
+  Duration life_max = std::chrono::hours(6) + std::chrono::minutes(15);
+  ConnectionHealth health;  ///< Of the connections to sessions.
+  /// A broken connection is tried again for so long.
+  Duration reconnect_for = std::chrono::minutes(2);
 };
 
 /// Threads: engine.
@@ -42,8 +50,12 @@ class BrowserbaseAccount final {
   /// Waits until a release that began is confirmed.
   Async<void> released(Context& ctx, std::string id);
 
-  /// Places left, as far as the limit is known.
+  /// Sessions that could be created now without a refusal: places and creations left, as far as
+  /// the limits are known. Before they are, one may find them out.
   int room() const;
+  /// Whether the next session has to wait for the end of another one.
+  bool is_full() const { return limit_ && live_ + coming_ >= *limit_; }
+  const BrowserbaseAccountOptions& options() const { return options_; }
   /// Looks for sessions that nobody owns: soon after the start if an earlier process left traces,
   /// after the first create() otherwise, and every few minutes. Returns at once.
   void tend();
@@ -59,7 +71,10 @@ class BrowserbaseAccount final {
   Async<void> take_place(Context& ctx, bool first_in_line);
   void give_place();
   void wake_first();
-  bool has_place() const { return !limit_ || live_ < *limit_; }
+  bool has_place() const { return !limit_ || live_ + others_ < *limit_; }
+  // There would be room, but for sessions that are not ours.
+  bool is_crowded_out() const { return limit_ && live_ < *limit_ && !has_place(); }
+  asio::awaitable<void> count_others(Context& ctx);
   Async<services::RemoteSession> create_counted(Context& ctx, std::string id, SessionSpec spec);
   void learn_from_refusal(const Error& refusal);
   asio::awaitable<void> learn_limit(Context& ctx);
@@ -83,6 +98,9 @@ class BrowserbaseAccount final {
   std::list<Waiter*> queue_;
   int live_ = 0;    // places in use: being created, running, or not confirmed as ended
   int coming_ = 0;  // calls of create() that have no place yet
+  int unsent_ = 0;  // and those that have one, but have not been sent
+  int others_ = 0;  // running sessions of the account that are not known here
+  SteadyTime others_counted_at_{};
   Event place_given_;
   std::optional<int> limit_;
   SteadyTime limit_asked_at_{};
@@ -93,6 +111,7 @@ class BrowserbaseAccount final {
   bool used_ = false;
   bool inherited_taken_ = false;
   bool reaping_ = false;
+  bool sweep_due_ = false;  // sessions were ended since the last look at what is left
   SteadyTime reaped_at_{};
   bool closed_ = false;
   CancelSource stop_;

@@ -11,6 +11,7 @@
 #include "base/testing.h"
 #include "services/testing.h"
 #include "sessions/browserbase_mapping.h"
+#include "sessions/testing.h"
 
 namespace troupe::sessions {
 namespace {
@@ -22,13 +23,6 @@ using services::FakeOptions;
 using services::RemoteStatus;
 using ::testing::HasSubstr;
 using troupe::testing::run;
-
-class NullLog final : public observe::Log {
- public:
-  bool enabled(observe::Level) const override { return false; }
-  void write(const Ids&, const observe::LogLine&) override {}
-  void flush() override {}
-};
 
 // A service and an account at it.
 struct Fixture {
@@ -48,7 +42,9 @@ struct Fixture {
                                   .data_dir = std::move(dir),
                                   .search_for = std::chrono::milliseconds(300),
                                   .retry_first = std::chrono::milliseconds(5),
-                                  .retry_max = std::chrono::milliseconds(50)};
+                                  .retry_max = std::chrono::milliseconds(50),
+                                  .recount_every = std::chrono::milliseconds(30),
+                                  .life_max = life_max};
     return std::make_unique<BrowserbaseAccount>(ctx.clock(), ctx.executor(), log,
                                                 std::move(client.value()), own);
   }
@@ -62,7 +58,8 @@ struct Fixture {
     (void)co_await fake->stop(ctx);
     co_return ended;
   }
-  NullLog log;
+  Duration life_max = std::chrono::hours(6);
+  observe::Log& log = null_log();
   std::unique_ptr<net::HttpClient> http;
   std::unique_ptr<FakeBrowserbase> fake;
   std::unique_ptr<BrowserbaseAccount> account;
@@ -127,12 +124,132 @@ asio::awaitable<void> crowded(Context& ctx, std::string dir) {
               [&] { fixture.fake->end_session(foreign_id, RemoteStatus::completed); });
   auto session = co_await fixture.account->create(ctx, "a", spec_of());
   EXPECT_TRUE(session) << session.error().describe();
+  // Their sessions were counted: nobody asked for a 429.
+  EXPECT_EQ(fixture.fake->count("POST /v1/sessions"), 2);
   if (session) fixture.account->release("a", session->id);
   EXPECT_TRUE(co_await fixture.end(ctx));
 }
 
 TEST_F(BrowserbaseAccountTest, WaitsItsTurnWhenOthersFillTheAccount) {
   run([&](Context& ctx) { return crowded(ctx, dir_); });
+}
+
+asio::awaitable<void> room_by_limits(Context& ctx, std::string dir) {
+  Fixture fixture(ctx, dir, {.concurrency = 10, .creations_per_window = 3});
+  // Nothing is known yet: one session finds the limits out, and not a burst of them.
+  EXPECT_EQ(fixture.account->room(), 1);
+  auto first = co_await fixture.account->create(ctx, "a", spec_of());
+  EXPECT_TRUE(first) << first.error().describe();
+  EXPECT_EQ(fixture.account->room(), 2);  // creations are scarcer than places
+  auto second = co_await fixture.account->create(ctx, "b", spec_of());
+  auto third = co_await fixture.account->create(ctx, "c", spec_of());
+  EXPECT_TRUE(second && third);
+  EXPECT_EQ(fixture.account->room(), 0);
+  for (const auto& [id, session] : {std::pair{"a", &first}, {"b", &second}, {"c", &third}})
+    if (*session) fixture.account->release(id, (*session)->id);
+  EXPECT_TRUE(co_await fixture.until_live(ctx, 0));
+  EXPECT_EQ(fixture.account->room(), 0);  // places are free, creations are not
+  EXPECT_TRUE(co_await fixture.end(ctx));
+}
+
+TEST_F(BrowserbaseAccountTest, HasNoRoomBeyondTheCreationsLeft) {
+  run([&](Context& ctx) { return room_by_limits(ctx, dir_); });
+}
+
+asio::awaitable<void> after_a_refusal(Context& ctx, std::string dir) {
+  Fixture fixture(ctx, dir, {.concurrency = 10});
+  auto first = co_await fixture.account->create(ctx, "a", spec_of());
+  EXPECT_TRUE(first) << first.error().describe();
+  EXPECT_EQ(fixture.account->room(), 9);
+  fixture.fake->inject({.route = "POST /v1/sessions",
+                        .answer = FakeFault::Answer::status,
+                        .status = 429,
+                        .message = "concurrent sessions limit (limit 2, currently 2)"});
+  Context brief = ctx.with_timeout(std::chrono::milliseconds(100), "second session");
+  auto second = co_await fixture.account->create(brief, "b", spec_of());
+  EXPECT_EQ(second.error().code, Errc::exhausted);
+  EXPECT_EQ(fixture.account->room(), 0);  // full for the moment, by whomever
+  if (first) fixture.account->release("a", first->id);
+  EXPECT_TRUE(co_await fixture.end(ctx));
+}
+
+TEST_F(BrowserbaseAccountTest, HasNoRoomAfterARefusal) {
+  run([&](Context& ctx) { return after_a_refusal(ctx, dir_); });
+}
+
+// --- A service that lies
+
+asio::awaitable<void> says_it_runs(Context& ctx, std::string dir) {
+  Fixture fixture(ctx, dir);
+  fixture.life_max = std::chrono::milliseconds(150);
+  fixture.account = fixture.make(ctx, dir);
+  auto session = co_await fixture.account->create(ctx, "a", spec_of());
+  EXPECT_TRUE(session) << session.error().describe();
+  if (!session) co_return;
+  fixture.fake->options().ending = std::chrono::hours(1);  // whatever is asked of it
+  const auto began = ctx.clock().now();
+  fixture.account->release("a", session->id);
+  EXPECT_TRUE(co_await fixture.account->released(ctx, "a"));
+  EXPECT_GE(ctx.clock().now() - began, std::chrono::milliseconds(100));
+  EXPECT_EQ(fixture.account->live(), 0);
+  EXPECT_GE(fixture.fake->count("POST /v1/sessions/{id}"), 2);
+  (void)co_await fixture.account->shutdown(ctx);
+  (void)co_await fixture.fake->stop(ctx);
+}
+
+TEST_F(BrowserbaseAccountTest, ASessionSaidToRunForEverIsGivenUpAfterItsLongestLife) {
+  run([&](Context& ctx) { return says_it_runs(ctx, dir_); });
+}
+
+asio::awaitable<void> says_it_ended(Context& ctx, std::string dir, bool while_running) {
+  Fixture fixture(ctx, dir);
+  auto session = co_await fixture.account->create(ctx, "a", spec_of());
+  EXPECT_TRUE(session) << session.error().describe();
+  if (!session) co_return;
+  fixture.fake->inject(
+      {.route = "POST /v1/sessions/{id}", .answer = FakeFault::Answer::says_ended});
+  fixture.account->release("a", session->id);
+  EXPECT_TRUE(co_await fixture.account->released(ctx, "a"));
+  EXPECT_EQ(fixture.fake->live(), 1);
+  if (while_running) {
+    fixture.account->tend();
+    EXPECT_TRUE(co_await fixture.until_live(ctx, 0));
+  }
+  EXPECT_TRUE(co_await fixture.end(ctx));
+  EXPECT_EQ(fixture.fake->live(), 0);
+}
+
+TEST_F(BrowserbaseAccountTest, ASessionSaidToHaveEndedIsLookedForOnceMore) {
+  run([&](Context& ctx) { return says_it_ended(ctx, dir_, true); });
+  run([&](Context& ctx) { return says_it_ended(ctx, dir_, false); });
+}
+
+asio::awaitable<void> answers_another(Context& ctx, std::string dir) {
+  Fixture fixture(ctx, dir, {.concurrency = 5});
+  auto theirs = fixture.make(ctx, dir + "/other");
+  auto foreign = co_await theirs->create(ctx, "foreign", spec_of());
+  EXPECT_TRUE(foreign) << foreign.error().describe();
+  fixture.fake->inject(
+      {.route = "POST /v1/sessions", .answer = FakeFault::Answer::another, .apply = true});
+  auto session = co_await fixture.account->create(ctx, "a", spec_of());
+  EXPECT_TRUE(session) << session.error().describe();  // its own, found by its mark
+  if (!session || !foreign) co_return;
+  EXPECT_NE(session->id, foreign->id);
+  fixture.fake->inject({.route = "GET /v1/sessions/{id}", .answer = FakeFault::Answer::another});
+  const auto read = co_await fixture.account->get(ctx, session->id);
+  EXPECT_EQ(read.value().id, session->id);  // asked once more
+  fixture.fake->inject({.route = "POST /v1/sessions/{id}", .answer = FakeFault::Answer::another});
+  fixture.account->release("a", session->id);
+  EXPECT_TRUE(co_await fixture.account->released(ctx, "a"));
+  EXPECT_EQ(fixture.fake->live(), 1);
+  EXPECT_EQ(fixture.fake->sessions().at(foreign->id).releases, 0);
+  theirs->release("foreign", foreign->id);
+  EXPECT_TRUE(co_await theirs->shutdown(ctx));
+  EXPECT_TRUE(co_await fixture.end(ctx));
+}
+
+TEST_F(BrowserbaseAccountTest, AnAnswerAboutAnotherSessionIsNotActedUpon) {
+  run([&](Context& ctx) { return answers_another(ctx, dir_); });
 }
 
 asio::awaitable<void> lost_answer(Context& ctx, std::string dir, FakeFault::Answer how) {
@@ -157,6 +274,9 @@ TEST_F(BrowserbaseAccountTest, ASessionWhoseAnswerWasLostIsTaken) {
 
 asio::awaitable<void> no_answer(Context& ctx, std::string dir) {
   Fixture fixture(ctx, dir);
+  auto known = co_await fixture.account->create(ctx, "known", spec_of());  // learns the limits
+  EXPECT_TRUE(known) << known.error().describe();
+  if (known) fixture.account->release("known", known->id);
   fixture.fake->inject(
       {.route = "POST /v1/sessions", .answer = FakeFault::Answer::silence, .apply = true});
   // Neither can it be looked for in time.
@@ -164,7 +284,7 @@ asio::awaitable<void> no_answer(Context& ctx, std::string dir) {
   Context brief = ctx.with_timeout(std::chrono::milliseconds(100), "session");
   auto session = co_await fixture.account->create(brief, "a", spec_of());
   EXPECT_EQ(session.error().code, Errc::timeout);
-  EXPECT_EQ(fixture.fake->sessions().size(), 1u);
+  EXPECT_EQ(fixture.fake->sessions().size(), 2u);
   EXPECT_TRUE(co_await fixture.until_live(ctx, 0));
   EXPECT_TRUE(co_await fixture.end(ctx));
 }

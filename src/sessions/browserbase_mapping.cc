@@ -90,6 +90,7 @@ Result<services::CreateSession> browserbase_request(const SessionSpec& spec, con
   if (spec.ignore_certificate_errors) request.ignore_certificate_errors = true;
   request.allowed_domains = spec.allowed_domains;
   request.browser_settings = spec.provider_settings;
+  request.via = spec.via;
   return request;
 }
 

@@ -67,7 +67,7 @@ class BrowserbaseSession final : public ProviderSession {
     if (std::exchange(ended_, true)) co_return Result<void>{};
     account_.release(id_, link_->remote().id);
     link_->stop();
-    if (account_.room() > 0) co_return Result<void>{};
+    if (!account_.is_full()) co_return Result<void>{};
     Context brief = ctx.with_timeout(std::chrono::seconds(3), "browserbase release");
     (void)co_await account_.released(brief, id_);
     co_return Result<void>{};
@@ -136,15 +136,40 @@ class BrowserbaseProvider final : public SessionProvider {
   Scope scope_;
 };
 
+// Without a key nothing can be created, nor what an earlier process left be released: that is said,
+// and waits for a start with a key.
 class UnconfiguredProvider final : public SessionProvider {
  public:
+  UnconfiguredProvider(observe::Log& log, std::string data_dir)
+      : log_(log), data_dir_(std::move(data_dir)) {}
   std::string_view name() const override { return "browserbase"; }
   Async<std::unique_ptr<ProviderSession>> create(Context&, std::string, SessionSpec) override {
     co_return fail(Errc::unauthenticated, "browserbase_api_key: none is set", "browserbase_api_key",
                    "set BROWSERBASE_API_KEY to the key of the account");
   }
-  Async<void> tend(Context&) override { co_return Result<void>{}; }
+  Async<void> tend(Context&) override {
+    if (std::exchange(told_, true)) co_return Result<void>{};
+    const auto left = abandoned_intents(data_dir_);
+    if (left.empty()) co_return Result<void>{};
+    const Error error = fail(
+        Errc::unauthenticated,
+        "browserbase: " + std::to_string(left.size()) +
+            " sessions of a Troupe that died are not confirmed as ended; they may cost money",
+        "browserbase_api_key", "set BROWSERBASE_API_KEY and start again: they are released then");
+    log_.write({}, {.level = observe::Level::warning,
+                    .action = "session.release",
+                    .status = "postponed",
+                    .details = {{"provider", "browserbase"},
+                                {"sessions", static_cast<std::int64_t>(left.size())}},
+                    .error = &error});
+    co_return Result<void>{};
+  }
   Async<void> shutdown(Context&) override { co_return Result<void>{}; }
+
+ private:
+  observe::Log& log_;
+  std::string data_dir_;
+  bool told_ = false;
 };
 
 }  // namespace
@@ -152,10 +177,9 @@ class UnconfiguredProvider final : public SessionProvider {
 Result<std::unique_ptr<SessionProvider>> make_browserbase_provider(
     Clock& clock, asio::any_io_executor executor, observe::Log& log,
     services::BrowserbaseOptions service, BrowserbaseAccountOptions account) {
-  if (service.api_key.empty()) return std::make_unique<UnconfiguredProvider>();
-  net::HttpClientOptions options;
-  TRY(options.proxy, net::proxy_rules(net::proxy_environment()));
-  auto http = net::HttpClient::create(std::move(options));
+  if (service.api_key.empty())
+    return std::make_unique<UnconfiguredProvider>(log, std::move(account.data_dir));
+  TRY(auto http, make_http_client());
   const Random random = Random::from_system();
   TRY(auto client, services::make_browserbase_client(std::move(service), *http, clock, random));
   return std::make_unique<BrowserbaseProvider>(clock, std::move(executor), log, std::move(http),

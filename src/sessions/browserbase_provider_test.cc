@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -12,6 +13,8 @@
 #include "sessions/browserbase_mapping.h"
 #include "sessions/chromium.h"
 #include "sessions/pool.h"
+#include "sessions/testing.h"
+#include "sessions/testing_devtools.h"
 
 namespace troupe::sessions {
 namespace {
@@ -23,13 +26,6 @@ using services::FakeOptions;
 using services::RemoteStatus;
 using ::testing::HasSubstr;
 using troupe::testing::run;
-
-class NullLog final : public observe::Log {
- public:
-  bool enabled(observe::Level) const override { return false; }
-  void write(const Ids&, const observe::LogLine&) override {}
-  void flush() override {}
-};
 
 // Browsers behind the sessions of a service.
 struct Backend {
@@ -67,8 +63,20 @@ struct Backend {
   }
 };
 
+Async<std::string> open_stub(DevtoolsStub& stub, std::string id) {
+  stub.add(id);
+  co_return stub.url(id);
+}
+
+asio::awaitable<void> close_stub(DevtoolsStub& stub, std::string id) {
+  stub.remove(id);
+  co_return;
+}
+
 struct Fixture {
-  Fixture(Context& ctx, const std::string& dir) : backend{.dir = dir + "/browsers"}, random(7) {
+  // With real browsers, or with `stub` in their place.
+  Fixture(Context& ctx, const std::string& dir, DevtoolsStub* stub = nullptr)
+      : backend{.dir = dir + "/browsers"}, random(7) {
     FakeOptions options;
     options.open = [this](Context& call, std::string id, json::object) {
       return backend.open(call, std::move(id));
@@ -76,11 +84,20 @@ struct Fixture {
     options.close = [this](Context& call, std::string id) {
       return backend.close(call, std::move(id));
     };
+    if (stub) {
+      options.open = [stub](Context&, std::string id, json::object) {
+        return open_stub(*stub, std::move(id));
+      };
+      options.close = [stub](Context&, std::string id) { return close_stub(*stub, std::move(id)); };
+    }
     fake = FakeBrowserbase::start(ctx.executor(), ctx.clock(), options).value();
     services::BrowserbaseOptions service{.api_key = options.api_key,
                                          .base_url = fake->base_url(),
                                          .retry_first = std::chrono::milliseconds(5)};
-    BrowserbaseAccountOptions account{.data_dir = dir};
+    BrowserbaseAccountOptions account{
+        .data_dir = dir,
+        .health = {std::chrono::milliseconds(40), std::chrono::milliseconds(40)},
+        .reconnect_for = std::chrono::milliseconds(700)};
     std::vector<std::unique_ptr<SessionProvider>> providers;
     providers.push_back(
         make_browserbase_provider(ctx.clock(), ctx.executor(), log, service, account).value());
@@ -94,7 +111,7 @@ struct Fixture {
     backend.browsers.clear();
     co_return ended;
   }
-  NullLog log;
+  observe::Log& log = null_log();
   Backend backend;
   Random random;
   std::unique_ptr<FakeBrowserbase> fake;
@@ -202,9 +219,127 @@ TEST_F(BrowserbaseProviderTest, ASessionThatCannotBeReachedIsReleased) {
   run([&](Context& ctx) { return cannot_connect(ctx, dir_); });
 }
 
+asio::awaitable<Session> ended_session(Context& ctx, Pool& pool, std::string id) {
+  while (pool.info(id)->state != SessionState::ended && ctx.check())
+    (void)co_await sleep_for(ctx, std::chrono::milliseconds(5));
+  co_return pool.info(id).value();
+}
+
+asio::awaitable<void> half_open(Context& ctx, std::string dir) {
+  auto stub = DevtoolsStub::start(ctx.executor(), ctx.clock());
+  Fixture fixture(ctx, dir, stub.get());
+  SessionSpec spec{.provider = "browserbase", .keep_alive = true};
+  auto session = co_await fixture.pool->create(ctx, spec);
+  EXPECT_TRUE(session) << session.error().describe();
+  if (!session) co_return;
+  stub->fall_silent(true);
+  while (stub->connected() < 2 && ctx.check())  // given up, and dialled anew
+    (void)co_await sleep_for(ctx, std::chrono::milliseconds(5));
+  stub->fall_silent(false);
+  stub->hang_up();
+  const int so_far = stub->count("Browser.getVersion");
+  while (stub->count("Browser.getVersion") < so_far + 4 && ctx.check())
+    (void)co_await sleep_for(ctx, std::chrono::milliseconds(5));
+  EXPECT_EQ(fixture.pool->info(session->id)->state, SessionState::running);
+  EXPECT_TRUE(co_await fixture.end(ctx));
+  EXPECT_EQ(fixture.fake->live(), 0);
+  (void)co_await stub->stop(ctx);
+}
+
+TEST_F(BrowserbaseProviderTest, AConnectionOnWhichNothingIsAnsweredIsMadeAnew) {
+  run([&](Context& ctx) { return half_open(ctx, dir_); });
+}
+
+asio::awaitable<void> says_running(Context& ctx, std::string dir) {
+  auto stub = DevtoolsStub::start(ctx.executor(), ctx.clock());
+  Fixture fixture(ctx, dir, stub.get());
+  SessionSpec spec{.provider = "browserbase"};
+  auto session = co_await fixture.pool->create(ctx, spec);
+  EXPECT_TRUE(session) << session.error().describe();
+  if (!session) co_return;
+  stub->remove(fixture.only_session());  // and yet the service says RUNNING
+  const Session ended = co_await ended_session(ctx, *fixture.pool, session->id);
+  EXPECT_EQ(ended.end_reason, EndReason::connection_lost);
+  EXPECT_THAT(ended.error->message, HasSubstr("could not be made anew"));
+  EXPECT_TRUE(co_await fixture.end(ctx));
+  EXPECT_EQ(fixture.fake->live(), 0);  // released all the same
+  (void)co_await stub->stop(ctx);
+}
+
+TEST_F(BrowserbaseProviderTest, ASessionSaidToRunThatCannotBeReachedIsLostAndReleased) {
+  run([&](Context& ctx) { return says_running(ctx, dir_); });
+}
+
+asio::awaitable<void> vanishes(Context& ctx, std::string dir) {
+  auto stub = DevtoolsStub::start(ctx.executor(), ctx.clock());
+  Fixture fixture(ctx, dir, stub.get());
+  SessionSpec spec{.provider = "browserbase"};
+  auto session = co_await fixture.pool->create(ctx, spec);
+  EXPECT_TRUE(session) << session.error().describe();
+  if (!session) co_return;
+  fixture.fake->inject({.route = "GET /v1/sessions/{id}", .answer = FakeFault::Answer::vanished});
+  stub->hang_up();
+  const Session ended = co_await ended_session(ctx, *fixture.pool, session->id);
+  EXPECT_EQ(ended.end_reason, EndReason::provider_ended);
+  EXPECT_TRUE(co_await fixture.end(ctx));
+  (void)co_await stub->stop(ctx);
+}
+
+TEST_F(BrowserbaseProviderTest, ASessionThatVanishedIsToldAsEndedThere) {
+  run([&](Context& ctx) { return vanishes(ctx, dir_); });
+}
+
+// What a log was told.
+class KeepingLog final : public observe::Log {
+ public:
+  bool enabled(observe::Level) const override { return true; }
+  void write(const Ids&, const observe::LogLine& line) override {
+    lines.push_back(std::string(line.action) + " " + std::string(line.status) +
+                    (line.error ? " " + line.error->describe() : ""));
+  }
+  void flush() override {}
+  std::vector<std::string> lines;
+};
+
+TEST_F(BrowserbaseProviderTest, WithoutAKeyItTellsWhatItCannotRelease) {
+  const pid_t child = fork();
+  if (child == 0) {
+    run([&](Context& ctx) -> asio::awaitable<void> {
+      SessionIntents intents(dir_);
+      SessionIntent intent{.id = "left", .provider = "browserbase"};
+      _exit(co_await intents.intend(ctx, intent) ? 0 : 2);
+    });
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_EQ(status, 0);
+  run([&](Context& ctx) -> asio::awaitable<void> {
+    KeepingLog log;
+    services::BrowserbaseOptions service;
+    BrowserbaseAccountOptions account{.data_dir = dir_};
+    auto provider =
+        make_browserbase_provider(ctx.clock(), ctx.executor(), log, service, account).value();
+    (void)co_await provider->tend(ctx);
+    (void)co_await provider->tend(ctx);
+    EXPECT_EQ(log.lines.size(), 1u);
+    EXPECT_THAT(log.lines.at(0), HasSubstr("session.release postponed"));
+    EXPECT_THAT(log.lines.at(0), HasSubstr("1 sessions"));
+    EXPECT_THAT(log.lines.at(0), HasSubstr("BROWSERBASE_API_KEY"));
+  });
+  EXPECT_EQ(abandoned_intents(dir_).size(), 1u);  // for a start with a key
+  // With a key it is looked for (in vain) and settled.
+  run([&](Context& ctx) -> asio::awaitable<void> {
+    Fixture fixture(ctx, dir_);
+    while (fixture.fake->count("GET /v1/sessions") < 2 && ctx.check())
+      (void)co_await sleep_for(ctx, std::chrono::milliseconds(5));
+    EXPECT_GE(fixture.fake->count("GET /v1/sessions"), 2);
+    EXPECT_TRUE(co_await fixture.end(ctx));
+  });
+}
+
 TEST_F(BrowserbaseProviderTest, WithoutAKeyItSaysSo) {
   run([&](Context& ctx) -> asio::awaitable<void> {
-    NullLog log;
+    observe::Log& log = null_log();
     services::BrowserbaseOptions service;
     BrowserbaseAccountOptions account{.data_dir = dir_};
     auto provider =

@@ -11,6 +11,7 @@ namespace {
 constexpr Duration kPauseFirst = std::chrono::milliseconds(200);
 constexpr Duration kPauseMax = std::chrono::seconds(5);
 constexpr auto kConnectTimeout = std::chrono::seconds(15);
+constexpr Duration kLifeLeftMin = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -89,20 +90,27 @@ asio::awaitable<void> BrowserbaseLink::watch(std::shared_ptr<BrowserbaseLink> se
   Context ctx = base.with_cancel(self->stop_);
   while (!self->lost_.is_set()) {
     const auto browser = self->browser_;
-    const auto broken = co_await browser->connection->closed_event().wait(ctx);
+    const auto broken = co_await await_end(ctx, browser, self->account_.options().health);
     if (!broken) co_return;
+    const Error why = browser->connection->close_reason();
     // Nothing lives longer at the provider than it said: then the answer is known without it.
     const auto left = self->remote_.expires_at - clock.wall() + std::chrono::seconds(10);
-    const auto bounded =
-        std::clamp<WallTime::duration>(left, std::chrono::seconds(10), std::chrono::hours(7));
-    Context limited =
-        ctx.with_timeout(std::chrono::duration_cast<Duration>(bounded), "browserbase reconnection");
+    const auto life = std::max<Duration>(std::chrono::duration_cast<Duration>(left), kLifeLeftMin);
+    const Duration patience = self->account_.options().reconnect_for;
+    Context limited = ctx.with_timeout(std::min(life, patience), "browserbase reconnection");
     self->address_is_new_ = false;
     const auto connected = co_await self->connect(limited);
     if (connected) continue;
     if (ctx.cancel_source().is_cancelled()) co_return;
-    self->lose(browserbase_end_error(self->id_, services::RemoteStatus::timed_out, true),
-               EndReason::timed_out);
+    if (life <= patience)
+      self->lose(browserbase_end_error(self->id_, services::RemoteStatus::timed_out, true),
+                 EndReason::timed_out);
+    else
+      self->lose(fail(Errc::session_lost,
+                      "session " + self->id_ + ": its connection broke (" + why.message +
+                          ") and could not be made anew: " + connected.error().message,
+                      "session", "tasks are retried in fresh sessions"),
+                 EndReason::connection_lost);
   }
 }
 

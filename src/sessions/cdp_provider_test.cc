@@ -12,6 +12,8 @@
 #include "sessions/chromium.h"
 #include "sessions/pool.h"
 #include "sessions/remote_browser.h"
+#include "sessions/testing.h"
+#include "sessions/testing_devtools.h"
 
 namespace troupe::sessions {
 namespace {
@@ -20,13 +22,6 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using troupe::testing::run;
-
-class NullLog final : public observe::Log {
- public:
-  bool enabled(observe::Level) const override { return false; }
-  void write(const Ids&, const observe::LogLine&) override {}
-  void flush() override {}
-};
 
 // A browser of somebody else, with an open port.
 struct Foreign {
@@ -66,15 +61,18 @@ struct Fixture {
     CdpOptions options{.endpoints = std::move(endpoints),
                        .data_dir = std::move(dir),
                        .connect_timeout = std::chrono::seconds(5),
+                       .health = {std::chrono::milliseconds(50), std::chrono::milliseconds(50)},
+                       .reconnect_for = std::chrono::milliseconds(600),
+                       .refused_for = std::chrono::milliseconds(300),
                        .retry_first = std::chrono::milliseconds(20)};
-    auto made = make_cdp_provider(ctx.clock(), ctx.executor(), log, options);
+    auto made = make_cdp_provider(ctx.clock(), ctx.executor(), log, options).value();
     provider = made.get();
     std::vector<std::unique_ptr<SessionProvider>> providers;
     providers.push_back(std::move(made));
     pool = std::make_unique<Pool>(ctx.clock(), ctx.executor(), random, PoolOptions{},
                                   std::move(providers), PoolObserver{});
   }
-  NullLog log;
+  observe::Log& log = null_log();
   Random random;
   SessionProvider* provider = nullptr;
   std::unique_ptr<Pool> pool;
@@ -230,6 +228,182 @@ asio::awaitable<void> connection_breaks(Context& ctx, std::string dir) {
 
 TEST_F(CdpProviderTest, ABrokenConnectionIsMadeAnew) {
   run([&](Context& ctx) { return connection_breaks(ctx, dir_); });
+}
+
+// --- Without real browsers: what connections do
+
+// How a session that nobody holds ended. It is waited for.
+asio::awaitable<Session> ended_session(Context& ctx, Pool& pool, std::string id) {
+  while (pool.info(id)->state != SessionState::ended && ctx.check())
+    (void)co_await sleep_for(ctx, std::chrono::milliseconds(5));
+  co_return pool.info(id).value();
+}
+
+asio::awaitable<void> silence(Context& ctx, std::string dir, Isolation isolation) {
+  auto stub = DevtoolsStub::start(ctx.executor(), ctx.clock());
+  Fixture fixture(ctx, dir, {stub->address()});
+  SessionSpec spec = spec_of(isolation);
+  auto session = co_await fixture.pool->create(ctx, spec);
+  EXPECT_TRUE(session) << session.error().describe();
+  if (!session) co_return;
+  // While it answers, it stays.
+  while (stub->count("Browser.getVersion") < 4 && ctx.check())
+    (void)co_await sleep_for(ctx, std::chrono::milliseconds(5));
+  EXPECT_EQ(fixture.pool->info(session->id)->state, SessionState::running);
+  stub->fall_silent(true);
+  const Session ended = co_await ended_session(ctx, *fixture.pool, session->id);
+  EXPECT_EQ(ended.end_reason, EndReason::connection_lost);
+  EXPECT_THAT(ended.error->message, HasSubstr("the browser does not answer"));
+  (void)co_await fixture.pool->shutdown(ctx);
+  (void)co_await stub->stop(ctx);
+}
+
+TEST_F(CdpProviderTest, ABrowserThatAnswersNothingIsGivenUp) {
+  run([&](Context& ctx) { return silence(ctx, dir_, Isolation::context); });
+  run([&](Context& ctx) { return silence(ctx, dir_, Isolation::process); });
+}
+
+asio::awaitable<void> taken_up_again(Context& ctx, std::string dir) {
+  auto stub = DevtoolsStub::start(ctx.executor(), ctx.clock());
+  Fixture fixture(ctx, dir, {stub->address()});
+  SessionSpec spec = spec_of(Isolation::process);
+  auto lease = co_await fixture.pool->acquire(ctx, spec, "run", "task");
+  EXPECT_TRUE(lease) << lease.error().describe();
+  if (!lease) co_return;
+  auto page = co_await open_page(ctx, lease->session());
+  EXPECT_TRUE(page) << page.error().describe();
+  EXPECT_EQ(stub->pages(stub->browser()).size(), 2u);
+  stub->fall_silent(true);  // for a moment nobody gets through
+  stub->hang_up();
+  while (lease->session().browser() && ctx.check())
+    (void)co_await sleep_for(ctx, std::chrono::milliseconds(1));
+  EXPECT_THAT(lease->session().browser().error().message, HasSubstr("being made anew"));
+  stub->hang_up();
+  stub->fall_silent(false);
+  while (!lease->session().browser() && ctx.check())
+    (void)co_await sleep_for(ctx, std::chrono::milliseconds(5));
+  EXPECT_FALSE(lease->lost().is_set());
+  EXPECT_GE(stub->connected(), 2);
+  page->reset();
+  EXPECT_TRUE(co_await lease->release(ctx, true, EndReason::released));
+  EXPECT_EQ(stub->pages(stub->browser()).size(), 1u);  // its own page is closed all the same
+  EXPECT_EQ(fixture.pool->info(lease->id())->end_reason, EndReason::released);
+  (void)co_await fixture.pool->shutdown(ctx);
+  (void)co_await stub->stop(ctx);
+}
+
+TEST_F(CdpProviderTest, ASessionIsTakenUpAgainInTheSameBrowser) {
+  run([&](Context& ctx) { return taken_up_again(ctx, dir_); });
+}
+
+asio::awaitable<void> other_browser(Context& ctx, std::string dir, Isolation isolation) {
+  auto stub = DevtoolsStub::start(ctx.executor(), ctx.clock());
+  Fixture fixture(ctx, dir, {stub->address()});
+  SessionSpec spec = spec_of(isolation);
+  auto session = co_await fixture.pool->create(ctx, spec);
+  EXPECT_TRUE(session) << session.error().describe();
+  if (!session) co_return;
+  stub->restart();
+  const Session ended = co_await ended_session(ctx, *fixture.pool, session->id);
+  EXPECT_EQ(ended.end_reason, EndReason::provider_ended);
+  EXPECT_THAT(ended.error->message, HasSubstr("another browser is there now"));
+  (void)co_await fixture.pool->shutdown(ctx);
+  (void)co_await stub->stop(ctx);
+}
+
+TEST_F(CdpProviderTest, ANewBrowserInItsPlaceEndsASession) {
+  run([&](Context& ctx) { return other_browser(ctx, dir_, Isolation::context); });
+  run([&](Context& ctx) { return other_browser(ctx, dir_, Isolation::process); });
+}
+
+asio::awaitable<void> place_gone(Context& ctx, std::string dir, Isolation isolation) {
+  auto stub = DevtoolsStub::start(ctx.executor(), ctx.clock());
+  Fixture fixture(ctx, dir, {stub->address()});
+  SessionSpec spec = spec_of(isolation);
+  auto session = co_await fixture.pool->create(ctx, spec);
+  EXPECT_TRUE(session) << session.error().describe();
+  if (!session) co_return;
+  (void)co_await stub->stop(ctx);
+  stub.reset();
+  const Session ended = co_await ended_session(ctx, *fixture.pool, session->id);
+  EXPECT_EQ(ended.end_reason, EndReason::provider_ended);
+  EXPECT_THAT(ended.error->message, HasSubstr("nothing listens there any more"));
+  (void)co_await fixture.pool->shutdown(ctx);
+}
+
+TEST_F(CdpProviderTest, ABrowserThatIsGoneEndsItsSessions) {
+  run([&](Context& ctx) { return place_gone(ctx, dir_, Isolation::context); });
+  run([&](Context& ctx) { return place_gone(ctx, dir_, Isolation::process); });
+}
+
+asio::awaitable<void> same_place_unknown_browser(Context& ctx, std::string dir) {
+  auto stub = DevtoolsStub::start(ctx.executor(), ctx.clock());
+  Fixture fixture(ctx, dir, {stub->address()});
+  SessionSpec spec = spec_of(Isolation::context);
+  auto session = co_await fixture.pool->create(ctx, spec);
+  EXPECT_TRUE(session) << session.error().describe();
+  if (!session) co_return;
+  stub->hang_up();  // the way broke, the browser goes on
+  const Session ended = co_await ended_session(ctx, *fixture.pool, session->id);
+  EXPECT_EQ(ended.end_reason, EndReason::connection_lost);
+  (void)co_await fixture.pool->shutdown(ctx);
+  (void)co_await stub->stop(ctx);
+}
+
+TEST_F(CdpProviderTest, AContextIsLostWithItsConnectionAndThatIsSaid) {
+  run([&](Context& ctx) { return same_place_unknown_browser(ctx, dir_); });
+}
+
+asio::awaitable<void> holder_comes_first(Context& ctx, std::string dir) {
+  auto stub = DevtoolsStub::start(ctx.executor(), ctx.clock());
+  Fixture fixture(ctx, dir, {stub->address()});
+  SessionSpec spec = spec_of(Isolation::context);
+  auto lease = co_await fixture.pool->acquire(ctx, spec, "run", "task");
+  EXPECT_TRUE(lease) << lease.error().describe();
+  if (!lease) co_return;
+  const std::string id = lease->id();
+  cdp::Connection& connection = *lease->session().browser()->connection;
+  stub->restart();
+  while (connection.is_open() && ctx.check())
+    (void)co_await sleep_for(ctx, std::chrono::milliseconds(1));
+  (void)co_await lease->release(ctx, false, EndReason::released);
+  EXPECT_EQ(fixture.pool->info(id)->end_reason, EndReason::provider_ended);
+  (void)co_await fixture.pool->shutdown(ctx);
+  (void)co_await stub->stop(ctx);
+}
+
+TEST_F(CdpProviderTest, AHolderWhoNoticesFirstDoesNotHideTheEnd) {
+  run([&](Context& ctx) { return holder_comes_first(ctx, dir_); });
+}
+
+asio::awaitable<void> pages_left_behind(Context& ctx, std::string dir) {
+  auto stub = DevtoolsStub::start(ctx.executor(), ctx.clock());
+  Fixture fixture(ctx, dir, {stub->address()});
+  SessionSpec spec = spec_of(Isolation::process);
+  auto session = co_await fixture.provider->create(ctx, "one", spec);
+  EXPECT_TRUE(session) << session.error().describe();
+  if (!session) co_return;
+  auto page = co_await open_page(ctx, **session);
+  EXPECT_TRUE(page) << page.error().describe();
+  page->reset();
+  stub->fall_silent(true);
+  stub->hang_up();
+  while ((*session)->browser() && ctx.check())
+    (void)co_await sleep_for(ctx, std::chrono::milliseconds(1));
+  (void)co_await (*session)->close(ctx, false);  // before the connection is there again
+  stub->fall_silent(false);
+  auto next = co_await fixture.provider->create(ctx, "two", spec);
+  EXPECT_TRUE(next) << next.error().describe();
+  while (stub->pages(stub->browser()).size() > 1 && ctx.check())
+    (void)co_await sleep_for(ctx, std::chrono::milliseconds(5));
+  EXPECT_EQ(stub->pages(stub->browser()).size(), 1u);
+  if (next) (void)co_await (*next)->close(ctx, true);
+  (void)co_await fixture.pool->shutdown(ctx);
+  (void)co_await stub->stop(ctx);
+}
+
+TEST_F(CdpProviderTest, PagesOfABrokenConnectionAreClosedByTheNext) {
+  run([&](Context& ctx) { return pages_left_behind(ctx, dir_); });
 }
 
 asio::awaitable<void> nothing_listens(Context& ctx, std::string dir) {

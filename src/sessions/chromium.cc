@@ -176,6 +176,10 @@ Result<BrowserBinary> find_browser(const std::string& setting) {
               "path of a Chromium binary");
 }
 
+EndReason end_of(const Chromium& chromium) {
+  return chromium.closed() ? EndReason::provider_ended : EndReason::crashed;
+}
+
 std::string sandbox_off_reason() {
   return geteuid() == 0 ? "running as root: Chromium's sandbox needs an ordinary user" : "";
 }
@@ -232,6 +236,14 @@ Async<std::unique_ptr<Chromium>> Chromium::launch(Context& ctx, ChromiumOptions 
   chromium->profile_ = std::move(folder);
   const std::string& profile = chromium->profile_.path();
 
+  chromium->started_at_ = ctx.clock().now();
+  if (options.cgroups) {
+    const CgroupLimits limits{.memory_bytes = options.memory_bytes_max,
+                              .cpu_weight = options.cpu_weight};
+    auto group = options.cgroups->make(fs::path(profile).filename().string(), limits);
+    if (group) chromium->cgroup_ = std::move(*group);
+  }
+
   // Two socket pairs instead of pipes: their buffers hold whole messages, and they poll alike.
   int to_browser[2], from_browser[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, to_browser) != 0)
@@ -248,7 +260,9 @@ Async<std::unique_ptr<Chromium>> Chromium::launch(Context& ctx, ChromiumOptions 
                          .environment = environment_for(profile, options.extra_environment),
                          .fd3 = to_browser[1],
                          .fd4 = from_browser[1],
-                         .output_file = profile + "/output.log"};
+                         .output_file = profile + "/output.log",
+                         .data_bytes_max = options.memory_bytes_max,
+                         .cgroup_procs = chromium->cgroup_.procs_file()};
   auto spawned = Process::spawn(ctx.executor(), process);
   ::close(to_browser[1]);
   ::close(from_browser[1]);
@@ -273,9 +287,7 @@ Async<void> Chromium::await_start(Context& ctx, const BrowserBinary& binary) {
   }
   Error error = version.error();
   if (error.code == Errc::session_lost) {
-    // The pipe breaks a moment before the exit can be seen.
-    Context brief = ctx.for_cleanup(std::chrono::seconds(1), "browser exit");
-    (void)co_await process_->exited().wait(brief);
+    (void)co_await await_exit(ctx);
     error = fail(Errc::browser_missing,
                  "browser " + binary.path + ": did not start (" + process_->exit_text() +
                      "): " + last_output(profile_dir() + "/output.log"),
@@ -308,7 +320,19 @@ Chromium::~Chromium() {
   process_.reset();
 }
 
+Async<void> Chromium::await_exit(Context& ctx) {
+  Context brief = ctx.for_cleanup(std::chrono::seconds(1), "browser exit");
+  co_return co_await process_->exited().wait(brief);
+}
+
+bool Chromium::closed() const {
+  return !process_->running() && process_->exit_text() == "exit code 0";
+}
+
 Error Chromium::death() const {
+  if (closed())
+    return fail(Errc::session_lost, "browser: it was closed (exit code 0)", "browser",
+                "its sessions have ended; tasks are retried in fresh ones");
   if (!process_->running())
     return fail(Errc::session_lost, "browser: its process ended (" + process_->exit_text() + ")",
                 "browser", "its sessions are lost; tasks are retried in fresh ones");

@@ -7,7 +7,9 @@
 
 #include "base/async.h"
 #include "cdp/connection.h"
+#include "sessions/cgroup.h"
 #include "sessions/process.h"
+#include "troupe/session.hpp"
 
 namespace troupe::sessions {
 
@@ -31,6 +33,11 @@ struct ChromiumOptions {
   bool listening = false;
   std::vector<std::string> extra_flags;
   std::vector<std::string> extra_environment;  ///< `NAME=value`; wins over the caller's.
+  /// What the kernel lets each of its processes have, and all of them where there are cgroups; 0:
+  /// any.
+  std::int64_t memory_bytes_max = 0;
+  const Cgroups* cgroups = nullptr;  ///< Null: no cgroup of its own. Lives longer.
+  int cpu_weight = 100;
 };
 
 /// A folder for one browser's profile and temporary files, locked by this process; removed with
@@ -66,6 +73,8 @@ class Chromium final {
 
   cdp::Connection& connection() { return *connection_; }
   Process& process() { return *process_; }
+  const Cgroup& cgroup() const { return cgroup_; }
+  SteadyTime started_at() const { return started_at_; }
   const std::string& profile_dir() const { return profile_.path(); }
   /// `ws://127.0.0.1:port/…` of a listening browser; else empty. Secret.
   const std::string& endpoint() const { return endpoint_; }
@@ -73,6 +82,10 @@ class Chromium final {
   bool alive() const { return process_->running() && connection_->is_open(); }
   /// Why it is not alive: exit status, or what broke the connection.
   Error death() const;
+  /// The pipe breaks a moment before the exit can be seen: waits for that, at most a second.
+  Async<void> await_exit(Context& ctx);
+  /// It ended in order (somebody closed it), rather than died.
+  bool closed() const;
 
   /// Asks it to end, kills it after 2 s. Harmless when it is dead.
   Async<void> close(Context& ctx);
@@ -85,11 +98,16 @@ class Chromium final {
   Async<void> await_endpoint(Context& ctx);
 
   ProfileFolder profile_;  // outlives the process: the last member to go
+  Cgroup cgroup_;
+  SteadyTime started_at_{};
   std::unique_ptr<Process> process_;
   std::unique_ptr<cdp::Connection> connection_;
   std::string version_;
   std::string endpoint_;
 };
+
+/// How the sessions of a browser that is not alive ended.
+EndReason end_of(const Chromium& chromium);
 
 /// Why `--no-sandbox` is added, or empty when it is not: only for root.
 std::string sandbox_off_reason();

@@ -32,6 +32,15 @@ class LiveSession {
   /// Folder for this session's downloads; made on first use. Errors: storage_failed.
   virtual Result<std::string> downloads_dir() = 0;
   virtual Session::Counters& counters() = 0;
+
+  /// `ws://…` or `wss://…` of the browser itself, for a CDP client that drives it: secret. Troupe's
+  /// own gateway dials it, and a service that an interactor lets drive it. May be read anew at the
+  /// provider (such addresses age). Errors: unsupported (a shared browser has none), session_lost,
+  /// and the provider's.
+  virtual Async<std::string> endpoint(Context& ctx);
+  /// What only the provider knows of it, put into what users see (region, ids, proxy bytes,
+  /// memory).
+  virtual void describe(Session& session) const { (void)session; }
 };
 
 }  // namespace troupe::sessions

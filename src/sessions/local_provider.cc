@@ -3,8 +3,10 @@
 #include <deque>
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "sessions/browser_fleet.h"
+#include "sessions/kernel_limits.h"
 #include "sessions/process_sessions.h"
 #include "sessions/session_shape.h"
 
@@ -23,16 +25,28 @@ struct Slot {
   cdp::Connection& connection() const { return browser->chromium->connection(); }
 };
 
+class LocalSession;
+
+// Beyond that the process of a page in a shared browser is ended: it must fit in there with others.
+std::int64_t page_bytes_max(const LocalOptions& options) {
+  return (std::int64_t{options.browser_memory_mb} << 20) / 4 * 3;
+}
+
 // Sessions and provider share this: a session may end while the provider waits for its shutdown.
 class Slots final {
  public:
   Slots(Clock& clock, asio::any_io_executor executor, observe::Log& log,
-        const LocalOptions& options)
-      : clock_(clock), options_(options), fleet_(clock, executor, log, fleet_options(options)) {}
+        const LocalOptions& options, const KernelLimits& limits)
+      : clock_(clock),
+        options_(options),
+        fleet_(clock, executor, log, fleet_options(options, limits)) {}
 
   BrowserFleet& fleet() { return fleet_; }
   const BrowserFleet& fleet() const { return fleet_; }
   const LocalOptions& options() const { return options_; }
+
+  /// Those that run.
+  std::set<LocalSession*>& sessions() { return sessions_; }
 
   Async<Slot> make(Context& ctx) {
     CO_TRY(auto browser, co_await fleet_.take(ctx));
@@ -91,11 +105,17 @@ class Slots final {
     co_return result;
   }
 
-  // Pages kept for reuse that nobody asked for.
+  // Pages kept for reuse that nobody asked for, and what would keep a retired browser alive.
   Async<void> drop_idle(Context& ctx) {
     std::vector<Slot> old;
+    std::erase_if(spares_, [&](Slot& slot) {
+      const bool useless = !slot.alive();
+      if (useless) old.push_back(std::move(slot));
+      return useless;
+    });
     for (auto& [key, slots] : kept_)
-      while (!slots.empty() && clock_.now() - slots.front().since > options_.reuse_idle_max) {
+      while (!slots.empty() && (clock_.now() - slots.front().since > options_.reuse_idle_max ||
+                                !slots.front().alive())) {
         old.push_back(std::move(slots.front()));
         slots.pop_front();
       }
@@ -117,13 +137,20 @@ class Slots final {
   }
 
  private:
-  static FleetOptions fleet_options(const LocalOptions& options) {
+  static FleetOptions fleet_options(const LocalOptions& options, const KernelLimits& limits) {
     return {.chromium = {.browser = options.browser,
                          .browsers_dir = options.data_dir + "/browsers",
-                         .renderer_heap_mb = options.renderer_heap_mb},
+                         .renderer_heap_mb = options.renderer_heap_mb,
+                         .memory_bytes_max = limits.memory_bytes_max,
+                         .cgroups = limits.cgroups(),
+                         .cpu_weight = options.browser_cpu_weight},
             .contexts_per_browser = options.contexts_per_browser,
             .recycle_after = options.browser_recycle_after,
-            .memory_mb = options.browser_memory_mb};
+            .memory_mb = options.browser_memory_mb,
+            .recycle_age = options.browser_recycle_age,
+            .crashes_max = options.browser_crashes_max,
+            .page_bytes_max = page_bytes_max(options),
+            .tabs_max = options.tabs_max};
   }
 
   std::optional<Slot> take_from(std::deque<Slot>& slots) {
@@ -141,6 +168,7 @@ class Slots final {
   LocalOptions options_;
   BrowserFleet fleet_;
   std::deque<Slot> spares_;
+  std::set<LocalSession*> sessions_;
   std::map<std::string, std::deque<Slot>> kept_;
   bool refilling_ = false;
   bool closed_ = false;
@@ -149,16 +177,36 @@ class Slots final {
 class LocalSession final : public ProviderSession {
  public:
   LocalSession(Slots& slots, Slot slot, std::string id, SessionSpec spec)
-      : slots_(slots), slot_(std::move(slot)), id_(std::move(id)), spec_(std::move(spec)) {}
+      : slots_(slots), slot_(std::move(slot)), id_(std::move(id)), spec_(std::move(spec)) {
+    slots_.sessions().insert(this);
+    slot_.browser->deaths.insert(&lost_);
+    if (!slot_.browser->chromium->alive()) lost_.set();
+    TabWatcher watcher{.storm = [this](Error error) { end_for(std::move(error)); },
+                       .crashed = [this](const std::string&) { page_crashed(); }};
+    slot_.browser->tabs->watch(slot_.context_id, std::move(watcher));
+  }
+  ~LocalSession() override {
+    stop_watching();
+    slots_.sessions().erase(this);
+  }
 
   const std::string& id() const override { return id_; }
   Session::Counters& counters() override { return counters_; }
-  Event& lost() override { return slot_.connection().closed_event(); }
-  Error lost_reason() const override { return slot_.browser->chromium->death(); }
+  Event& lost() override { return lost_; }
+  Error lost_reason() const override {
+    return over_limit_ ? *over_limit_ : slot_.browser->chromium->death();
+  }
+  EndReason lost_as() const override {
+    return over_limit_ ? EndReason::quota : end_of(*slot_.browser->chromium);
+  }
+  Async<void> diagnose(Context& ctx) override {
+    if (over_limit_) co_return Result<void>{};
+    co_return co_await slot_.browser->chromium->await_exit(ctx);
+  }
 
   Result<Browser> browser() override {
     if (ended_) return fail(Errc::session_lost, "session " + id_ + ": it has ended", "session");
-    if (!slot_.browser->chromium->alive()) return lost_reason();
+    if (over_limit_ || !slot_.browser->chromium->alive()) return lost_reason();
     return Browser{.connection = &slot_.connection(),
                    .browser_context_id = slot_.context_id,
                    .viewport_width = spec_.viewport_width,
@@ -177,7 +225,7 @@ class LocalSession final : public ProviderSession {
   }
 
   Result<std::string> downloads_dir() override {
-    const std::string dir = slots_.options().data_dir + "/downloads/" + id_;
+    const std::string dir = downloads_path();
     std::error_code error;
     fs::create_directories(dir, error);
     if (error)
@@ -189,9 +237,10 @@ class LocalSession final : public ProviderSession {
 
   Async<void> close(Context& ctx, bool clean) override {
     ended_ = true;
+    stop_watching();
     if (has_downloads_) {
       std::error_code ignored;
-      fs::remove_all(slots_.options().data_dir + "/downloads/" + id_, ignored);
+      fs::remove_all(downloads_path(), ignored);
     }
     if (spec_.isolation == Isolation::reuse && clean && slot_.page && slot_.alive()) {
       const auto cleaned = co_await clean_page(ctx);
@@ -208,7 +257,31 @@ class LocalSession final : public ProviderSession {
            std::to_string(spec.viewport_height);
   }
 
+  // Ends the session when it takes more than it may; the pool learns it from lost().
+  void hold_to_limits() {
+    if (!has_downloads_ || ended_ || over_limit_) return;
+    const std::string what = over_download_limits(slots_.options(), downloads_path());
+    if (!what.empty()) end_for(fail(Errc::exhausted, "session " + id_ + ": " + what, "session"));
+  }
+
  private:
+  std::string downloads_path() const { return slots_.options().data_dir + "/downloads/" + id_; }
+  void end_for(Error error) {
+    if (ended_ || over_limit_) return;
+    over_limit_ = std::move(error);
+    lost_.set();
+  }
+  // A page that crashed by itself is its user's to notice.
+  void page_crashed() {
+    ++counters_.page_errors;
+    const std::string why = slot_.browser->take_memory_kill();
+    if (!why.empty()) end_for(fail(Errc::exhausted, "session " + id_ + ": " + why, "session"));
+  }
+  void stop_watching() {
+    slot_.browser->deaths.erase(&lost_);
+    if (std::exchange(watching_, false)) slot_.browser->tabs->forget(slot_.context_id);
+  }
+
   // The session keeps its own reference to the browser: `lost()` must stay valid.
   Slot take_slot() {
     Slot slot{
@@ -252,6 +325,9 @@ class LocalSession final : public ProviderSession {
   std::string id_;
   SessionSpec spec_;
   Session::Counters counters_{.tasks = 1};
+  Event lost_;
+  std::optional<Error> over_limit_;
+  bool watching_ = true;
   bool ended_ = false;
   bool has_downloads_ = false;
 };
@@ -261,8 +337,9 @@ class LocalProvider final : public SessionProvider {
   LocalProvider(Clock& clock, asio::any_io_executor executor, observe::Log& log,
                 LocalOptions options)
       : log_(log),
-        slots_(clock, executor, log, options),
-        processes_(clock, executor, log, options),
+        limits_(make_limits(options, log)),
+        slots_(clock, executor, log, options, limits_),
+        processes_(clock, executor, log, options, limits_),
         gate_(clock, options.machine_load) {}
 
   std::string_view name() const override { return "local"; }
@@ -283,6 +360,8 @@ class LocalProvider final : public SessionProvider {
   Async<void> tend(Context& ctx) override {
     reap_once();
     processes_.tend(gate_.short_of_memory());
+    const auto sessions = slots_.sessions();
+    for (LocalSession* session : sessions) session->hold_to_limits();
     CO_TRY_VOID(co_await slots_.drop_idle(ctx));
     CO_TRY_VOID(co_await slots_.refill(ctx));
     co_return co_await slots_.fleet().tend(ctx);
@@ -329,6 +408,7 @@ class LocalProvider final : public SessionProvider {
   }
 
   observe::Log& log_;
+  KernelLimits limits_;
   Slots slots_;
   ProcessSessions processes_;
   mutable LoadGate gate_;  // reads now and then, whoever asks

@@ -26,7 +26,14 @@ struct LocalOptions {
   int renderer_heap_mb = 1024;
   int browser_memory_mb = 4096;
   Duration reuse_idle_max = std::chrono::minutes(1);
-  int tabs_max = 100;  ///< Of a session that a client drives; further ones are closed. 0: any.
+  Duration browser_recycle_age = std::chrono::hours(4);  ///< 0: at any age.
+  int browser_crashes_max = 5;
+  int browser_memory_max_mb = 0;  ///< What the kernel refuses to exceed; 0: no limit.
+  int browser_cpu_weight = 100;
+  std::string cgroup_folder = "-";  ///< As for Cgroups::open.
+  int warm_processes_min = 0;
+  Duration warm_latency = std::chrono::milliseconds(150);  ///< p95 of acquisition; 0: a spare each.
+  int tabs_max = 100;  ///< Of a session; further ones are closed. 0: any.
   std::int64_t downloads_bytes_max = std::int64_t{4} << 30;
   int downloads_max = 1'000;
   /// Null: sessions that ask for one are refused. They live longer than the provider.

@@ -12,6 +12,7 @@ constexpr std::chrono::milliseconds kTimeoutMin{1'000};
 constexpr std::chrono::milliseconds kTimeoutMax{std::chrono::hours(6)};
 constexpr std::size_t kUserContextBytesMax = 4'096;
 constexpr auto kReleaseTimeout = std::chrono::seconds(10);
+constexpr auto kDiagnosisTimeout = std::chrono::seconds(4);
 
 std::string milliseconds_text(std::chrono::milliseconds value) {
   return std::to_string(value.count()) + " ms";
@@ -254,13 +255,22 @@ asio::awaitable<void> Pool::watch(std::shared_ptr<Entry> entry) {
   Context ctx = base.with_cancel(entry->watch_stop);
   const auto died = co_await entry->session->lost().wait(ctx);
   if (!died) co_return;
-  Error why = entry->session->lost_reason();
-  const auto reason = why.code == Errc::exhausted ? EndReason::quota : entry->session->lost_as();
-  entry->info.end_reason = reason;
-  entry->lose(std::move(why), true);
+  co_await note_loss(entry);
   if (entry->leased) co_return;  // its holder notices and gives it back
   Context cleanup = base.with_timeout(kReleaseTimeout, "session release");
-  (void)co_await end(cleanup, entry, false, reason);
+  (void)co_await end(cleanup, entry, false, entry->info.end_reason);
+}
+
+// Its holder may come first, who was told by a command that failed: both wait for the diagnosis.
+asio::awaitable<void> Pool::note_loss(std::shared_ptr<Entry> entry) {
+  const Context base(clock_, executor_);
+  Context brief = base.with_timeout(kDiagnosisTimeout, "session diagnosis");
+  (void)co_await entry->session->diagnose(brief);
+  if (entry->info.end_reason != EndReason::none || entry->ended.is_set()) co_return;
+  Error why = entry->session->lost_reason();
+  entry->info.end_reason =
+      why.code == Errc::exhausted ? EndReason::quota : entry->session->lost_as();
+  entry->lose(std::move(why), true);
 }
 
 asio::awaitable<void> Pool::give_back(std::shared_ptr<Entry> entry) {
@@ -274,6 +284,9 @@ asio::awaitable<void> Pool::give_back(std::shared_ptr<Entry> entry) {
 Async<void> Pool::end(Context& ctx, std::shared_ptr<Entry> entry, bool clean, EndReason reason) {
   if (entry->ending) co_return co_await entry->ended.wait(ctx);
   entry->ending = true;
+  const bool died_first =
+      entry->session->lost().is_set() && entry->info.end_reason == EndReason::none;
+  if (died_first) co_await note_loss(entry);
   entry->expiry.reset();
   entry->idle.reset();
   entry->watch_stop.cancel(fail(Errc::cancelled, "session ended"));

@@ -124,6 +124,7 @@ class Pool final {
   void arm_idle(const std::shared_ptr<Entry>& entry);
   Result<std::shared_ptr<Entry>> running(const std::string& id) const;
   asio::awaitable<void> watch(std::shared_ptr<Entry> entry);
+  asio::awaitable<void> note_loss(std::shared_ptr<Entry> entry);
   asio::awaitable<void> give_back(std::shared_ptr<Entry> entry);
   asio::awaitable<void> expire(std::shared_ptr<Entry> entry, EndReason reason);
   asio::awaitable<void> tend_forever();

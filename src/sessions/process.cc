@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,7 +60,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 // Runs between vfork and exec: system calls only.
 [[noreturn]] void become(const ProcessOptions& options, char** argv, char** envp, int output_fd,
-                         pid_t parent, int* failure) {
+                         int cgroup_fd, pid_t parent, int* failure) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -67,6 +68,14 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);  // the parent died before the line above
+  if (cgroup_fd >= 0 && write(cgroup_fd, "0", 1) != 1) {
+    // It runs all the same, unguarded.
+  }
+  if (options.data_bytes_max > 0) {
+    const rlimit limit{static_cast<rlim_t>(options.data_bytes_max),
+                       static_cast<rlim_t>(options.data_bytes_max)};
+    setrlimit(RLIMIT_DATA, &limit);
+  }
   // Above the range that is about to be filled, so that no dup2 overwrites a source.
   const int three = options.fd3 < 0 ? -1 : fcntl(options.fd3, F_DUPFD, 10);
   const int four = options.fd4 < 0 ? -1 : fcntl(options.fd4, F_DUPFD, 10);
@@ -108,14 +117,17 @@ Result<std::unique_ptr<Process>> Process::spawn(asio::any_io_executor executor,
   const int output = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (output < 0)
     return fail(Errc::storage_failed, std::string(file) + ": " + std::strerror(errno), "host");
+  const int cgroup =
+      options.cgroup_procs.empty() ? -1 : open(options.cgroup_procs.c_str(), O_WRONLY | O_CLOEXEC);
   int failure = 0;
   const pid_t parent = getpid();
   const pid_t pid = vfork();
   if (pid == 0)
     become(options, const_cast<char**>(argv.data()), const_cast<char**>(envp.data()), output,
-           parent, &failure);
+           cgroup, parent, &failure);
   const int fork_error = errno;
   close(output);
+  if (cgroup >= 0) close(cgroup);
   if (pid < 0) return spawn_error(options.path, fork_error);
   if (failure != 0) {
     waitpid(pid, nullptr, 0);
@@ -184,7 +196,13 @@ std::map<pid_t, GroupUsage> usage_of_groups() {
                     &group, &user, &system, &resident) != 4)
       continue;
     GroupUsage& usage = groups[group];
-    usage.resident_bytes += static_cast<std::int64_t>(resident) * page;
+    const std::int64_t bytes = static_cast<std::int64_t>(resident) * page;
+    usage.resident_bytes += bytes;
+    const pid_t pid = std::atoi(entry->d_name);
+    if (pid != group && bytes > usage.largest_bytes) {
+      usage.largest = pid;
+      usage.largest_bytes = bytes;
+    }
     usage.cpu_seconds += static_cast<double>(user + system) / ticks;
   }
   closedir(proc);

@@ -22,12 +22,19 @@ struct ProcessOptions {
   int fd3 = -1;                          ///< Becomes descriptor 3 of the child; -1: none.
   int fd4 = -1;
   std::string output_file;  ///< Standard output and error; empty: discarded.
+  /// Private memory that it and each of its descendants may have (RLIMIT_DATA); 0: any.
+  std::int64_t data_bytes_max = 0;
+  /// The cgroup that it starts in, by its `cgroup.procs`; empty: its parent's. One that cannot be
+  /// entered is no failure.
+  std::string cgroup_procs;
 };
 
 /// What the living processes of one group use.
 struct GroupUsage {
   std::int64_t resident_bytes = 0;  ///< Shared pages counted once per process.
   double cpu_seconds = 0;           ///< User and system.
+  pid_t largest = 0;                ///< The one with most memory, the leader left aside; 0: none.
+  std::int64_t largest_bytes = 0;
 };
 /// All process groups of this machine, read in one pass.
 std::map<pid_t, GroupUsage> usage_of_groups();

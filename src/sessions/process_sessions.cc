@@ -7,6 +7,7 @@
 #include "sessions/launch_plan.h"
 #include "sessions/proxy_forwarder.h"
 #include "sessions/session_shape.h"
+#include "sessions/tab_limits.h"
 #include "sessions/target_rules.h"
 
 namespace troupe::sessions {
@@ -15,27 +16,23 @@ namespace {
 
 constexpr auto kFlushTimeout = std::chrono::seconds(5);
 
-ChromiumOptions default_shape(const LocalOptions& options) {
+ChromiumOptions default_shape(const LocalOptions& options, const KernelLimits& limits) {
   return {.browser = options.browser,
           .browsers_dir = options.data_dir + "/browsers",
           .renderer_heap_mb = options.renderer_heap_mb,
-          .listening = true};
+          .listening = true,
+          .memory_bytes_max = limits.memory_bytes_max,
+          .cgroups = limits.cgroups(),
+          .cpu_weight = options.browser_cpu_weight};
 }
 
-struct FolderUse {
-  std::int64_t bytes = 0;
-  int files = 0;
-};
-FolderUse use_of(const std::string& folder) {
-  FolderUse use;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    std::error_code ignored;
-    if (!entry.is_regular_file(ignored)) continue;
-    ++use.files;
-    use.bytes += static_cast<std::int64_t>(entry.file_size(ignored));
-  }
-  return use;
+SparesOptions spares_options(const LocalOptions& options, const KernelLimits& limits) {
+  return {.chromium = default_shape(options, limits),
+          .goal = {.min = options.warm_processes_min,
+                   .max = options.warm_processes,
+                   .latency = options.warm_latency},
+          .age_max = options.browser_recycle_age,
+          .memory_mb = options.browser_memory_mb};
 }
 
 }  // namespace
@@ -45,6 +42,7 @@ struct ProcessSessions::Prepared {
   std::unique_ptr<ProxyForwarder> forwarder;
   std::unique_ptr<Chromium> chromium;
   std::unique_ptr<TargetRules> rules;
+  std::unique_ptr<TabLimits> tabs;
 };
 
 class ProcessSession final : public ProviderSession {
@@ -53,6 +51,9 @@ class ProcessSession final : public ProviderSession {
                  SessionSpec spec)
       : owner_(owner), parts_(std::move(parts)), id_(std::move(id)), spec_(std::move(spec)) {
     owner_.running_.insert(this);
+    TabWatcher watcher{.storm = [this](Error error) { end_for(std::move(error)); },
+                       .crashed = [this](const std::string&) { page_crashed(); }};
+    parts_.tabs->watch("", std::move(watcher));
   }
   ~ProcessSession() override { owner_.running_.erase(this); }
 
@@ -61,6 +62,11 @@ class ProcessSession final : public ProviderSession {
   Event& lost() override { return chromium().connection().closed_event(); }
   Error lost_reason() const override {
     return over_limit_ ? *over_limit_ : parts_.chromium->death();
+  }
+  EndReason lost_as() const override { return end_of(*parts_.chromium); }
+  Async<void> diagnose(Context& ctx) override {
+    if (over_limit_) co_return Result<void>{};
+    co_return co_await chromium().await_exit(ctx);
   }
 
   Result<Browser> browser() override {
@@ -131,24 +137,27 @@ class ProcessSession final : public ProviderSession {
   // Ends the browser when the session takes more than it may; the pool learns it from lost().
   void hold_to_limits(const LocalOptions& options) {
     const std::int64_t megabytes = usage_.resident_bytes >> 20;
-    const FolderUse files = use_of(downloads_path());
-    std::string what;
+    std::string what = over_download_limits(options, downloads_path());
     if (megabytes > options.browser_memory_mb)
       what = std::to_string(megabytes) + " MiB of memory exceed browser_memory_mb " +
              std::to_string(options.browser_memory_mb);
-    else if (files.bytes > options.downloads_bytes_max)
-      what = std::to_string(files.bytes) + " bytes of downloads exceed " +
-             std::to_string(options.downloads_bytes_max);
-    else if (files.files > options.downloads_max)
-      what = std::to_string(files.files) + " downloads exceed " +
-             std::to_string(options.downloads_max);
-    if (what.empty() || ended_ || over_limit_) return;
-    over_limit_ = fail(Errc::exhausted, "session " + id_ + ": " + what, "session");
-    chromium().process().kill_group();
+    if (!what.empty()) end_for(fail(Errc::exhausted, "session " + id_ + ": " + what, "session"));
   }
 
  private:
   Chromium& chromium() { return *parts_.chromium; }
+  void end_for(Error error) {
+    if (ended_ || over_limit_) return;
+    over_limit_ = std::move(error);
+    chromium().process().kill_group();
+  }
+  // A page that crashed by itself is its client's to notice.
+  void page_crashed() {
+    ++counters_.page_errors;
+    if (chromium().cgroup().oom_kills() == 0) return;
+    end_for(fail(Errc::exhausted, "session " + id_ + ": its memory reached browser_memory_max_mb",
+                 "session"));
+  }
   Error has_ended() const {
     return fail(Errc::session_lost, "session " + id_ + ": it has ended", "session");
   }
@@ -164,7 +173,7 @@ class ProcessSession final : public ProviderSession {
       Context limit = ctx.for_cleanup(kFlushTimeout, "browser close");
       (void)co_await chromium().process().exited().wait(limit);
     }
-    if (chromium().process().exit_text() == "exit code 0")
+    if (chromium().closed())
       co_return co_await contexts.save(ctx, spec_.context_id, chromium().profile_dir());
     contexts.give_up(spec_.context_id);
     co_return fail(Errc::storage_failed, "context " + spec_.context_id +
@@ -183,13 +192,13 @@ class ProcessSession final : public ProviderSession {
 };
 
 ProcessSessions::ProcessSessions(Clock& clock, asio::any_io_executor executor, observe::Log& log,
-                                 LocalOptions options)
+                                 LocalOptions options, const KernelLimits& limits)
     : clock_(clock),
       executor_(executor),
       log_(log),
       options_(std::move(options)),
-      spares_(clock, executor, log,
-              {.chromium = default_shape(options_), .max = options_.warm_processes}) {}
+      limits_(limits),
+      spares_(clock, executor, log, spares_options(options_, limits)) {}
 
 ProcessSessions::~ProcessSessions() = default;
 
@@ -197,14 +206,18 @@ Async<std::unique_ptr<ProviderSession>> ProcessSessions::create(Context& ctx, st
                                                                 SessionSpec spec) {
   CO_TRY_VOID(check_local_spec(spec));
   Prepared parts;
-  if (is_listening(spec) && is_default_shape(spec)) parts.chromium = spares_.take();
+  const bool spare_fits = is_listening(spec) && is_default_shape(spec);
+  const SteadyTime asked_at = clock_.now();
+  if (spare_fits) parts.chromium = spares_.take();
   if (!parts.chromium) {
     CO_TRY(parts, co_await prepare(ctx, spec));
   }
-  TargetRulesOptions rules{.requests = RequestRules(spec),
-                           .extra_headers = spec.extra_headers,
-                           .locale = spec.locale,
-                           .tabs_max = is_listening(spec) ? options_.tabs_max : 0};
+  if (spare_fits) spares_.acquired(clock_.now() - asked_at);
+  const TabLimitsOptions tabs{.tabs_max = options_.tabs_max};
+  parts.tabs = std::make_unique<TabLimits>(clock_, parts.chromium->connection(), tabs);
+  parts.tabs->start();
+  TargetRulesOptions rules{
+      .requests = RequestRules(spec), .extra_headers = spec.extra_headers, .locale = spec.locale};
   parts.rules = std::make_unique<TargetRules>(parts.chromium->connection(), std::move(rules));
   auto ruled = co_await parts.rules->start(ctx);
   std::unique_ptr<ProviderSession> session =
@@ -235,7 +248,7 @@ Async<ProcessSessions::Prepared> ProcessSessions::launch(Context& ctx, SessionSp
                                                          ProfileFolder profile) {
   Prepared parts;
   LaunchParts found;
-  ChromiumOptions base = default_shape(options_);
+  ChromiumOptions base = default_shape(options_, limits_);
   if (!spec.extension_id.empty()) {
     if (!options_.extensions)
       co_return fail(Errc::unsupported, "session extension: this service keeps none", "session");

@@ -8,6 +8,7 @@
 
 #include "base/async.h"
 #include "observe/log.h"
+#include "sessions/kernel_limits.h"
 #include "sessions/local_provider.h"
 #include "sessions/process_spares.h"
 #include "sessions/provider.h"
@@ -20,7 +21,7 @@ class ProcessSession;
 class ProcessSessions final {
  public:
   ProcessSessions(Clock& clock, asio::any_io_executor executor, observe::Log& log,
-                  LocalOptions options);
+                  LocalOptions options, const KernelLimits& limits);
   ~ProcessSessions();
 
   /// Errors: as SessionProvider::create, and those of the stores.
@@ -42,6 +43,7 @@ class ProcessSessions final {
   asio::any_io_executor executor_;
   observe::Log& log_;
   LocalOptions options_;
+  const KernelLimits& limits_;
   ProcessSpares spares_;
   std::set<ProcessSession*> running_;
 };

@@ -9,6 +9,7 @@
 #include "net/http_server.h"
 #include "sessions/chromium.h"
 #include "sessions/local_provider.h"
+#include "sessions/testing.h"
 
 namespace troupe::sessions {
 namespace {
@@ -17,13 +18,6 @@ namespace fs = std::filesystem;
 using ::testing::Contains;
 using ::testing::Not;
 using troupe::testing::run;
-
-class NullLog final : public observe::Log {
- public:
-  bool enabled(observe::Level) const override { return false; }
-  void write(const Ids&, const observe::LogLine&) override {}
-  void flush() override {}
-};
 
 class OneExtension final : public ExtensionStore {
  public:
@@ -82,7 +76,7 @@ struct Fixture {
   }
 
   std::string dir;
-  NullLog log;
+  observe::Log& log = null_log();
   std::vector<std::string> asked;
   std::string mark, language;
   bool is_proxy = false;

@@ -9,26 +9,46 @@ constexpr auto kPeriod = std::chrono::seconds(60);
 constexpr auto kForgotten = std::chrono::minutes(10);
 constexpr auto kStartTimeout = std::chrono::seconds(30);
 constexpr auto kPauseAfterFailure = std::chrono::seconds(10);
+constexpr int kFailuresMax = 5;  // the pause doubles until then
+constexpr std::size_t kLatenciesKept = 20;
 // More at once would take the processors from sessions that start now.
 constexpr int kStartsAtOnce = 2;
 
 }  // namespace
 
 void SpareDemand::taken(SteadyTime now, int left) {
-  if (wanted_ == 0) {
+  if (wanted_ <= goal_.min) {
     period_start_ = now;
-    unused_ = max_;
+    unused_ = goal_.max;
   }
   last_taken_ = now;
-  if (left < 0 || wanted_ == 0) wanted_ = std::min(max_, wanted_ + 1);
+  if (goal_.latency == Duration::zero() && (left < 0 || wanted_ == 0)) grow();
   unused_ = std::min(unused_, std::max(left, 0));
 }
 
+void SpareDemand::acquired(Duration latency) {
+  latencies_.push_back(latency);
+  if (latencies_.size() > kLatenciesKept) latencies_.pop_front();
+  if (goal_.latency > Duration::zero() && latency > goal_.latency && p95() > goal_.latency) grow();
+}
+
+Duration SpareDemand::p95() const {
+  if (latencies_.empty()) return {};
+  std::vector<Duration> sorted(latencies_.begin(), latencies_.end());
+  const std::size_t rank = (sorted.size() * 95 + 99) / 100 - 1;
+  std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(rank),
+                   sorted.end());
+  return sorted[rank];
+}
+
 int SpareDemand::wanted(SteadyTime now) {
-  if (wanted_ == 0) return 0;
-  if (now - last_taken_ > kForgotten) return wanted_ = 0;
+  if (wanted_ <= goal_.min) return wanted_;
+  if (now - last_taken_ > kForgotten) {
+    latencies_.clear();
+    return wanted_ = goal_.min;
+  }
   if (now - period_start_ < kPeriod) return wanted_;
-  wanted_ = std::max(1, wanted_ - unused_);
+  wanted_ = std::max({1, goal_.min, wanted_ - unused_});
   period_start_ = now;
   unused_ = wanted_;
   return wanted_;
@@ -40,11 +60,11 @@ ProcessSpares::ProcessSpares(Clock& clock, asio::any_io_executor executor, obser
       executor_(executor),
       log_(log),
       options_(std::move(options)),
-      demand_(options_.max),
+      demand_(options_.goal),
       scope_(executor) {}
 
 std::unique_ptr<Chromium> ProcessSpares::take() {
-  if (closed_ || options_.max == 0) return nullptr;
+  if (closed_ || options_.goal.max == 0) return nullptr;
   std::unique_ptr<Chromium> chromium;
   while (!chromium && !ready_.empty()) {
     if (ready_.front()->alive()) chromium = std::move(ready_.front());
@@ -72,13 +92,15 @@ asio::awaitable<void> ProcessSpares::start_one() {
   --starting_;
   if (!launched) {
     const Error error = launched.error();
-    not_before_ = clock_.now() + kPauseAfterFailure;
+    not_before_ = clock_.now() + kPauseAfterFailure * (1 << failures_);
+    failures_ = std::min(failures_ + 1, kFailuresMax);
     log_.write({}, {.level = observe::Level::warning,
                     .action = "browser.spare",
                     .status = "failed",
                     .error = &error});
     co_return;
   }
+  failures_ = 0;
   if (closed_) co_return;
   ready_.push_back(std::move(*launched));
   fill();
@@ -90,8 +112,29 @@ asio::awaitable<void> ProcessSpares::end_one(std::unique_ptr<Chromium> chromium)
   (void)co_await chromium->kill(ctx);
 }
 
-void ProcessSpares::tend(bool none) {
+void ProcessSpares::drop_worn() {
   std::erase_if(ready_, [](const auto& chromium) { return !chromium->alive(); });
+  if (ready_.empty()) return;
+  auto usage = usage_of_groups();
+  std::deque<std::unique_ptr<Chromium>> good;
+  for (auto& chromium : ready_) {
+    const bool old = options_.age_max > Duration::zero() &&
+                     clock_.now() - chromium->started_at() > options_.age_max;
+    const std::int64_t megabytes = usage[chromium->process().pid()].resident_bytes >> 20;
+    if (!old && megabytes <= options_.memory_mb) {
+      good.push_back(std::move(chromium));
+      continue;
+    }
+    log_.write({}, {.action = "browser.recycle",
+                    .status = old ? "age" : "memory",
+                    .details = {{"pid", chromium->process().pid()}, {"resident_mb", megabytes}}});
+    scope_.spawn("spare browser end", end_one(std::move(chromium)));
+  }
+  ready_ = std::move(good);
+}
+
+void ProcessSpares::tend(bool none) {
+  drop_worn();
   const std::size_t keep = none ? 0 : static_cast<std::size_t>(demand_.wanted(clock_.now()));
   while (ready_.size() > keep) {
     scope_.spawn("spare browser end", end_one(std::move(ready_.front())));

@@ -1,6 +1,7 @@
 // Chromium processes started before their session is asked for: how many is learnt from the demand.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 
@@ -10,19 +11,34 @@
 
 namespace troupe::sessions {
 
-/// How many spares to keep, decided from who found one and who did not. Pure but for the time that
-/// it is given. Grows by one with each caller that had to wait, shrinks by what nobody needed in a
-/// while, and is zero until somebody asks and again when nobody has for long.
+struct SpareGoal {
+  int min = 0;  ///< Also when nobody asks.
+  int max = 4;
+  /// Within which 95 of 100 callers shall have a browser; 0: as soon as possible, so that each
+  /// caller without a spare makes one more.
+  Duration latency{};
+};
+
+/// How many spares to keep, decided from who found one and how long callers waited. Pure but for
+/// the time that it is given. Grows by one with each caller that waited too long while the target
+/// is missed, shrinks by what nobody needed in a while, and is at its minimum until somebody asks
+/// and again when nobody has for long.
 class SpareDemand final {
  public:
-  explicit SpareDemand(int max) : max_(max) {}
+  explicit SpareDemand(SpareGoal goal) : goal_(goal), wanted_(goal.min) {}
   /// Somebody took one; `left`: how many remain. -1: there was none for him.
   void taken(SteadyTime now, int left);
+  /// He has a browser, that long after he asked.
+  void acquired(Duration latency);
   int wanted(SteadyTime now);
+  /// Of the last 20 callers; zero without any.
+  Duration p95() const;
 
  private:
-  int max_;
-  int wanted_ = 0;
+  void grow() { wanted_ = std::max(wanted_, std::min(goal_.max, wanted_ + 1)); }
+  SpareGoal goal_;
+  int wanted_;
+  std::deque<Duration> latencies_;
   int unused_ = 0;  ///< Fewest that were left in the present period.
   SteadyTime period_start_{};
   SteadyTime last_taken_{};
@@ -30,7 +46,9 @@ class SpareDemand final {
 
 struct SparesOptions {
   ChromiumOptions chromium;
-  int max = 4;
+  SpareGoal goal;
+  Duration age_max{};    ///< An older one is replaced; 0: at any age.
+  int memory_mb = 4096;  ///< One that takes more is replaced.
 };
 
 /// Threads: engine.
@@ -41,13 +59,16 @@ class ProcessSpares final {
 
   /// A living spare or null; either way the demand is noted and the stock filled up again.
   std::unique_ptr<Chromium> take();
-  /// Replaces dead ones, lets go of those too many; `none`: of all (memory is short).
+  /// Whoever asked take() has a browser, his own or that one, after this time.
+  void acquired(Duration latency) { demand_.acquired(latency); }
+  /// Replaces dead, old and fat ones, lets go of those too many; `none`: of all (memory is short).
   void tend(bool none);
   Async<void> shutdown(Context& ctx);
   std::size_t size() const { return ready_.size(); }
 
  private:
   void fill();
+  void drop_worn();
   asio::awaitable<void> start_one();
   asio::awaitable<void> end_one(std::unique_ptr<Chromium> chromium);
 
@@ -58,7 +79,8 @@ class ProcessSpares final {
   SpareDemand demand_;
   std::deque<std::unique_ptr<Chromium>> ready_;
   int starting_ = 0;
-  SteadyTime not_before_{};  ///< After a failed start.
+  SteadyTime not_before_{};  ///< After failed starts in a row.
+  int failures_ = 0;
   CancelSource stop_;
   Scope scope_;
   bool closed_ = false;

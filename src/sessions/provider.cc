@@ -2,7 +2,9 @@
 
 namespace troupe::sessions {
 
-Async<std::string> ProviderSession::endpoint(Context&) {
+Async<void> ProviderSession::diagnose(Context&) { co_return Result<void>{}; }
+
+Async<std::string> LiveSession::endpoint(Context&) {
   co_return fail(Errc::unsupported, "session " + id() + ": no DevTools endpoint of its own",
                  "session", "ask for isolation process");
 }

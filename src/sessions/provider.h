@@ -22,14 +22,9 @@ class ProviderSession : public LiveSession {
   virtual Error lost_reason() const = 0;
   /// Which end that was.
   virtual EndReason lost_as() const { return EndReason::crashed; }
+  /// Waits, briefly, until both are known; after lost().
+  virtual Async<void> diagnose(Context& ctx);
 
-  /// `ws://…` or `wss://…` of the browser itself, for a CDP client that drives it: secret, and only
-  /// Troupe's own gateway dials it. May be read anew at the provider (such addresses age).
-  /// Errors: unsupported (a shared browser has none), session_lost, and the provider's.
-  virtual Async<std::string> endpoint(Context& ctx);
-  /// What only the provider knows of it, put into what users see (region, ids, proxy bytes,
-  /// memory).
-  virtual void describe(Session& session) const { (void)session; }
   /// Set by the pool before the session is used: why close() will be called, if it is known.
   virtual void set_end_reason(EndReason reason) { (void)reason; }
 };

@@ -11,6 +11,8 @@ constexpr std::string_view kHint =
     "give ws://…, wss://… of a browser, or http://host:port of one started with "
     "--remote-debugging-port";
 
+constexpr std::string_view kBrowserPath = "/devtools/browser/";
+
 // Whatever is between here and a browser: the endpoint is not usable now, later it may be.
 Error unreachable(const std::string& name, const Error& cause) {
   const bool plain = cause.code == Errc::network_error || cause.code == Errc::dns_error ||
@@ -40,6 +42,60 @@ std::string version_url(const net::Url& url) {
 }
 
 }  // namespace
+
+Async<void> await_end(Context& ctx, std::shared_ptr<RemoteBrowser> browser,
+                      ConnectionHealth health) {
+  cdp::Connection& connection = *browser->connection;
+  for (std::uint64_t heard = connection.counters().bytes_received;;) {
+    Context quiet = ctx.with_timeout(health.every, "connection check");
+    const auto ended = co_await connection.closed_event().wait(quiet);
+    if (ended) co_return Result<void>{};
+    CO_TRY_VOID(ctx.check());
+    const std::uint64_t now = connection.counters().bytes_received;
+    if (std::exchange(heard, now) != now) continue;
+    Context limited = ctx.with_timeout(health.timeout, "connection check");
+    const auto answer = co_await connection.call(limited, "", "Browser.getVersion");
+    CO_TRY_VOID(ctx.check());
+    heard = connection.counters().bytes_received;
+    if (!answer && answer.error().code == Errc::timeout)
+      connection.close(fail(Errc::session_lost,
+                            "the browser does not answer: " + answer.error().message, "browser"));
+  }
+}
+
+bool is_refusal(const Error& error) {
+  return error.message.find("connection refused") != std::string::npos;
+}
+
+bool names_one_browser(std::string_view url) { return url.find(kBrowserPath) != url.npos; }
+
+asio::awaitable<ConnectionLoss> diagnose_loss(Context& ctx, net::HttpClient& http,
+                                              std::string url) {
+  const auto at = net::parse_url(url);
+  if (!at) co_return ConnectionLoss{};
+  net::Url asked = *at;
+  asked.scheme = at->secure() ? "https" : "http";
+  const std::string path = at->target.substr(0, at->target.find('?'));
+  const bool named = names_one_browser(path);
+  asked.target = (named ? path.substr(0, path.find(kBrowserPath)) : "/") + query_of(at->target);
+  net::HttpCall call{.url = version_url(asked), .response_bytes_max = 1 << 20};
+  const auto reply = co_await http.send(ctx, std::move(call));
+  if (!reply && is_refusal(reply.error()))
+    co_return ConnectionLoss{EndReason::provider_ended, "nothing listens there any more"};
+  if (!reply) co_return ConnectionLoss{EndReason::connection_lost, reply.error().message};
+  const auto body = parse_json(reply->body, "/json/version");
+  const auto* socket = body && body->is_object() ? find(*body, "webSocketDebuggerUrl") : nullptr;
+  if (named && socket && socket->is_string() && names_one_browser(socket->get_string().c_str()) &&
+      socket->get_string().find(path.substr(path.find(kBrowserPath))) == json::string::npos)
+    co_return ConnectionLoss{EndReason::provider_ended, "another browser is there now"};
+  co_return ConnectionLoss{EndReason::connection_lost, "the place itself still answers"};
+}
+
+Result<std::unique_ptr<net::HttpClient>> make_http_client() {
+  net::HttpClientOptions options;
+  TRY(options.proxy, net::proxy_rules(net::proxy_environment()));
+  return net::HttpClient::create(std::move(options));
+}
 
 std::string address_without_secrets(const std::string& address) {
   const auto url = net::parse_url(address);

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t kLinesMax = 100'000;  // then the journal is written anew
 constexpr std::string_view kSuffix = ".journal";
+constexpr auto kDraftAge = std::chrono::minutes(1);
 
 Error storage_error(const std::string& path, const std::string& why) {
   return fail(Errc::storage_failed, "session journal " + path + ": " + why, "data_dir",
@@ -28,11 +29,13 @@ Error storage_error(const std::string& path, const std::string& why) {
 
 Error storage_error(const std::string& path) { return storage_error(path, std::strerror(errno)); }
 
-Result<void> write_all(int fd, std::string_view text, const std::string& path) {
+Result<void> write_all(int fd, std::string_view text, const std::string& path,
+                       const FileCalls& calls = {}) {
   while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
+    const ssize_t written = calls.write(fd, text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return storage_error(path);
+    if (written == 0) return storage_error(path, "takes no more");
     text.remove_prefix(static_cast<std::size_t>(written));
   }
   if (::fdatasync(fd) != 0) return storage_error(path);
@@ -163,10 +166,12 @@ struct Opened {
 
 // Touched on the journal's own thread only.
 struct SessionIntents::Journal {
+  FileCalls calls;
   std::string dir;
   std::string path;
   int fd = -1;
   off_t size = 0;
+  bool torn = false;  ///< Half a line is behind `size`, which could not be cut off.
 
   ~Journal() {
     // Nothing open in it: nobody needs it. Otherwise the next process takes it over.
@@ -188,7 +193,7 @@ struct SessionIntents::Journal {
     if (made < 0) return storage_error(draft);
     Result<void> result;
     if (::flock(made, LOCK_EX | LOCK_NB) != 0) result = storage_error(draft);
-    if (result) result = write_all(made, text, draft);
+    if (result) result = write_all(made, text, draft, calls);
     if (result && ::rename(draft.c_str(), name.c_str()) != 0) result = storage_error(name);
     if (result) result = sync_folder(dir);
     if (!result) {
@@ -204,23 +209,52 @@ struct SessionIntents::Journal {
     fd = made;
     path = name;
     size = static_cast<off_t>(text.size());
+    torn = false;
     return {};
   }
 
+  // No half line stays in front of the next one, which would then be no line either: it is cut off,
+  // or else ended.
   Result<void> add(const std::string& line) {
-    auto written = write_all(fd, line, path);
+    if (torn) torn = !cut_back();
+    auto written = write_all(fd, torn ? "\n" + line : line, path, calls);
     if (written) {
-      size += static_cast<off_t>(line.size());
-    } else if (::ftruncate(fd, size) == 0) {
-      ::lseek(fd, size, SEEK_SET);  // no half line stays in front of the next one
+      size = ::lseek(fd, 0, SEEK_CUR);
+      torn = false;
+    } else {
+      torn = !cut_back();
     }
     return written;
+  }
+
+  bool cut_back() {
+    if (calls.truncate(fd, size) != 0) return false;
+    ::lseek(fd, size, SEEK_SET);
+    return true;
+  }
+
+  // What processes left that died while they wrote a file which nobody knew yet.
+  void remove_drafts() const {
+    std::error_code ignored;
+    std::vector<std::string> drafts;
+    for (const auto& entry : fs::directory_iterator(dir, ignored)) {
+      const std::string name = entry.path().filename().string();
+      const bool is_draft =
+          name.ends_with(std::string(kSuffix) + ".new") || name.starts_with("install_id.");
+      std::error_code error;
+      const auto changed = fs::last_write_time(entry.path(), error);
+      // A younger one may be somebody's who is about to finish it.
+      if (is_draft && !error && fs::file_time_type::clock::now() - changed > kDraftAge)
+        drafts.push_back(entry.path().string());
+    }
+    for (const auto& draft : drafts) ::unlink(draft.c_str());
   }
 
   Result<Opened> open_all() {
     std::error_code error;
     fs::create_directories(dir, error);
     if (error) return storage_error(dir, error.message());
+    remove_drafts();
     Opened opened;
     TRY(opened.install_id, read_or_make_install_id(dir));
     if (fd >= 0) read_journal(path, opened.inherited);  // of an open() whose caller left early
@@ -239,8 +273,9 @@ struct SessionIntents::Journal {
   }
 };
 
-SessionIntents::SessionIntents(std::string data_dir)
+SessionIntents::SessionIntents(std::string data_dir, FileCalls calls)
     : dir_(std::move(data_dir) + "/sessions"), journal_(std::make_shared<Journal>()) {
+  journal_->calls = std::move(calls);
   journal_->dir = dir_;
 }
 
@@ -316,6 +351,21 @@ std::vector<SessionIntent> SessionIntents::unsettled() const {
   std::vector<SessionIntent> all;
   for (const auto& [id, intent] : open_) all.push_back(intent);
   return all;
+}
+
+std::vector<SessionIntent> abandoned_intents(const std::string& data_dir) {
+  Table table;
+  for (const auto& journal : foreign_journals(data_dir + "/sessions", {}))
+    if (journal->fd >= 0) read_journal(journal->path, table);
+  std::vector<SessionIntent> all;
+  for (const auto& [id, intent] : table) all.push_back(intent);
+  return all;
+}
+
+std::optional<WallTime> SessionIntents::asked_at(const std::string& id) const {
+  const auto found = open_.find(id);
+  if (found == open_.end() || found->second.at_unix_ms <= 0) return std::nullopt;
+  return WallTime(std::chrono::milliseconds(found->second.at_unix_ms));
 }
 
 Async<std::set<std::string>> SessionIntents::owned_elsewhere(Context& ctx) {

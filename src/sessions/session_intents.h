@@ -3,9 +3,13 @@
 // `<data_dir>/sessions`; the next process takes over the journals of those that died.
 #pragma once
 
+#include <unistd.h>
+
 #include <boost/asio/thread_pool.hpp>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -24,12 +28,22 @@ struct SessionIntent {
   bool inherited = false;       ///< Of a process that died.
 };
 
+/// What of the file system can fail halfway; tests let it.
+struct FileCalls {
+  std::function<ssize_t(int, const void*, std::size_t)> write = ::write;
+  std::function<int(int, off_t)> truncate = ::ftruncate;
+};
+
+/// What processes that died left open in `data_dir`, and no living one has taken over. Reads files,
+/// changes none. Threads: any.
+std::vector<SessionIntent> abandoned_intents(const std::string& data_dir);
+
 /// Writes reach the disk before they return. Several processes may share a data folder.
 /// Threads: engine; files are touched on a thread of its own.
 class SessionIntents final {
  public:
   /// Nothing is read or written before open().
-  explicit SessionIntents(std::string data_dir);
+  explicit SessionIntents(std::string data_dir, FileCalls calls = {});
   ~SessionIntents();
   SessionIntents(const SessionIntents&) = delete;
   SessionIntents& operator=(const SessionIntents&) = delete;
@@ -50,6 +64,8 @@ class SessionIntents final {
 
   /// Those not settled, oldest id first.
   std::vector<SessionIntent> unsettled() const;
+  /// When an unsettled one was asked for.
+  std::optional<WallTime> asked_at(const std::string& id) const;
   bool is_unsettled(const std::string& id) const { return open_.contains(id); }
   /// Ids in the journals of other living processes. To be asked after the provider's list: whoever
   /// is in that list was in a journal before. Errors: storage_failed.

@@ -2,9 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 
@@ -135,6 +139,119 @@ TEST_F(SessionIntentsTest, RefuseWhenTheyCannotBeWritten) {
     fs::remove(dir_ + "/sessions");
     EXPECT_TRUE(co_await intents.intend(ctx, intent));  // as soon as it can
     EXPECT_TRUE(co_await intents.settled(ctx, "a"));
+  });
+}
+
+// A disk that is full after some bytes, and a file that cannot be cut back either.
+struct FullDisk {
+  std::atomic<std::size_t> room{1'000'000};
+  std::atomic<bool> can_cut{true};
+
+  FileCalls calls() {
+    return {.write = [this](int fd, const void* data, std::size_t size) -> ssize_t {
+              const std::size_t fits = std::min(size, room.load());
+              if (fits == 0) return errno = ENOSPC, -1;
+              room -= fits;
+              return ::write(fd, data, fits);
+            },
+            .truncate = [this](int fd, off_t size) -> int {
+              return can_cut ? ::ftruncate(fd, size) : (errno = EIO, -1);
+            }};
+  }
+};
+
+// Half a line is written, then the disk has room again: what is read afterwards?
+asio::awaitable<void> torn(Context& ctx, std::string dir, bool can_cut, std::size_t bytes) {
+  FullDisk disk;
+  {
+    SessionIntents intents(dir, disk.calls());
+    SessionIntent kept = intent_of("kept"), half = intent_of("half"), after = intent_of("after");
+    EXPECT_TRUE(co_await intents.intend(ctx, kept));
+    disk.can_cut = can_cut;
+    disk.room = bytes;
+    const auto refused = co_await intents.intend(ctx, half);
+    EXPECT_EQ(refused.error().code, Errc::storage_failed);
+    EXPECT_THAT(refused.error().message, HasSubstr("No space left"));
+    EXPECT_FALSE(intents.is_unsettled("half"));
+    disk.room = 1'000'000;
+    EXPECT_TRUE(co_await intents.intend(ctx, after));
+    EXPECT_TRUE(co_await intents.answered(ctx, "after", "remote"));
+  }
+  SessionIntents next(dir);
+  EXPECT_TRUE(co_await next.open(ctx));
+  std::vector<std::string> ids;
+  for (const auto& intent : next.unsettled()) ids.push_back(intent.id);
+  EXPECT_THAT(ids, ElementsAre("after", "kept")) << bytes << " bytes, can be cut: " << can_cut;
+  EXPECT_EQ(next.unsettled().at(0).provider_id, "remote");
+  EXPECT_TRUE(co_await next.settled(ctx, "after"));
+  EXPECT_TRUE(co_await next.settled(ctx, "kept"));
+}
+
+TEST_F(SessionIntentsTest, HalfALineHidesNoOther) {
+  for (const bool can_cut : {true, false})
+    for (const std::size_t bytes : {0u, 1u, 30u, 60u})
+      run([&](Context& ctx) { return torn(ctx, dir_, can_cut, bytes); });
+}
+
+// The same with the kernel's own limit in place of a full disk.
+TEST_F(SessionIntentsTest, SurviveAFileThatMayNotGrow) {
+  const pid_t child = fork();
+  if (child == 0) {
+    signal(SIGXFSZ, SIG_IGN);
+    run([&](Context& ctx) -> asio::awaitable<void> {
+      SessionIntents intents(dir_);
+      SessionIntent first = intent_of("first"), second = intent_of("second");
+      if (!co_await intents.intend(ctx, first)) _exit(2);
+      const auto size = static_cast<rlim_t>(fs::file_size(journals(dir_).at(0)));
+      const rlimit tight{size + 20, RLIM_INFINITY}, wide{RLIM_INFINITY, RLIM_INFINITY};
+      setrlimit(RLIMIT_FSIZE, &tight);
+      if (co_await intents.intend(ctx, second)) _exit(3);
+      setrlimit(RLIMIT_FSIZE, &wide);
+      SessionIntent third = intent_of("third");
+      if (!co_await intents.intend(ctx, third)) _exit(4);
+      _exit(0);
+    });
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_EQ(status, 0);
+  const auto left = abandoned_intents(dir_);
+  ASSERT_EQ(left.size(), 2u);
+  EXPECT_EQ(left[0].id, "first");
+  EXPECT_EQ(left[1].id, "third");
+}
+
+TEST_F(SessionIntentsTest, DraftsOfDeadProcessesAreRemoved) {
+  fs::create_directories(dir_ + "/sessions");
+  const std::string old_draft = dir_ + "/sessions/abc.journal.new";
+  const std::string young_draft = dir_ + "/sessions/def.journal.new";
+  const std::string old_name = dir_ + "/sessions/install_id.xyz";
+  for (const auto& path : {old_draft, young_draft, old_name}) std::ofstream(path) << "half";
+  const auto long_ago = fs::file_time_type::clock::now() - std::chrono::hours(1);
+  for (const auto& path : {old_draft, old_name}) fs::last_write_time(path, long_ago);
+  run([&](Context& ctx) -> asio::awaitable<void> {
+    SessionIntents intents(dir_);
+    EXPECT_TRUE(co_await intents.open(ctx));
+  });
+  EXPECT_FALSE(fs::exists(old_draft));
+  EXPECT_FALSE(fs::exists(old_name));
+  EXPECT_TRUE(fs::exists(young_draft));
+  EXPECT_TRUE(fs::exists(dir_ + "/sessions/install_id"));
+}
+
+TEST_F(SessionIntentsTest, WhatWasAbandonedIsToldWithoutTakingIt) {
+  EXPECT_THAT(abandoned_intents(dir_), IsEmpty());
+  die_with(dir_, "x", "remote-x");
+  for (int i = 0; i < 2; ++i) {
+    const auto left = abandoned_intents(dir_);
+    ASSERT_EQ(left.size(), 1u);
+    EXPECT_EQ(left[0].provider_id, "remote-x");
+  }
+  run([&](Context& ctx) -> asio::awaitable<void> {
+    SessionIntents living(dir_);
+    EXPECT_TRUE(co_await living.open(ctx));
+    EXPECT_THAT(abandoned_intents(dir_), IsEmpty());  // somebody cares for it now
+    EXPECT_TRUE(co_await living.settled(ctx, "x"));
   });
 }
 

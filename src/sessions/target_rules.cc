@@ -27,16 +27,9 @@ TargetRules::TargetRules(cdp::Connection& connection, TargetRulesOptions options
 }
 
 Async<void> TargetRules::start(Context& ctx) {
-  if (options_.tabs_max == 0 && !options_.rules_targets()) co_return Result<void>{};
+  if (!options_.rules_targets()) co_return Result<void>{};
   root_events_ = connection_.on_events(
       "", [this](std::string_view method, const json::object& p) { on_root_event(method, p); });
-  if (options_.tabs_max > 0) {
-    json::object filter{{"type", "page"}};
-    json::array filters;
-    filters.push_back(std::move(filter));
-    connection_.post("", "Target.setDiscoverTargets", {{"discover", true}, {"filter", filters}});
-  }
-  if (!options_.rules_targets()) co_return Result<void>{};
   json::object attach = auto_attach();
   CO_TRY(const auto done,
          co_await connection_.call(ctx, "", "Target.setAutoAttach", std::move(attach)));
@@ -52,9 +45,7 @@ Async<void> TargetRules::start(Context& ctx) {
 
 void TargetRules::on_root_event(std::string_view method, const json::object& params) {
   if (method == "Target.attachedToTarget") return attached(params);
-  if (method == "Target.detachedFromTarget") return detached(params);
-  if (method == "Target.targetCreated") return count_tab(params);
-  if (method == "Target.targetDestroyed") tabs_.erase(text_at(params, "targetId"));
+  if (method == "Target.detachedFromTarget") detached(params);
 }
 
 void TargetRules::on_target_event(const std::string& session_id, std::string_view method,
@@ -114,18 +105,6 @@ void TargetRules::judge(const std::string& session, const json::object& params) 
   ++refused_;
   connection_.post(session, "Fetch.failRequest",
                    {{"requestId", id}, {"errorReason", "BlockedByClient"}});
-}
-
-void TargetRules::count_tab(const json::object& params) {
-  const json::object* info = object_at(params, "targetInfo");
-  if (!info || text_at(*info, "type") != "page") return;
-  const std::string id = text_at(*info, "targetId");
-  if (static_cast<int>(tabs_.size()) < options_.tabs_max) {
-    tabs_.insert(id);
-    return;
-  }
-  ++closed_tabs_;
-  connection_.post("", "Target.closeTarget", {{"targetId", id}});
 }
 
 }  // namespace troupe::sessions

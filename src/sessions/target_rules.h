@@ -1,9 +1,8 @@
 // What holds for every page, frame and worker of one browser, whoever opens them: request rules,
-// headers, locale, the number of tabs. Works on Troupe's own connection, beside foreign clients.
+// headers, locale. Works on Troupe's own connection, beside foreign clients.
 #pragma once
 
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -17,7 +16,6 @@ struct TargetRulesOptions {
   RequestRules requests;
   std::vector<std::pair<std::string, std::string>> extra_headers;
   std::string locale;
-  int tabs_max = 0;  ///< 0: any number.
 
   bool rules_targets() const {
     return !requests.empty() || !extra_headers.empty() || !locale.empty();
@@ -34,7 +32,6 @@ class TargetRules final {
   /// Sends nothing when nothing is asked for.
   Async<void> start(Context& ctx);
   std::uint64_t refused() const { return refused_; }
-  std::uint64_t closed_tabs() const { return closed_tabs_; }
 
  private:
   void on_root_event(std::string_view method, const json::object& params);
@@ -44,7 +41,6 @@ class TargetRules final {
   void detached(const json::object& params);
   void prepare(const std::string& session_id, const std::string& type);
   void judge(const std::string& session_id, const json::object& params);
-  void count_tab(const json::object& params);
 
   struct Target {
     std::string target_id;
@@ -55,9 +51,7 @@ class TargetRules final {
   json::object fetch_;
   json::object headers_;
   std::map<std::string, Target> targets_;  // by flat session
-  std::set<std::string> tabs_;
   std::uint64_t refused_ = 0;
-  std::uint64_t closed_tabs_ = 0;
   cdp::Connection::Subscription root_events_;
 };
 

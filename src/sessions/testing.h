@@ -1,5 +1,5 @@
-// A scripted session provider: what it does is said beforehand, what happened can be read
-// afterwards. Tests only.
+// What tests of sessions share: a log that says nothing; a scripted session provider: what it does
+// is said beforehand, what happened can be read afterwards. Tests only.
 #pragma once
 
 #include <memory>
@@ -7,9 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "observe/log.h"
 #include "sessions/provider.h"
 
 namespace troupe::sessions {
+
+inline observe::Log& null_log() {
+  static const std::unique_ptr<observe::Log> log = observe::make_null_log();
+  return *log;
+}
 
 // What the scripted provider does, and what it saw.
 struct Script {

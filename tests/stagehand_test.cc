@@ -1,0 +1,162 @@
+// Interactor `stagehand-api` with the real binary and browser, against a fake service.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <future>
+
+#include "binary.h"
+#include "interact/testing_stagehand_hands.h"
+#include "service.h"
+
+namespace troupe::e2e {
+namespace {
+
+using services::FakeStagehand;
+using ::testing::HasSubstr;
+
+// The service, on a thread of its own. It drives the browsers that it is told of.
+class StagehandService final {
+  template <class Work>
+  auto on_thread(Work work) {
+    std::promise<decltype(work())> result;
+    asio::post(io_, [&] { result.set_value(work()); });
+    return result.get_future().get();
+  }
+
+ public:
+  StagehandService() : thread_([this] { work(); }) { ready_.get_future().wait(); }
+  ~StagehandService() {
+    asio::post(io_, [this] { end_.set(); });
+    thread_.join();
+  }
+
+  std::map<std::string, std::string> environment() {
+    return {{"TROUPE_STAGEHAND_API_URL", on_thread([this] { return fake_->url(); })},
+            {"TROUPE_MODELS", "openai/gpt-5-mini"},
+            {"OPENAI_API_KEY", "sk-of-the-test"},
+            {"TROUPE_LOG_LEVEL", "debug"}};
+  }
+  int count(const std::string& operation) {
+    return on_thread([&] { return fake_->count(operation); });
+  }
+  std::size_t live() {
+    return on_thread([this] { return fake_->live(); });
+  }
+
+ private:
+  static asio::awaitable<void> serve(StagehandService& self) {
+    Context ctx(*self.clock_, self.io_.get_executor());
+    interact::StagehandHands hands;
+    interact::StagehandHands* place = &hands;
+    FakeStagehand::Options options;
+    options.perform = [place](Context& call, FakeStagehand::Request request) {
+      return place->perform(call, std::move(request));
+    };
+    options.changed = [place](Context& call, std::string session, json::object request) {
+      return place->changed(call, std::move(session), std::move(request));
+    };
+    self.fake_ = FakeStagehand::start(self.io_.get_executor(), *self.clock_, std::move(options));
+    self.ready_.set_value();
+    (void)co_await self.end_.wait(ctx);
+    Context cleanup = ctx.with_timeout(std::chrono::seconds(5), "end");
+    (void)co_await self.fake_->stop(cleanup);
+  }
+  void work() {
+    scope_.spawn("service", serve(*this));
+    io_.run();
+  }
+
+  asio::io_context io_;
+  std::unique_ptr<Clock> clock_ = make_real_clock(io_.get_executor());
+  Scope scope_{io_.get_executor()};
+  Event end_;
+  std::promise<void> ready_;
+  std::unique_ptr<FakeStagehand> fake_;
+  std::thread thread_;
+};
+
+constexpr const char* kWorkflow = R"(
+workflow: order
+steps:
+  - goto: "data:text/html,<title>Shop</title><label>Name <input id=n></label><button onclick=\"o.textContent='Thanks '+n.value\">Order</button><p id=o></p><dl><dt>Price<dd>$1,250.50<dt>Length<dd>1:37:24</dl><table><thead><tr><th>Product<th>Views<tbody><tr><td>Pen<td>1.2M<tr><td>Ink<td>39K</table>"
+  - act: type Ada into Name
+  - act: click the Order button
+  - act: {instruction: click the Gift button, optional: true}
+  - extract: {instruction: the offer, fields: {price: price, length: duration}}
+    save_as: offer
+  - extract: {list: true, fields: {product: string, views: count}}
+    save_as: products
+  - extract: {fields: {said: {selector: "#o"}}}
+    save_as: told
+output:
+  offer: "{{ offer }}"
+  products: "{{ products }}"
+  said: "{{ told.said }}"
+)";
+
+json::value outputs_of(const Binary& troupe) {
+  const json::value run = parsed(troupe.out());
+  EXPECT_EQ(run.at("state"), "succeeded") << troupe.err();
+  json::array outputs;
+  for (const auto& task : run.at("tasks").as_array()) outputs.push_back(task.at("output"));
+  return outputs;
+}
+
+TEST(Stagehand, GivesTheSameResultsAsTheNativeInteractor) {
+  const Scratch scratch;
+  StagehandService service;
+  const std::string workflow = scratch.write("order.yaml", kWorkflow);
+  Binary remote(scratch,
+                {"run", workflow, "--sessions", "2", "--interactor", "stagehand-api", "--json"},
+                service.environment());
+  ASSERT_EQ(remote.wait(), 0) << remote.err();
+  Binary native(scratch, {"run", workflow, "--sessions", "2", "--json"});
+  ASSERT_EQ(native.wait(), 0) << native.err();
+
+  EXPECT_EQ(outputs_of(remote), outputs_of(native));
+  EXPECT_EQ(json::serialize(outputs_of(remote).at(0)),
+            R"({"offer":{"price":1.2505E3,"length":5844},)"
+            R"("products":[{"product":"Pen","views":1200000},{"product":"Ink","views":39000}],)"
+            R"("said":"Thanks Ada"})");
+  EXPECT_EQ(service.count("start"), 2);
+  EXPECT_EQ(service.count("act"), 6);
+  EXPECT_EQ(service.count("extract"), 4);
+  EXPECT_EQ(service.live(), 0u) << "a session was left at the service";
+  EXPECT_THAT(remote.err(), HasSubstr("stagehand.progress"));
+  EXPECT_THAT(remote.err(), ::testing::Not(HasSubstr("sk-of-the-test")));
+}
+
+TEST(Stagehand, SaysWhatIsMissing) {
+  const Scratch scratch;
+  Binary troupe(scratch, {"run", scratch.write("order.yaml", kWorkflow), "--attempts", "1",
+                          "--interactor", "stagehand-api", "--json"});
+  EXPECT_NE(troupe.wait(), 0);
+  EXPECT_THAT(troupe.out(), HasSubstr("no model is configured"));
+}
+
+TEST(Models, AreListedWithoutTheirKeys) {
+  const Scratch scratch;
+  const std::string prices = scratch.write("prices.json", R"({"m": {"input": 0.25, "output": 2}})");
+  Binary troupe(scratch, {"models", "list", "--json"},
+                {{"TROUPE_MODELS", "openai/m,openai-chat/n@http://127.0.0.1:9/v1"},
+                 {"TROUPE_MODEL_PRICES", prices},
+                 {"OPENAI_API_KEY", "sk-of-the-test"}});
+  ASSERT_EQ(troupe.wait(), 0) << troupe.err();
+  EXPECT_EQ(parsed(troupe.out()), json::parse(R"([
+    {"model": "openai/m", "address": "https://api.openai.com/v1", "key": "set",
+     "input_price": "0.25", "output_price": "2"},
+    {"model": "openai-chat/n", "address": "http://127.0.0.1:9/v1", "key": "none",
+     "input_price": "0", "output_price": "0"}])"));
+
+  Binary check(scratch, {"models", "check", "--json"},
+               {{"TROUPE_MODELS", "openai-chat/n@http://127.0.0.1:9/v1"}});
+  EXPECT_EQ(check.wait(), 1);
+  EXPECT_THAT(check.out(), HasSubstr("network"));
+  Binary none(scratch, {"models", "list"});
+  EXPECT_EQ(none.wait(), 2);
+  EXPECT_THAT(none.err(), HasSubstr("TROUPE_MODELS"));
+}
+
+}  // namespace
+}  // namespace troupe::e2e
