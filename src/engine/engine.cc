@@ -46,7 +46,7 @@ Engine::Impl::Impl(asio::any_io_executor run_on, Parts given)
       random(parts.seed),
       events(*parts.clock, {.runs_kept = static_cast<std::size_t>(parts.settings.runs_kept)}),
       catalogue(parts.settings.workflow_dirs, parts.settings.site_dirs),
-      pool(*parts.clock, executor, random, pool_options(parts.settings), std::move(parts.providers),
+      pool(*parts.clock, executor, random, pool_options(parts), std::move(parts.providers),
            observer()),
       node(random.id("node", parts.clock->wall())),
       worker(
