@@ -5,8 +5,8 @@
 namespace troupe::tasks {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 // `2026-03-28 23:59:00` of the wall clock as seconds.
 LocalSeconds clock(const std::string& text) {

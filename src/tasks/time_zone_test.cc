@@ -8,7 +8,7 @@
 namespace troupe::tasks {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 // The C library's reading of the same database, for comparison.
 class SystemZone {
