@@ -1,4 +1,5 @@
 // The seams of service.h over the engine.
+#include "api/automation.h"
 #include "api/server.h"
 #include "engine/engine.h"
 #include "sessions/pool.h"
@@ -177,19 +178,22 @@ net::HttpClientOptions fetch_options(const Settings& settings, bool verify) {
 }
 
 struct Adapters {
-  Adapters(engine::Engine& engine, std::unique_ptr<net::HttpClient> search_client)
+  Adapters(engine::Engine& engine, asio::any_io_executor executor,
+           std::unique_ptr<net::HttpClient> search_client)
       : runs(engine),
         sessions(engine),
         library(engine.catalogue()),
         fetcher(net::HttpClient::create(fetch_options(engine.settings(), true))),
         unverified_fetcher(net::HttpClient::create(fetch_options(engine.settings(), false))),
-        searcher(std::move(search_client)) {}
+        searcher(std::move(search_client)),
+        automation(engine, runs, library, std::move(executor)) {}
   EngineRuns runs;
   EngineSessions sessions;
   CatalogueLibrary library;
   std::unique_ptr<net::HttpClient> fetcher;
   std::unique_ptr<net::HttpClient> unverified_fetcher;
   std::unique_ptr<net::HttpClient> searcher;
+  Automation automation;
 };
 
 }  // namespace
@@ -199,7 +203,8 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(engine::Engine& engine,
                                                     std::string host, int port) {
   net::HttpClientOptions search;
   TRY(search.proxy, net::proxy_rules(net::proxy_environment()));
-  auto adapters = std::make_shared<Adapters>(engine, net::HttpClient::create(std::move(search)));
+  auto adapters =
+      std::make_shared<Adapters>(engine, executor, net::HttpClient::create(std::move(search)));
   Services services{.runs = adapters->runs,
                     .sessions = adapters->sessions,
                     .library = adapters->library,
@@ -211,8 +216,11 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(engine::Engine& engine,
                     .fetcher = adapters->fetcher.get(),
                     .unverified_fetcher = adapters->unverified_fetcher.get(),
                     .searcher = adapters->searcher.get(),
-                    .backend = &engine.backend()};
+                    .backend = &engine.backend(),
+                    .schedules = &adapters->automation.schedules(),
+                    .webhooks = &adapters->automation.webhooks()};
   TRY(auto server, start(std::move(services), std::move(executor), std::move(host), port));
+  adapters->automation.start();
   server->adapters_ = std::move(adapters);
   return server;
 }

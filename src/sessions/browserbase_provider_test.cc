@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "base/testing.h"
 #include "services/testing.h"
@@ -33,26 +32,11 @@ struct Backend {
   std::map<std::string, std::unique_ptr<Chromium>> browsers;
 
   Async<std::string> open(Context& ctx, std::string id) {
-    ChromiumOptions options{.browsers_dir = dir, .extra_flags = {"--remote-debugging-port=0"}};
+    ChromiumOptions options{.browsers_dir = dir, .listening = true};  // with one page
     CO_TRY(auto chromium, co_await Chromium::launch(ctx, options));
-    const std::string path = chromium->profile_dir() + "/DevToolsActivePort";
-    std::string port, target;
-    while (target.empty()) {
-      CO_TRY_VOID(co_await sleep_for(ctx, std::chrono::milliseconds(10)));
-      std::ifstream file(path);
-      std::getline(file, port);
-      std::getline(file, target);
-    }
-    // A session starts with one page.
-    json::object about{{"url", "about:blank"}};
-    CO_TRY(const auto targets, co_await chromium->connection().call(ctx, "", "Target.getTargets"));
-    if (targets.at("targetInfos").as_array().empty()) {
-      const auto made =
-          co_await chromium->connection().call(ctx, "", "Target.createTarget", std::move(about));
-      if (!made) co_return made.error();
-    }
+    const std::string endpoint = chromium->endpoint();
     browsers[id] = std::move(chromium);
-    co_return "ws://127.0.0.1:" + port + target;
+    co_return endpoint;
   }
   asio::awaitable<void> close(Context& ctx, std::string id) {
     const auto found = browsers.find(id);
