@@ -479,6 +479,29 @@ TEST(CdpEndpoints, KeepTheirHostAndTokenWhateverTheBrowserThinksItIsCalled) {
   run([&](Context& ctx) { return mapped_port(ctx); });
 }
 
+asio::awaitable<void> through_a_proxy(Context& ctx) {
+  auto proxy = answering(ctx, 200, R"({"webSocketDebuggerUrl":"ws://inside/devtools/browser/1"})");
+  const std::string address = "http://127.0.0.1:" + std::to_string(proxy->port());
+  setenv("http_proxy", address.c_str(), 1);
+  auto http = make_http_client();
+  setenv("http_proxy", "socks4://127.0.0.1:1", 1);
+  const auto wrong = make_http_client();
+  unsetenv("http_proxy");
+  EXPECT_FALSE(wrong);
+  EXPECT_TRUE(http) << http.error().describe();
+  if (!http) co_return;
+  // No such host: only the proxy can have answered.
+  std::string name = "http://browser.invalid:9222";
+  auto url = co_await resolve_endpoint(ctx, **http, std::move(name));
+  EXPECT_TRUE(url) << url.error().describe();
+  if (url) EXPECT_EQ(*url, "ws://browser.invalid:9222/devtools/browser/1");
+  (void)co_await proxy->stop(ctx);
+}
+
+TEST(CdpEndpoints, AreAskedThroughTheProxyOfTheEnvironment) {
+  run([&](Context& ctx) { return through_a_proxy(ctx); });
+}
+
 TEST_F(CdpProviderTest, WhatABrowserThatRunsCannotGetIsRefused) {
   run([&](Context& ctx) -> asio::awaitable<void> {
     Fixture fixture(ctx, dir_, {"http://127.0.0.1:1"});
