@@ -9,7 +9,7 @@
 namespace troupe::net {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 using Kind = RedisValue::Kind;
 
 // Everything that whole RESP3 texts give, written shortly.
