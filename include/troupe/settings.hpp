@@ -97,6 +97,17 @@ struct Settings {
   std::chrono::milliseconds downloads_kept{std::chrono::hours(24)};  ///< After a session's end.
   std::string fetch_addresses = "public";  ///< `all`: /v1/fetch may ask this machine and network.
   std::string search_url;                  ///< Search service for /v1/search; `{query}` in it.
+  std::string webhook_addresses =
+      "public";  ///< `all`: webhooks may go to this machine and network.
+  std::chrono::milliseconds webhook_timeout{std::chrono::seconds(15)};  ///< Of one attempt.
+  std::int64_t result_inline_bytes = 256 << 10;  ///< Larger outputs are kept outside the database.
+  std::int64_t results_bytes_kept = std::int64_t{10} << 30;  ///< Of all of those together.
+  std::string s3_endpoint;  ///< Empty: large outputs are files in data_dir.
+  std::string s3_bucket;
+  std::string s3_region = "us-east-1";
+  std::string s3_access_key;  ///< Secret.
+  std::string s3_secret_key;  ///< Secret.
+  std::string s3_prefix;      ///< Begins the names of all objects.
 
   // Logs.
   std::string log_level = "info";

@@ -1,4 +1,5 @@
 // The seams of service.h over the engine.
+#include "api/automation.h"
 #include "api/server.h"
 #include "engine/engine.h"
 #include "sessions/pool.h"
@@ -171,23 +172,28 @@ net::HttpClientOptions fetch_options(const Settings& settings, bool verify) {
   net::HttpClientOptions options;
   options.verify_certificates = verify;
   options.public_addresses_only = settings.fetch_addresses != "all";
+  // Where only public addresses may be asked there is no proxy: it would look names up by itself.
+  if (const auto rules = net::proxy_rules(net::proxy_environment()); rules) options.proxy = *rules;
   return options;
 }
 
 struct Adapters {
-  explicit Adapters(engine::Engine& engine)
+  Adapters(engine::Engine& engine, asio::any_io_executor executor,
+           std::unique_ptr<net::HttpClient> search_client)
       : runs(engine),
         sessions(engine),
         library(engine.catalogue()),
         fetcher(net::HttpClient::create(fetch_options(engine.settings(), true))),
         unverified_fetcher(net::HttpClient::create(fetch_options(engine.settings(), false))),
-        searcher(net::HttpClient::create()) {}
+        searcher(std::move(search_client)),
+        automation(engine, runs, library, std::move(executor)) {}
   EngineRuns runs;
   EngineSessions sessions;
   CatalogueLibrary library;
   std::unique_ptr<net::HttpClient> fetcher;
   std::unique_ptr<net::HttpClient> unverified_fetcher;
   std::unique_ptr<net::HttpClient> searcher;
+  Automation automation;
 };
 
 }  // namespace
@@ -195,7 +201,10 @@ struct Adapters {
 Result<std::unique_ptr<ApiServer>> ApiServer::start(engine::Engine& engine,
                                                     asio::any_io_executor executor,
                                                     std::string host, int port) {
-  auto adapters = std::make_shared<Adapters>(engine);
+  net::HttpClientOptions search;
+  TRY(search.proxy, net::proxy_rules(net::proxy_environment()));
+  auto adapters =
+      std::make_shared<Adapters>(engine, executor, net::HttpClient::create(std::move(search)));
   Services services{.runs = adapters->runs,
                     .sessions = adapters->sessions,
                     .library = adapters->library,
@@ -207,8 +216,11 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(engine::Engine& engine,
                     .fetcher = adapters->fetcher.get(),
                     .unverified_fetcher = adapters->unverified_fetcher.get(),
                     .searcher = adapters->searcher.get(),
-                    .backend = &engine.backend()};
+                    .backend = &engine.backend(),
+                    .schedules = &adapters->automation.schedules(),
+                    .webhooks = &adapters->automation.webhooks()};
   TRY(auto server, start(std::move(services), std::move(executor), std::move(host), port));
+  adapters->automation.start();
   server->adapters_ = std::move(adapters);
   return server;
 }

@@ -341,8 +341,8 @@ std::vector<Operation> make_operations() {
 std::span<const Operation> operations() {
   static const std::vector<Operation> rows = [] {
     auto all = make_operations();
-    const auto more = browserbase_operations();
-    all.insert(all.end(), more.begin(), more.end());
+    for (const auto& more : {automation_operations(), browserbase_operations()})
+      all.insert(all.end(), more.begin(), more.end());
     return all;
   }();
   return rows;

@@ -54,6 +54,8 @@ struct Operation {
 
 /// The rows of the Browserbase API beyond sessions.
 std::vector<Operation> browserbase_operations();
+/// The rows of schedules and webhooks.
+std::vector<Operation> automation_operations();
 /// Every row, in the document's order.
 std::span<const Operation> operations();
 

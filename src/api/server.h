@@ -31,6 +31,8 @@ class ApiServer final {
 
   int port() const { return server_->port(); }
   Gateway& gateway() { return gateway_; }
+  /// Ends schedules and webhooks; called before the engine is closed.
+  asio::awaitable<void> stop_automation();
   /// Ends event streams, lets running requests end until the context's deadline, then cancels them.
   Async<void> stop(Context& ctx);
 

@@ -19,6 +19,11 @@
 #include "troupe/session.hpp"
 #include "troupe/settings.hpp"
 
+namespace troupe::tasks {
+class Scheduler;
+class Webhooks;
+}  // namespace troupe::tasks
+
 namespace troupe::api {
 
 /// A run's events, one after the other.
@@ -100,6 +105,8 @@ struct Services {
   net::HttpClient* unverified_fetcher = nullptr;  ///< Takes any certificate.
   net::HttpClient* searcher = nullptr;            ///< For the search service.
   tasks::Backend* backend = nullptr;              ///< For what only reads and tunes the queue.
+  tasks::Scheduler* schedules = nullptr;          ///< Null: not offered.
+  tasks::Webhooks* webhooks = nullptr;            ///< Null: not offered.
   Gateway* gateway = nullptr;                     ///< The server's own; never null in a handler.
 };
 

@@ -287,6 +287,7 @@ Async<net::HttpResponse> queue_stats(Context& ctx, const Call& call) {
                     {"scheduled", counts.scheduled},
                     {"queued", counts.queued},
                     {"running", counts.running},
+                    {"active", counts.queued + counts.running},
                     {"succeeded", counts.succeeded},
                     {"failed", counts.failed},
                     {"cancelled", counts.cancelled},

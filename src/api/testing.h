@@ -93,7 +93,9 @@ class ApiTest : public testing::Test {
                       .stores = stores_,
                       .fetcher = fetcher_,
                       .unverified_fetcher = fetcher_,
-                      .searcher = fetcher_};
+                      .searcher = fetcher_,
+                      .schedules = schedules_,
+                      .webhooks = webhooks_};
     auto server = ApiServer::start(std::move(services), io_.get_executor(), std::move(host), 0);
     ASSERT_TRUE(server) << server.error().describe();
     server_ = std::move(*server);
@@ -144,6 +146,8 @@ class ApiTest : public testing::Test {
   Settings settings_;
   sessions::Stores stores_;
   net::HttpClient* fetcher_ = nullptr;
+  tasks::Scheduler* schedules_ = nullptr;
+  tasks::Webhooks* webhooks_ = nullptr;
   std::vector<engine::Check> checks_;
   std::unique_ptr<ApiServer> server_;
   std::unique_ptr<net::HttpClient> client_ = net::HttpClient::create();

@@ -224,6 +224,59 @@ struct Grammar {
     remote(*runs, "runs", "replay", "Begin the failed and cancelled tasks of a run anew", true);
     add_submit();
     add_tasks();
+    add_schedules();
+    add_webhooks();
+  }
+
+  void add_schedules() {
+    auto* schedules = group("schedules", "Runs that a running service starts again and again");
+    auto* create =
+        command(*schedules, "create", "Start a workflow by cron or interval", "schedules create");
+    add_request(create);
+    ScheduleOptions& schedule = into.schedule;
+    const auto text = [create](const char* name, std::string& target, const char* type,
+                               const char* help) {
+      return create->add_option(name, target, help)->type_name(type);
+    };
+    text("--cron", schedule.cron, "CRON", "Times, such as \"30 6 * * MON-FRI\", or @daily");
+    text("--timezone", schedule.timezone, "ZONE", "Zone of --cron; UTC unless given");
+    text("--every", schedule.every, "TIME", "An interval in place of --cron");
+    text("--jitter", schedule.jitter, "TIME", "Each turn comes up to this much later");
+    text("--overlap", schedule.overlap, "KIND", "When the run before still goes on")
+        ->check(CLI::IsMember({"skip", "queue", "cancel_previous", "allow"}));
+    text("--catch-up", schedule.catch_up, "KIND", "Turns that the service was not there for")
+        ->check(CLI::IsMember({"none", "one", "all"}));
+    text("--name", schedule.name, "TEXT", "Name for people");
+    text("--start-at", schedule.start_at, "RFC3339", "No turns before");
+    text("--end-at", schedule.end_at, "RFC3339", "No turns after");
+    add_client_options(*create);
+    remote(*schedules, "schedules", "list", "List schedules", false);
+    remote(*schedules, "schedules", "show", "Show one schedule with its last turns", true);
+    remote(*schedules, "schedules", "pause", "Start nothing any more", true);
+    remote(*schedules, "schedules", "resume", "Let it go on", true);
+    remote(*schedules, "schedules", "trigger", "Start its run now", true);
+    remote(*schedules, "schedules", "delete", "Delete a schedule", true);
+  }
+
+  void add_webhooks() {
+    auto* webhooks = group("webhooks", "Who a running service tells of the end of runs");
+    auto* create =
+        command(*webhooks, "create", "Tell an address; shows its secret, once", "webhooks create");
+    create->add_option("address", into.arguments, "Where events are sent")
+        ->required()
+        ->type_name("ADDRESS");
+    create->add_option("--event", into.events, "Only this event; may be repeated")
+        ->type_name("EVENT")
+        ->take_all()
+        ->allow_extra_args(false);
+    add_client_options(*create);
+    remote(*webhooks, "webhooks", "list", "List who is told", false);
+    remote(*webhooks, "webhooks", "show", "Show one of them", true);
+    remote(*webhooks, "webhooks", "test", "Send a test now", true);
+    remote(*webhooks, "webhooks", "rotate", "Make a new secret and show it, once", true);
+    remote(*webhooks, "webhooks", "delete", "Send nothing there any more", true);
+    remote(*webhooks, "webhooks", "deliveries", "List what was sent, or is to be", false);
+    remote(*webhooks, "webhooks", "redeliver", "Send a delivery again", true);
   }
 
   void add_catalogue() {

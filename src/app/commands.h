@@ -16,6 +16,7 @@ int serve(const Invocation& invocation, config::Loaded loaded);
 int serve_demo_site(const Invocation& invocation, config::Loaded loaded);
 int remote(const Invocation& invocation);
 int submit(const Invocation& invocation, const config::Loaded& loaded);
+int create_schedule(const Invocation& invocation, const config::Loaded& loaded);
 int list_workflows(const Invocation& invocation, const config::Loaded& loaded);
 int show_workflow(const Invocation& invocation, const config::Loaded& loaded);
 int validate_workflows(const Invocation& invocation);

@@ -45,6 +45,18 @@ struct RunOptions {
   bool wait = false;                ///< Of submit: for its end.
 };
 
+struct ScheduleOptions {
+  std::string name;
+  std::string cron;
+  std::string timezone;
+  std::string every;
+  std::string jitter;
+  std::string overlap;
+  std::string catch_up;
+  std::string start_at;
+  std::string end_at;
+};
+
 struct Invocation {
   std::string command;  ///< `run`, `sessions list`, …
   std::string config_file;
@@ -52,6 +64,8 @@ struct Invocation {
   Output output = Output::automatic;
 
   RunOptions run;
+  ScheduleOptions schedule;
+  std::vector<std::string> events;  ///< Of webhooks create.
   std::string demo_host = "127.0.0.1";
   int demo_port = 8090;
   std::string url;  ///< Of a running service.

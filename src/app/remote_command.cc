@@ -1,4 +1,6 @@
 // `troupe sessions …` and `troupe runs …`: a client of a running service.
+#include <algorithm>
+#include <array>
 #include <iostream>
 
 #include "app/commands.h"
@@ -7,6 +9,7 @@
 #include "app/table.h"
 #include "app/text.h"
 #include "app/top.h"
+#include "config/fields.h"
 #include "net/http_client.h"
 #include "workflows/catalogue.h"
 #include "workflows/definition.h"
@@ -48,6 +51,24 @@ std::string task_query(const Invocation& invocation) {
   return query;
 }
 
+Request webhook_request(const Invocation& invocation, const std::string& verb) {
+  const std::string endpoints = "/v1/webhook-endpoints", deliveries = "/v1/webhook-deliveries";
+  if (verb == "list") return {"GET", endpoints, ""};
+  if (verb == "deliveries") return {"GET", deliveries, ""};
+  const std::string& argument = invocation.arguments.at(0);
+  if (verb == "create") {
+    json::object body{{"url", argument}};
+    if (!invocation.events.empty())
+      body["events"] = json::array(invocation.events.begin(), invocation.events.end());
+    return {"POST", endpoints, json::serialize(body)};
+  }
+  const std::string id = "/" + escaped(argument);
+  if (verb == "redeliver") return {"POST", deliveries + id + "/redeliver", "{}"};
+  if (verb == "test") return {"POST", endpoints + id + "/test", "{}"};
+  if (verb == "rotate") return {"POST", endpoints + id + "/secret", "{}"};
+  return {verb == "show" ? "GET" : "DELETE", endpoints + id, ""};
+}
+
 Request request_of(const Invocation& invocation) {
   const std::string noun = invocation.command.substr(0, invocation.command.find(' '));
   const std::string verb = invocation.command.substr(noun.size() + 1);
@@ -57,6 +78,7 @@ Request request_of(const Invocation& invocation) {
     return {"PATCH", "/v1/queues/default",
             json::serialize(json::object{{"paused", verb == "pause"}})};
   }
+  if (noun == "webhooks") return webhook_request(invocation, verb);
   if (noun == "tasks" && verb == "list") return {"GET", base + task_query(invocation), ""};
   if (verb == "purge")
     return {"POST", base + "/purge",
@@ -68,7 +90,8 @@ Request request_of(const Invocation& invocation) {
   const std::string one = base + "/" + escaped(invocation.arguments.at(0));
   if (verb == "show") return {"GET", one, ""};
   if (verb == "journal") return {"GET", one + "/journal", ""};
-  if (verb == "cancel" || verb == "replay") return {"POST", one + "/" + verb, "{}"};
+  for (const std::string_view action : {"cancel", "replay", "pause", "resume", "trigger"})
+    if (verb == action) return {"POST", one + "/" + verb, "{}"};
   return {"DELETE", one, ""};
 }
 
@@ -100,9 +123,10 @@ const json::array* array_in(const json::value& value) {
 // What people want to see of a list; the rest is in --json and `show`.
 json::array chosen_columns(const json::array& items) {
   constexpr std::string_view names[] = {
-      "id",        "task_id",   "run_id",     "status",    "state", "cause",    "attempt",
-      "priority",  "workflow",  "site",       "succeeded", "total", "provider", "isolation",
-      "endReason", "createdAt", "created_at", "step",      "url"};
+      "id",        "task_id",   "run_id",     "status",    "state",  "cause",    "attempt",
+      "priority",  "workflow",  "site",       "succeeded", "total",  "provider", "isolation",
+      "endReason", "createdAt", "created_at", "step",      "url",    "name",     "cron",
+      "every_ms",  "paused",    "next_at",    "event",     "enabled"};
   json::array rows;
   for (const auto& item : items) {
     auto& row = rows.emplace_back(json::object()).get_object();
@@ -120,7 +144,8 @@ void show(const Invocation& invocation, const net::HttpReply& reply, WallTime no
   }
   const bool top = invocation.command.ends_with(" top");
   const bool list =
-      top || invocation.command.ends_with(" list") || invocation.command.ends_with(" journal");
+      top || std::ranges::any_of(std::array{" list", " journal", " deliveries"},
+                                 [&](auto verb) { return invocation.command.ends_with(verb); });
   if (wants_json(invocation.output)) return print(pretty(*body));
   if (!list) {
     Table table{{"name", "value"}, {}};
@@ -219,6 +244,32 @@ int submit(const Invocation& invocation, const config::Loaded& loaded) {
   Loop loop;
   const auto clock = make_real_clock(loop.executor());
   Request request{"POST", "/v1/runs", json::serialize(*body)};
+  return loop.run(send(loop, *clock, invocation, std::move(request)));
+}
+
+int create_schedule(const Invocation& invocation, const config::Loaded& loaded) {
+  const ScheduleOptions& options = invocation.schedule;
+  auto run = submission_of(invocation.run, loaded.settings);
+  if (!run) return report(run.error());
+  json::object body{{"run", std::move(*run)}};
+  const std::pair<const char*, const std::string*> texts[] = {
+      {"name", &options.name},         {"cron", &options.cron},
+      {"timezone", &options.timezone}, {"overlap", &options.overlap},
+      {"catch_up", &options.catch_up}, {"start_at", &options.start_at},
+      {"end_at", &options.end_at}};
+  for (const auto& [name, text] : texts)
+    if (!text->empty()) body[name] = *text;
+  const std::pair<const char*, const std::string*> times[] = {{"every_ms", &options.every},
+                                                              {"jitter_ms", &options.jitter}};
+  for (const auto& [name, text] : times) {
+    if (text->empty()) continue;
+    const auto time = config::parse_duration(*text);
+    if (!time) return report(time.error());
+    body[name] = time->count();
+  }
+  Loop loop;
+  const auto clock = make_real_clock(loop.executor());
+  Request request{"POST", "/v1/schedules", json::serialize(body)};
   return loop.run(send(loop, *clock, invocation, std::move(request)));
 }
 

@@ -32,7 +32,9 @@ asio::awaitable<int> serve_until_interrupted(Loop& loop, engine::Engine& engine)
             << " (GET /openapi.json describes the API; Ctrl-C stops)\n";
   Scope scope(loop.executor());
   Event drained;
-  const auto drain = [](engine::Engine& from, bool now, Event& done) -> asio::awaitable<void> {
+  const auto drain = [](api::ApiServer& front, engine::Engine& from, bool now,
+                        Event& done) -> asio::awaitable<void> {
+    co_await front.stop_automation();
     co_await from.close(now);
     done.set();
   };
@@ -41,7 +43,7 @@ asio::awaitable<int> serve_until_interrupted(Loop& loop, engine::Engine& engine)
       std::cerr << "stopping: running tasks may end within "
                 << short_time(settings.drain_timeout.count()) << "; once more aborts them\n";
     if (count == 2) std::cerr << "aborting\n";
-    if (count <= 2) scope.spawn("drain", drain(engine, count > 1, drained));
+    if (count <= 2) scope.spawn("drain", drain(**server, engine, count > 1, drained));
   });
   (void)co_await drained.wait(ctx);
   Context stop_ctx = ctx.with_timeout(std::chrono::seconds(3), "api server stop");

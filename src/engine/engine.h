@@ -2,6 +2,7 @@
 // Orchestrator are thin layers over it. Threads: engine.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -85,6 +86,11 @@ class Engine final {
   Async<std::vector<RunResult>> list_runs(Context& ctx, std::string cursor, int limit);
   /// Errors: not_found, conflict (has ended).
   Result<void> cancel(const std::string& run_id, std::string reason);
+
+  /// Called when a run has ended and that is stored, before its marker is taken away; perhaps more
+  /// than once, and by several nodes. After an error, or a crash, again at the next start.
+  using RunEndHandler = std::function<Async<void>(Context&, RunResult, std::string tenant)>;
+  void on_run_end(RunEndHandler handler);
 
   Async<Session> create_session(Context& ctx, SessionSpec spec);
   Result<Session> session(const std::string& session_id) const;

@@ -23,6 +23,7 @@ struct Engine::Impl {
 
   // engine.cc
   sessions::PoolObserver observer();
+  void look_after_stores();
   Ids ids_of(const Session& session) const;
   interact::Interactor* interactor(const std::string& name) const;
   WorkerOptions worker_options();
@@ -51,6 +52,7 @@ struct Engine::Impl {
   asio::awaitable<void> end(std::shared_ptr<RunRecord> run);
   asio::awaitable<void> erase(std::string run_id);
   Async<void> store_end(Context& ctx, RunRecord& run);
+  Async<void> close_books(Context& ctx, RunRecord& run);
   void tell_end(RunRecord& run);
   void forget_old();
 
@@ -77,8 +79,11 @@ struct Engine::Impl {
   bool draining = false;
   CancelSource intake;   ///< Cancelled with `draining`: ends waits for a session outside of runs.
   CancelSource leaving;  ///< Ends the waits for runs that another process will go on with.
+  SteadyTime usage_written_at{};
+  SteadyTime pruned_at{};
   bool closing = false;
   Event closed;
+  RunEndHandler on_run_end;
 };
 
 }  // namespace troupe::engine

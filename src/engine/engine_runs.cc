@@ -255,6 +255,7 @@ asio::awaitable<void> Engine::Impl::adopt(std::string run_id) {
   }
   auto run = co_await run_of(ctx, run_id);
   if (run && counts->open() == 0) (*run)->settled.set();
+  if (run && is_over((*run)->result) && on_run_end) (void)co_await close_books(ctx, **run);
 }
 
 asio::awaitable<void> Engine::Impl::erase(std::string run_id) {
@@ -304,12 +305,22 @@ asio::awaitable<void> Engine::Impl::end(std::shared_ptr<RunRecord> run) {
 
 Async<void> Engine::Impl::store_end(Context& ctx, RunRecord& run) {
   tasks::Document document = run_document(run);
-  const std::string id = document.id;
   auto put = co_await parts.backend->put(ctx, std::move(document));
   // Another node was first: it has said what there is to say.
   if (!put && put.error().code != Errc::conflict) co_return put.error();
   if (put) run.document_version = *put;
+  co_return co_await close_books(ctx, run);
+}
+
+// Who wants to know is told before the marker goes, so that adopt() makes good what a crash left.
+Async<void> Engine::Impl::close_books(Context& ctx, RunRecord& run) {
+  if (on_run_end) {
+    RunResult result = run.result;
+    std::string tenant = run.request.tenant;
+    CO_TRY_VOID(co_await on_run_end(ctx, std::move(result), std::move(tenant)));
+  }
   const std::string kind(kOpenRunKind);
+  const std::string id = run.result.run_id;
   co_return co_await parts.backend->erase(ctx, kind, id);
 }
 

@@ -1,0 +1,152 @@
+// The operations on schedules and webhooks.
+#include "api/automation_operations.h"
+
+namespace troupe::api {
+namespace {
+
+constexpr QueryParameter kPage[] = {
+    {"limit", "integer", "Most of one page, 1 to 1000; 100 when not given."},
+    {"cursor", "string", "The next_cursor of the page before."}};
+
+std::vector<Operation> schedule_rows() {
+  return {
+      {.method = "POST",
+       .path = "/v1/schedules",
+       .id = "createSchedule",
+       .summary = "Starts a run again and again, by cron or interval.",
+       .success = 201,
+       .response = "Schedule",
+       .handler = create_schedule,
+       .body = schedule_fields()},
+      {.method = "GET",
+       .path = "/v1/schedules",
+       .id = "listSchedules",
+       .summary = "Schedules, oldest first.",
+       .response = "SchedulePage",
+       .handler = list_schedules,
+       .query = kPage},
+      {.method = "GET",
+       .path = "/v1/schedules/{id}",
+       .id = "getSchedule",
+       .summary = "A schedule with its last turns.",
+       .response = "Schedule",
+       .handler = get_schedule},
+      {.method = "PATCH",
+       .path = "/v1/schedules/{id}",
+       .id = "updateSchedule",
+       .summary = "Changes what the body names. New times count from now on.",
+       .response = "Schedule",
+       .handler = update_schedule,
+       .body = schedule_update_fields()},
+      {.method = "DELETE",
+       .path = "/v1/schedules/{id}",
+       .id = "deleteSchedule",
+       .summary = "Deletes a schedule; its runs stay.",
+       .success = 204,
+       .response_type = {},
+       .handler = delete_schedule},
+      {.method = "POST",
+       .path = "/v1/schedules/{id}/pause",
+       .id = "pauseSchedule",
+       .summary = "Starts nothing any more.",
+       .response = "Schedule",
+       .handler = pause_schedule},
+      {.method = "POST",
+       .path = "/v1/schedules/{id}/resume",
+       .id = "resumeSchedule",
+       .summary = "Goes on; turns of the pause are dropped.",
+       .response = "Schedule",
+       .handler = resume_schedule},
+      {.method = "POST",
+       .path = "/v1/schedules/{id}/trigger",
+       .id = "triggerSchedule",
+       .summary = "Starts a run now, whatever its times say.",
+       .success = 202,
+       .response = "Triggered",
+       .handler = trigger_schedule,
+       .body = trigger_fields()},
+  };
+}
+
+std::vector<Operation> webhook_rows() {
+  return {
+      {.method = "POST",
+       .path = "/v1/webhook-endpoints",
+       .id = "createWebhookEndpoint",
+       .summary = "Tells an address of the end of runs (Standard Webhooks). The answer has the "
+                  "secret, once.",
+       .success = 201,
+       .response = "WebhookEndpoint",
+       .handler = create_webhook_endpoint,
+       .body = webhook_endpoint_fields()},
+      {.method = "GET",
+       .path = "/v1/webhook-endpoints",
+       .id = "listWebhookEndpoints",
+       .summary = "Who is told.",
+       .response = "WebhookEndpointList",
+       .handler = list_webhook_endpoints},
+      {.method = "GET",
+       .path = "/v1/webhook-endpoints/{id}",
+       .id = "getWebhookEndpoint",
+       .summary = "One of them.",
+       .response = "WebhookEndpoint",
+       .handler = get_webhook_endpoint},
+      {.method = "PATCH",
+       .path = "/v1/webhook-endpoints/{id}",
+       .id = "updateWebhookEndpoint",
+       .summary = "Changes what the body names.",
+       .response = "WebhookEndpoint",
+       .handler = update_webhook_endpoint,
+       .body = webhook_endpoint_update_fields()},
+      {.method = "DELETE",
+       .path = "/v1/webhook-endpoints/{id}",
+       .id = "deleteWebhookEndpoint",
+       .summary = "Nothing is sent there any more.",
+       .success = 204,
+       .response_type = {},
+       .handler = delete_webhook_endpoint},
+      {.method = "POST",
+       .path = "/v1/webhook-endpoints/{id}/secret",
+       .id = "rotateWebhookEndpointSecret",
+       .summary = "A new secret; the one before signs a while longer.",
+       .response = "WebhookEndpoint",
+       .handler = rotate_webhook_secret,
+       .body = rotate_secret_fields()},
+      {.method = "POST",
+       .path = "/v1/webhook-endpoints/{id}/test",
+       .id = "testWebhookEndpoint",
+       .summary = "Sends webhook.test now and tells how that went.",
+       .response = "WebhookDelivery",
+       .handler = test_webhook_endpoint},
+      {.method = "GET",
+       .path = "/v1/webhook-deliveries",
+       .id = "listWebhookDeliveries",
+       .summary = "Deliveries, those under way first, then newest first.",
+       .response = "WebhookDeliveryPage",
+       .handler = list_webhook_deliveries,
+       .query = kPage},
+      {.method = "GET",
+       .path = "/v1/webhook-deliveries/{id}",
+       .id = "getWebhookDelivery",
+       .summary = "A delivery with its attempts and its payload.",
+       .response = "WebhookDelivery",
+       .handler = get_webhook_delivery},
+      {.method = "POST",
+       .path = "/v1/webhook-deliveries/{id}/redeliver",
+       .id = "redeliverWebhook",
+       .summary = "Sends it again, under the same id.",
+       .success = 202,
+       .response = "WebhookDelivery",
+       .handler = redeliver_webhook},
+  };
+}
+
+}  // namespace
+
+std::vector<Operation> automation_operations() {
+  std::vector<Operation> rows = schedule_rows();
+  for (Operation& row : webhook_rows()) rows.push_back(std::move(row));
+  return rows;
+}
+
+}  // namespace troupe::api
