@@ -1,7 +1,8 @@
 -- uses: records lanes endings
 -- ARGV: time, run, reason, grace in ms. Answers what moved.
-local moves = {}
-for _, id in ipairs(call('ZRANGE', tag .. 'run:' .. ARGV[2], 0, -1)) do
+local moves, ids = {}, call('ZRANGE', tag .. 'run:' .. ARGV[2], 0, -1)
+load_tasks(ids)
+for _, id in ipairs(ids) do
   local t = task(id)
   -- An earlier one's end may have settled it already.
   if t and t.s[STATE] < SUCCEEDED then

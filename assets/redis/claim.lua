@@ -22,10 +22,8 @@ end
 
 -- What a pop gave; true when it was claimed.
 local function take(id)
-  local found = call('HMGET', tag .. 't:' .. id, 'm', 's', 'j', 'e')
-  if not found[1] or not found[2] then return false end
-  local t = tasks[id] or {id = id, m = unpack_list(found[1]), s = unpack_list(found[2])}
-  tasks[id] = t
+  local t = task(id)
+  if not t then return false end
   local s = t.s
   if s[STATE] ~= QUEUED or s[PARKED] ~= '' then return false end
   t.popped = true
@@ -48,7 +46,7 @@ local function take(id)
   s[WORKER] = worker
   if s[STARTED] == 0 then s[STARTED] = now end
   move(t, RUNNING, NONE, lease_until)
-  claims[#claims + 1] = {t, found[3], found[4] or ''}
+  claims[#claims + 1] = t
   return true
 end
 
@@ -99,9 +97,11 @@ local function claim_many(queue, tenant, served)
     leave(queue, tenant)
     return false
   end
-  local taken = 0
-  for i = 1, #popped, 2 do
-    if take(popped[i]) then taken = taken + 1 end
+  local taken, ids = 0, {}
+  for i = 1, #popped, 2 do ids[#ids + 1] = popped[i] end
+  load_tasks(ids)
+  for _, id in ipairs(ids) do
+    if take(id) then taken = taken + 1 end
   end
   if taken > 0 then serve(queue, tenant, served, taken) end
   return true
@@ -127,6 +127,13 @@ end
 write_all()
 
 local due = call('ZRANGE', tag .. 'scheduled', 0, 0, 'WITHSCORES')
-local answer = {lease_until, tonumber(due[2]) or -1}
-for i, claim in ipairs(claims) do answer[i + 2] = {claim[1].id, claim[2], pack(claim[1].s), claim[3]} end
+local answer, ids, retried = {lease_until, tonumber(due[2]) or -1}, {}, {}
+for i, t in ipairs(claims) do
+  ids[i] = t.id
+  if t.s[ATTEMPT] > 1 then retried[#retried + 1] = t.id end
+end
+local errors = {}
+for i, e in ipairs(parts('e', retried)) do errors[retried[i]] = e end
+local jobs = parts('j', ids)
+for i, t in ipairs(claims) do answer[i + 2] = {t.id, jobs[i], t.packed, errors[t.id] or ''} end
 return answer

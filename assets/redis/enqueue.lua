@@ -83,8 +83,10 @@ local function add(item)
   end
   local s = {state, NONE, 0, 0, 0, '', 0, '', now, due, 0, 0, m[FIRST_PRIORITY], m[FIRST_RUN_AT], 0, 0, 0, 0, 0,
     m[FIRST_DEADLINE], '', 0}
-  local t = {id = item.id, m = m, s = s, fields = {'m', blob, 'j', item.job}}
+  local t = {id = item.id, m = m, s = s}
   tasks[item.id] = t
+  set_part(item.id, 'm', blob)
+  set_part(item.id, 'j', item.job)
   touch(t)
   index('ids', item.id, 0)
   index('run:' .. m[RUN], item.id, m[INDEX])

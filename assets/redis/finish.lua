@@ -19,7 +19,9 @@ local function apply(t, verdict, delay, moves)
   make_ready(t, due)
 end
 
-local answers = {}
+local answers, ids = {}, {}
+for i = 2, #ARGV, 6 do ids[#ids + 1] = ARGV[i] end
+load_tasks(ids)
 for i = 2, #ARGV, 6 do
   local t, token, moves = task(ARGV[i]), tonumber(ARGV[i + 1]), {}
   local answer
@@ -34,8 +36,8 @@ for i = 2, #ARGV, 6 do
     s[DONE_TOKEN] = token
     apply(t, tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), moves)
     s[DONE_STATE], s[DONE_CAUSE] = s[STATE], s[CAUSE]
-    if s[STATE] == SUCCEEDED then set_field(t, 'r', ARGV[i + 4]) end
-    if ARGV[i + 5] ~= '' then set_field(t, 'e', ARGV[i + 5]) end
+    if s[STATE] == SUCCEEDED and ARGV[i + 4] ~= '' then set_part(t.id, 'r', ARGV[i + 4]) end
+    if ARGV[i + 5] ~= '' then set_part(t.id, 'e', ARGV[i + 5]) end
     answer = {0, s[STATE], s[CAUSE], run_open(t.m[RUN]), moves}
   end
   answers[#answers + 1] = answer

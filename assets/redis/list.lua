@@ -38,13 +38,17 @@ local function candidates()
 end
 
 local ids, more = candidates()
+local names = {}
+for i, one in ipairs(ids) do names[i] = one[1] end
+local m, s = parts('m', names), parts('s', names)
 local answer = {last_index, last_id, 0}
 for i, one in ipairs(ids) do
-  local found = call('HMGET', tag .. 't:' .. one[1], 'm', 's')
-  answer[1], answer[2] = one[2], one[1]
-  if found[2] and fits(unpack_list(found[1]), unpack_list(found[2])) then
-    local rest = call('HMGET', tag .. 't:' .. one[1], 'j', 'p', 'r', 'e')
-    answer[#answer + 1] = {one[1], call('ZSCORE', tag .. 'leases', one[1]) or '0', found[1], found[2], unpack(rest)}
+  local id = one[1]
+  answer[1], answer[2] = one[2], id
+  if m[i] and s[i] and fits(unpack_list(m[i]), unpack_list(s[i])) then
+    local rest = {}
+    for k, name in ipairs({'j', 'p', 'r', 'e'}) do rest[k] = call('HGET', tag .. name, id) end
+    answer[#answer + 1] = {id, call('ZSCORE', tag .. 'leases', id) or '0', m[i], s[i], unpack(rest)}
     if #answer - 3 >= most then
       more = more or i < #ids
       break

@@ -16,7 +16,7 @@ local function fits(t)
   if causes ~= '' and not string.find(causes, s[CAUSE], 1, true) then return false end
   if ended_before ~= 0 and s[ENDED] >= ended_before then return false end
   if labels then
-    local has = cjson.decode(string.match(call('HGET', tag .. 't:' .. t.id, 'j'), '^[^\n]*')).labels or {}
+    local has = cjson.decode(string.match(call('HGET', tag .. 'j', t.id), '^[^\n]*')).labels or {}
     for name, value in pairs(labels) do
       if has[name] ~= value then return false end
     end
@@ -24,7 +24,7 @@ local function fits(t)
   return true
 end
 
-local touched = {}
+local touched, removed, keys = {}, {}, {}
 local function remove(t)
   local m = t.m
   index('ended', t.id, false)
@@ -36,11 +36,14 @@ local function remove(t)
     local field = m[TENANT] .. '\0' .. m[KEY]
     if call('HGET', tag .. 'keys', field) == t.id then call('HDEL', tag .. 'keys', field) end
   end
-  call('DEL', tag .. 't:' .. t.id, tag .. 'journal:' .. t.id, tag .. 'leads:' .. t.id)
+  removed[#removed + 1] = t.id
+  keys[#keys + 1] = tag .. 'journal:' .. t.id
+  keys[#keys + 1] = tag .. 'leads:' .. t.id
 end
 
 local deleted, seen = 0, 0
 local ids = call('ZRANGE', tag .. 'ended', offset, offset + budget - 1)
+load_tasks(ids)
 for _, id in ipairs(ids) do
   if deleted >= most then break end
   seen = seen + 1
@@ -54,6 +57,10 @@ for _, id in ipairs(ids) do
   end
 end
 flush()
+if #removed > 0 then
+  for _, name in ipairs({'m', 's', 'j', 'p', 'r', 'e'}) do call('HDEL', tag .. name, unpack(removed)) end
+  call('DEL', unpack(keys))
+end
 for name in pairs(touched) do
   if call('EXISTS', tag .. 'run:' .. name) == 0 then call('DEL', tag .. 'runs:' .. name) end
 end

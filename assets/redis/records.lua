@@ -2,9 +2,10 @@
 -- in one slot. A task is read once per call, changed in memory and written by flush(); so are the
 -- indexes. A script is applied as a whole or not at all.
 --
--- A task is the hash <tag>:t:<id> with the fields
---   j  the spec as one line of JSON, then the job   m  what scripts need of it   s  its status   (both MessagePack lists)
---   p  progress   r  result   e  last error
+-- The parts of a task are in hashes by its id: one command reads or writes a part of many tasks.
+--   <tag>:j  the spec as one line of JSON, then the job
+--   <tag>:m  what scripts need of it     <tag>:s  its status     (both MessagePack lists)
+--   <tag>:p  progress   <tag>:r  result   <tag>:e  last error
 local tag = KEYS[1] .. ':'
 local call, unpack_list, pack = redis.call, cmsgpack.unpack, cmsgpack.pack
 
@@ -28,20 +29,40 @@ else
   now_us = now * 1000
 end
 
-local tasks, changed, indexes, counts, runs, opens, news = {}, {}, {}, {}, {}, {}, false
+local tasks, changed, written, indexes, counts, runs, opens, news = {}, {}, {}, {}, {}, {}, {}, false
+
+-- A part of many tasks, in their order; false where there is none.
+local function parts(name, ids)
+  local found = {}
+  for i = 1, #ids, 2000 do
+    local last = math.min(i + 1999, #ids)
+    for k, part in ipairs(call('HMGET', tag .. name, unpack(ids, i, last))) do found[i + k - 1] = part end
+  end
+  return found
+end
+
+local function know(id, m, s)
+  local t = m and s and {id = id, m = unpack_list(m), s = unpack_list(s)}
+  tasks[id] = t or false
+  return t or nil
+end
+
+-- Reads many at once; task() then has them.
+local function load_tasks(ids)
+  local wanted = {}
+  for _, id in ipairs(ids) do
+    if tasks[id] == nil then wanted[#wanted + 1] = id end
+  end
+  if #wanted == 0 then return end
+  local m, s = parts('m', wanted), parts('s', wanted)
+  for i, id in ipairs(wanted) do know(id, m[i], s[i]) end
+end
 
 -- The task, or nil.
 local function task(id)
   local known = tasks[id]
   if known ~= nil then return known or nil end
-  local found = call('HMGET', tag .. 't:' .. id, 'm', 's')
-  if not found[1] or not found[2] then
-    tasks[id] = false
-    return nil
-  end
-  known = {id = id, m = unpack_list(found[1]), s = unpack_list(found[2])}
-  tasks[id] = known
-  return known
+  return know(id, call('HGET', tag .. 'm', id), call('HGET', tag .. 's', id))
 end
 
 local function touch(t)
@@ -50,16 +71,15 @@ local function touch(t)
   changed[#changed + 1] = t
 end
 
--- A field of its hash beside the status.
-local function set_field(t, field, value)
-  touch(t)
-  local fields = t.fields
-  if not fields then
-    fields = {}
-    t.fields = fields
+-- Another part of it than the status.
+local function set_part(id, name, value)
+  local list = written[name]
+  if not list then
+    list = {}
+    written[name] = list
   end
-  fields[#fields + 1] = field
-  fields[#fields + 1] = value
+  list[#list + 1] = id
+  list[#list + 1] = value
 end
 
 -- Puts a member into a sorted set at a score; false takes it out. The last word counts.
@@ -131,12 +151,11 @@ end
 -- Writes everything.
 local function flush()
   for _, t in ipairs(changed) do
-    local key = tag .. 't:' .. t.id
-    if t.fields then
-      call('HSET', key, 's', pack(t.s), unpack(t.fields))
-    else
-      call('HSET', key, 's', pack(t.s))
-    end
+    t.packed = pack(t.s)
+    set_part(t.id, 's', t.packed)
+  end
+  for name, list in pairs(written) do
+    for i = 1, #list, 2000 do call('HSET', tag .. name, unpack(list, i, math.min(i + 1999, #list))) end
   end
   write_indexes()
   write_counts(tag .. 'counts', counts)

@@ -100,6 +100,7 @@ local function look_through(budget)
   local cursor = call('HGET', tag .. 'meta', 'cursor') or ''
   local from = cursor == '' and '-' or '(' .. cursor
   local ids = call('ZRANGEBYLEX', tag .. 'ids', from, '+', 'LIMIT', 0, budget)
+  load_tasks(ids)
   for _, id in ipairs(ids) do
     local t = task(id)
     if not t then

@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{64} << 10;
 constexpr int kRedirectionsMax = 5;
-// A connection that lasted so long was a good one: the pauses begin anew.
-constexpr Duration kGoodTime = std::chrono::seconds(1);
 
 void end_of_coroutine(std::exception_ptr exception) {
   if (exception) die_of_bug("redis client", exception);
@@ -61,7 +59,8 @@ struct Link {
   SteadyTime heard;
   bool flushing = false;  // a flush is posted
   bool writing = false;   // write_rest() runs
-  bool leaving = false;   // takes no more commands: ends when all are answered
+  bool has_answered = false;
+  bool leaving = false;  // takes no more commands: ends when all are answered
   std::optional<Error> broken;
 
   void break_off(Error why) {
@@ -226,7 +225,8 @@ asio::awaitable<void> RedisClient::State::run(std::shared_ptr<State> self) {
       self->changed.pulse();
       co_await serve(self, link);
       self->failure = link->broken;
-      if (self->clock.now() - begin > kGoodTime) self->failures = 0;
+      // Whoever answered something is worth to be asked again soon.
+      if (link->has_answered) self->failures = 0;
     } else {
       self->failure = connected.error();
       self->moved.reset();
@@ -280,6 +280,7 @@ Result<void> RedisClient::State::take_answers(Link& from) {
     if (from.pending.empty())
       return fail(Errc::protocol_error,
                   "redis " + from.address.text() + ": answers what was not asked");
+    from.has_answered = from.has_answered || !value->is_error();
     if (value->is_error("MOVED")) moved = redirection(*value, from.address);
     if (value->is_error("MOVED") || value->is_error("READONLY")) from.leaving = true;
     Call& call = *from.pending.front().call;

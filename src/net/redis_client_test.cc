@@ -12,7 +12,8 @@ namespace troupe::net {
 namespace {
 
 using ::testing::HasSubstr;
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
 using Words = std::vector<std::string>;
 
 RedisClientOptions options_for(const std::string& url) {

@@ -77,7 +77,8 @@ TEST(RedisBackend, RunsOnARealServerInTheseTests) {
   if (!net::has_redis_server()) \
   GTEST_SKIP() << "redis-server is not installed: NOT tested (tools/install-deps test)"
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
 using Verdict = Finish::Verdict;
 
 RedisOptions options_for(std::string url, std::string prefix = "troupe") {
