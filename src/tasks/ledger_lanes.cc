@@ -62,8 +62,8 @@ void Ledger::place(Entry& entry) {
     case State::scheduled: return into(scheduled_, Place::scheduled, entry.due_ms);
     case State::queued: return to_lane(entry);
     case State::running:
-      for (auto& [gate, limit] : entry.ties ? entry.ties->gates : std::vector<EntryGate>())
-        ++gate->running;
+      if (entry.ties)
+        for (auto& [gate, limit] : entry.ties->gates) ++gate->running;
       return into(leases_, Place::leased, entry.lease_until_ms);
     default:
       if (options_.keeps_ended) into(ended_, Place::ended, entry.ended_ms);

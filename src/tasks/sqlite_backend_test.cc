@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "base/random.h"
 #include "tasks/sqlite_schema.h"
 #include "tasks/testing_conformance.h"
 #include "tasks/testing_folder.h"
@@ -42,14 +43,17 @@ std::unique_ptr<Subject> sqlite(Context& real, std::int64_t tasks_max) {
 INSTANTIATE_TEST_SUITE_P(Sqlite, Conformance,
                          ::testing::Values(Factory{.name = "Sqlite", .make = sqlite}), name_of);
 
+template <class Body>
+asio::awaitable<void> with_file(Context& real, Body& body) {
+  SqliteSubject subject(real, 100'000);
+  co_await body(subject);
+  co_await subject.backend().close();
+}
+
 // Runs `body` with a backend on a file of its own.
 template <class Body>
 void with_sqlite(Body body) {
-  troupe::testing::run([&](Context& real) -> asio::awaitable<void> {
-    SqliteSubject subject(real, 100'000);
-    co_await body(subject);
-    co_await subject.backend().close();
-  });
+  troupe::testing::run([&](Context& real) { return with_file(real, body); });
 }
 
 asio::awaitable<void> survives(SqliteSubject& s) {
@@ -172,6 +176,10 @@ asio::awaitable<void> checked(SqliteSubject& s) {
   const std::string copy = s.folder().path + "/copy.db";
   auto bytes = back_up_database(s.folder().file(), copy);
   EXPECT_GT(*bytes, 100'000);
+  for (const std::string& file : {copy, s.folder().file(), s.folder().file() + "-wal"})
+    EXPECT_EQ(std::filesystem::status(file).permissions(),
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write)
+        << file;
   report = check_database(copy);
   EXPECT_EQ(report->problems, std::vector<std::string>());
   EXPECT_EQ(report->open, 2);
@@ -183,6 +191,196 @@ asio::awaitable<void> checked(SqliteSubject& s) {
 }
 
 TEST(SqliteBackend, IsCheckedAndBackedUpWhileInUse) { with_sqlite(checked); }
+
+// The same calls on both backends, which share their rules: whatever SQLite stores and reads back
+// must give the same answers. Restarts in between, when nothing runs.
+class Twin {
+ public:
+  Twin(SqliteSubject& file, std::uint64_t seed, int tenants)
+      : file_(file),
+        memory_(make_memory_backend(file.clock(), {})),
+        random_(seed),
+        tenants_(tenants) {}
+
+  asio::awaitable<void> step() {
+    const std::string id = any();
+    Context& ctx = file_.ctx();
+    switch (random_.between(0, 9)) {
+      case 0:
+      case 1: {
+        const Submission made = submission();
+        auto left = co_await memory_->enqueue(ctx, made);
+        auto right = co_await file_.backend().enqueue(ctx, made);
+        co_return same(left, right, [](const std::vector<Accepted>& all) {
+          std::string text;
+          for (const Accepted& one : all) text += one.id + (one.existing ? "=" : "+");
+          return text;
+        });
+      }
+      case 2:
+      case 3: co_return co_await claim(static_cast<int>(random_.between(1, 5)));
+      case 4:
+      case 5: co_return co_await finish();
+      case 6: {
+        const UnixMs grace = random_.between(0, 3000);
+        auto left = co_await memory_->cancel(ctx, id, "test", grace);
+        auto right = co_await file_.backend().cancel(ctx, id, "test", grace);
+        co_return same(left, right, [](const Moved& one) { return describe({one}); });
+      }
+      case 7: {
+        auto left = co_await memory_->replay(ctx, id);
+        auto right = co_await file_.backend().replay(ctx, id);
+        co_return same(left, right, [](const Moved& one) { return describe({one}); });
+      }
+      case 8: {
+        Change change;
+        change.priority = static_cast<int>(random_.between(-9, 9));
+        if (random_.unit() < 0.5) change.run_at_ms = file_.now() + random_.between(0, 2000);
+        auto left = co_await memory_->change(ctx, id, change);
+        auto right = co_await file_.backend().change(ctx, id, change);
+        EXPECT_EQ(left.has_value(), right.has_value());
+        co_return;
+      }
+      default: co_return co_await sweep_both();
+    }
+  }
+
+  asio::awaitable<void> compare() {
+    auto left = co_await memory_->list(file_.ctx(), Filter{}, "", 1000);
+    auto right = co_await file_.backend().list(file_.ctx(), Filter{}, "", 1000);
+    EXPECT_EQ(left->records.size(), right->records.size());
+    for (std::size_t i = 0; i < left->records.size() && i < right->records.size(); ++i)
+      EXPECT_EQ(text(left->records[i]), text(right->records[i]));
+    for (int run = 0; run < 3; ++run) {
+      const std::string id = "run_" + std::to_string(run);
+      auto one = co_await memory_->run_counts(file_.ctx(), id);
+      auto other = co_await file_.backend().run_counts(file_.ctx(), id);
+      EXPECT_EQ(std::tie(one->blocked, one->queued, one->succeeded, one->failed, one->cancelled),
+                std::tie(other->blocked, other->queued, other->succeeded, other->failed,
+                         other->cancelled));
+    }
+  }
+
+  // Nothing runs any more; then the process begins anew.
+  asio::awaitable<void> restart() {
+    while (!held_.empty()) co_await finish();
+    const auto report = check_database(file_.folder().file());
+    EXPECT_EQ(report->problems, std::vector<std::string>());
+    file_.reopen();
+  }
+
+ private:
+  static std::string text(const Record& record) {
+    json::object object = to_json(record);
+    object.erase("lease_until_ms");  // a list may show an older one
+    return json::serialize(object);
+  }
+
+  template <class T, class Text>
+  static void same(const Result<T>& left, const Result<T>& right, Text text) {
+    EXPECT_EQ(left ? text(*left) : left.error().describe(),
+              right ? text(*right) : right.error().describe());
+  }
+
+  std::string any() {
+    return "task_" + std::to_string(1000 + random_.between(1, std::max(last_, 1)));
+  }
+
+  Submission submission() {
+    Submission made;
+    for (std::int64_t i = random_.between(1, 4); i > 0; --i) {
+      Spec one = spec("task_" + std::to_string(1000 + ++last_),
+                      "run_" + std::to_string(random_.between(0, 2)));
+      one.index = last_;
+      one.tenant = "tenant_" + std::to_string(random_.between(1, tenants_));
+      one.priority = static_cast<int>(random_.between(-3, 3));
+      one.retry.attempts_max = static_cast<int>(random_.between(1, 3));
+      if (random_.unit() < 0.2) one.run_at_ms = file_.now() + random_.between(0, 3000);
+      if (random_.unit() < 0.2) one.deadline_ms = file_.now() + random_.between(1, 9000);
+      if (random_.unit() < 0.2) one.queue_timeout_ms = random_.between(1, 9000);
+      if (random_.unit() < 0.3) one.gates = {{.key = "gate", .limit = 2}};
+      if (random_.unit() < 0.2) one.labels = {{"kind", "x"}};
+      if (random_.unit() < 0.1) one.job = std::string(5000, 'y');
+      if (random_.unit() < 0.3) {
+        one.depends_on = {made.tasks.empty() ? any() : made.tasks[0].id};
+        one.depends_rule = static_cast<DependsRule>(random_.between(0, 3));
+      }
+      if (random_.unit() < 0.2) {
+        one.idempotency_key = std::to_string(random_.between(0, 5));
+        one.job = "keyed";
+      }
+      made.tasks.push_back(std::move(one));
+    }
+    return made;
+  }
+
+  asio::awaitable<void> claim(int max) {
+    ClaimRequest request;
+    request.worker = "node_a";
+    request.max = max;
+    request.lease_ms = 4000;
+    auto left = co_await memory_->claim(file_.ctx(), request);
+    auto right = co_await file_.backend().claim(file_.ctx(), request);
+    same(left, right, [](const Claimed& claimed) {
+      std::string text;
+      for (const Claim& one : claimed.claims)
+        text += json::serialize(to_json(one.spec)) + std::to_string(one.token) + one.last_error;
+      return text + std::to_string(claimed.next_due_ms.value_or(0));
+    });
+    if (!right) co_return;
+    for (Claim& one : right->claims) held_.push_back(std::move(one));
+  }
+
+  asio::awaitable<void> finish() {
+    if (held_.empty()) co_return;
+    std::vector<Finish> finishes(1);
+    finishes[0].id = held_.back().spec.id;
+    finishes[0].token = held_.back().token;
+    finishes[0].verdict = static_cast<Verdict>(random_.between(0, 4));
+    finishes[0].delay_ms = random_.between(0, 3000);
+    finishes[0].result = finishes[0].error = std::to_string(last_);
+    held_.pop_back();
+    auto left = co_await memory_->finish(file_.ctx(), finishes);
+    auto right = co_await file_.backend().finish(file_.ctx(), finishes);
+    same(left, right, [](const std::vector<Finished>& all) {
+      const Finished& one = all[0];
+      return (one.stale ? "stale " : "") + std::string(to_string(one.state)) +
+             std::string(to_string(one.cause)) + std::to_string(one.run_open) + describe(one.moved);
+    });
+  }
+
+  asio::awaitable<void> sweep_both() {
+    co_await file_.advance(random_.between(0, 3000));
+    auto left = co_await memory_->sweep(file_.ctx(), 1000);
+    auto right = co_await file_.backend().sweep(file_.ctx(), 1000);
+    same(left, right, [](const Swept& swept) { return describe(swept.moved); });
+  }
+
+  SqliteSubject& file_;
+  std::unique_ptr<Backend> memory_;
+  Random random_;
+  std::vector<Claim> held_;
+  int tenants_, last_ = 0;
+};
+
+asio::awaitable<void> play_twins(SqliteSubject& subject, std::uint64_t seed) {
+  // What tenants were served lately is not kept over a restart: it is one or the other.
+  const bool restarts = seed % 2 == 0;
+  Twin twin(subject, seed, restarts ? 1 : 3);
+  for (int i = 1; i <= 200 && !::testing::Test::HasFailure(); ++i) {
+    co_await twin.step();
+    if (i % 20 == 0) co_await twin.compare();
+    if (i % 50 == 0 && restarts) co_await twin.restart();
+  }
+  co_await twin.compare();
+}
+
+TEST(SqliteBackend, AnswersAsTheMemoryBackendDoes) {
+  for (std::uint64_t seed = 1; seed <= 20 && !::testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    with_sqlite([seed](SqliteSubject& subject) { return play_twins(subject, seed); });
+  }
+}
 
 TEST(SqliteSchema, RefusesANewerOrForeignFile) {
   const Folder folder;

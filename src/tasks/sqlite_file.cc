@@ -21,8 +21,18 @@ Connection::~Connection() {
   if (db_) sqlite3_close(db_);
 }
 
+Result<void> create_private(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (file < 0)
+    return storage(path + ": " + std::strerror(errno), "the folder must exist and be writable");
+  ::close(file);
+  return {};
+}
+
 Result<void> Connection::open(const std::string& path, Mode mode, const std::string& vfs) {
   path_ = path;
+  // SQLite gives the files beside it the rights of this one.
+  if (mode == Mode::create) TRY_VOID(create_private(path));
   int flags = SQLITE_OPEN_NOMUTEX;
   flags |= mode == Mode::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   if (mode == Mode::create) flags |= SQLITE_OPEN_CREATE;

@@ -103,6 +103,9 @@ class FileLock final {
   int file_ = -1;
 };
 
+/// An empty file, unless it is there, that only the owner can read: jobs may hold secrets.
+Result<void> create_private(const std::string& path);
+
 /// Makes new files of a folder survive a power loss.
 Result<void> sync_folder_of(const std::string& path);
 

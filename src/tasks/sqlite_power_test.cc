@@ -91,9 +91,8 @@ struct Losses {
   int crashes = 0, with_losses = 0, promises = 0;
 };
 
-Losses cut_power(const DiskSubject& s, const Disk& disk, const History& history, int crashes) {
+Losses cut_power(const Disk& disk, const History& history, int crashes) {
   Losses losses;
-  (void)s;
   Random random(20'261'123);
   for (; losses.crashes < crashes; ++losses.crashes) {
     const Folder after;
@@ -116,16 +115,20 @@ int crashes_wanted() {
   return text ? std::atoi(text) : 300;
 }
 
+asio::awaitable<void> work_and_cut(Context& real, Durability durability, int crashes,
+                                   Losses& losses) {
+  DiskSubject subject(real, durability);
+  History history;
+  co_await work(subject, history);
+  EXPECT_EQ(history.said.size(), 144u);
+  losses = cut_power(subject.disk(), history, crashes);
+  co_await subject.backend().close();
+}
+
 Losses lose_power(Durability durability, int crashes) {
   Losses losses;
-  troupe::testing::run([&](Context& real) -> asio::awaitable<void> {
-    DiskSubject subject(real, durability);
-    History history;
-    co_await work(subject, history);
-    EXPECT_EQ(history.said.size(), 144u);
-    losses = cut_power(subject, subject.disk(), history, crashes);
-    co_await subject.backend().close();
-  });
+  troupe::testing::run(
+      [&](Context& real) { return work_and_cut(real, durability, crashes, losses); });
   return losses;
 }
 
@@ -166,12 +169,15 @@ asio::awaitable<void> full(DiskSubject& s) {
 }
 
 template <class Body>
+asio::awaitable<void> on_disk(Context& real, Body& body) {
+  DiskSubject subject(real, Durability::full);
+  co_await body(subject);
+  co_await subject.backend().close();
+}
+
+template <class Body>
 void with_disk(Body body) {
-  troupe::testing::run([&](Context& real) -> asio::awaitable<void> {
-    DiskSubject subject(real, Durability::full);
-    co_await body(subject);
-    co_await subject.backend().close();
-  });
+  troupe::testing::run([&](Context& real) { return on_disk(real, body); });
 }
 
 TEST(SqlitePower, AFullDiskRefusesAndThenGoesOn) { with_disk(full); }

@@ -186,6 +186,7 @@ Result<std::int64_t> back_up_database(const std::string& path, const std::string
   connection.exec("PRAGMA query_only=0");  // it writes the copy
   const std::string half = to + ".part";
   std::filesystem::remove(half, bad);
+  TRY_VOID(create_private(half));
   Statement copy(connection, "VACUUM INTO ?1");
   if (!copy.bind(half).run()) {
     std::filesystem::remove(half, bad);
