@@ -69,6 +69,11 @@ std::map<std::string, std::string> settings() {
           {"TROUPE_SESSION_IDLE_TIMEOUT", "3s"}};
 }
 
+int abandoned_count() {
+  const char* asked = std::getenv("TROUPE_ABANDONED");
+  return asked ? std::atoi(asked) : 40;
+}
+
 enum class Way { client_dies, nobody_comes, browser_dies, released };
 
 // Creates one session and leaves it; returns the process groups it had.
@@ -101,8 +106,7 @@ TEST(Abandoned, SessionsLeaveNothingBehind) {
   const std::string data = scratch.path() + "/data";
   Service service(scratch, {}, settings());
   const std::size_t descriptors = descriptors_of(service.binary().pid());
-  const char* asked = std::getenv("TROUPE_ABANDONED");
-  const int count = asked ? std::atoi(asked) : 40;
+  const int count = abandoned_count();
   std::set<pid_t> groups;
 
   for (int i = 0; i < count; ++i) groups.merge(abandon(service, scratch.path(), Way(i % 4)));
@@ -131,6 +135,35 @@ TEST(Abandoned, SessionsOfAKilledTroupeAreGoneAfterItsRestart) {
   }
 
   const Service again(scratch, {}, settings());
+
+  EXPECT_TRUE(Binary::until(kLimit, [&] { return processes_in(groups) == 0; }));
+  EXPECT_TRUE(Binary::until(kLimit, [&] { return profiles_in(data) == 0; }));
+  EXPECT_EQ(active(again), 0u);
+}
+
+// Many more sessions, in browsers that they share.
+TEST(Abandoned, ManySessionsOfAKilledTroupeAreGoneAfterItsRestart) {
+  const Scratch scratch;
+  const std::string data = scratch.path() + "/data";
+  const int count = abandoned_count();
+  auto environment = settings();
+  environment["TROUPE_SESSIONS_MAX"] = std::to_string(count);
+  environment["TROUPE_SESSION_IDLE_TIMEOUT"] = "10m";
+  std::set<pid_t> groups;
+  {
+    Service service(scratch, {}, environment);
+    for (int i = 0; i < count; ++i) {
+      const auto reply = service.post("/v1/sessions", R"({"isolation":"context"})");
+      ASSERT_EQ(reply.status, 201) << reply.body;
+    }
+    EXPECT_EQ(active(service), static_cast<std::size_t>(count));
+    groups = browser_groups(scratch.path());
+    EXPECT_FALSE(groups.empty());
+    service.binary().signal(SIGKILL);
+    service.binary().wait();
+  }
+
+  const Service again(scratch, {}, environment);
 
   EXPECT_TRUE(Binary::until(kLimit, [&] { return processes_in(groups) == 0; }));
   EXPECT_TRUE(Binary::until(kLimit, [&] { return profiles_in(data) == 0; }));

@@ -338,6 +338,34 @@ TEST(Serve, LeavesNoBrowserAfterKill9) {
   EXPECT_TRUE(all_end(groups, std::chrono::seconds(5)));
 }
 
+TEST(Serve, SaysThatTheSessionOfAConnectUrlEndedWithTheProcessBefore) {
+  const Scratch scratch;
+  std::string key;
+  {
+    Service before(scratch);
+    const auto created = before.post("/v1/sessions", R"({"keepAlive":true})");
+    ASSERT_EQ(created.status, 201) << created.body;
+    key = std::string(parsed(created.body).at("signingKey").as_string());
+    before.binary().signal(SIGKILL);
+    before.binary().wait();
+  }
+  const Service after(scratch);
+  const auto dial = [&](const std::string& with) {
+    return send({.method = "GET",
+                 .url = after.url() + "/?signingKey=" + with,
+                 .headers = {{"Connection", "Upgrade"},
+                             {"Upgrade", "websocket"},
+                             {"Sec-WebSocket-Version", "13"},
+                             {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}}});
+  };
+
+  const auto ended = dial(key);
+  EXPECT_EQ(ended.status, 404) << ended.body;
+  EXPECT_THAT(ended.body, HasSubstr("not known here"));
+  const auto forged = dial(key.substr(0, key.size() - 4) + "AAAA");
+  EXPECT_EQ(forged.status, 401) << forged.body;
+}
+
 TEST(Serve, SaysThatItsPortIsTaken) {
   const Scratch scratch;
   const Service service(scratch);

@@ -14,5 +14,6 @@ if kinds > 0 then
   if ARGV[3] ~= '' then room = math.min(room, tonumber(ARGV[3]) - running(gate)) end
 end
 for _ = 1, room do wake(gate) end
+if news then call('SET', tag .. 'idle', 1) end
 write_all()
 return 1

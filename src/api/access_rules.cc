@@ -66,7 +66,19 @@ Result<AccessRules> AccessRules::create(const std::vector<std::string>& keys,
                   "api_keys[" + std::to_string(i) + "]: " + std::to_string(key.size()) +
                       " characters are fewer than " + std::to_string(kKeyCharactersMin),
                   "settings", "make one with: openssl rand -hex 24");
-    rules.keys_.push_back({std::move(name), hash_of(key)});
+    const auto at = std::min(name.find('@'), name.size());
+    std::string project = name.substr(std::min(at + 1, name.size()));
+    if (at < name.size() && project.empty())
+      return fail(Errc::invalid_argument,
+                  "api_keys[" + std::to_string(i) + "]: no project after '@'", "settings",
+                  "write name@project:key, or name:key for a key of all projects");
+    name.resize(at);
+    const auto same = std::ranges::find(rules.keys_, name, &Key::name);
+    if (same != rules.keys_.end() && same->project != project)
+      return fail(Errc::invalid_argument,
+                  "api_keys[" + std::to_string(i) + "]: name '" + name + "' is of two projects",
+                  "settings", "give each project's key a name of its own");
+    rules.keys_.push_back({std::move(name), std::move(project), hash_of(key)});
   }
   return rules;
 }
@@ -89,6 +101,11 @@ Result<std::string> AccessRules::check(const net::HttpRequest& request) const {
                 "request: Origin '" + std::string(origin) + "' is another site", {},
                 "set api_keys to call the service from web pages");
   return std::string();
+}
+
+std::string_view AccessRules::project_of(std::string_view key_name) const {
+  const auto key = std::ranges::find(keys_, key_name, &Key::name);
+  return key == keys_.end() ? std::string_view() : std::string_view(key->project);
 }
 
 Result<std::string> AccessRules::check_key(const net::HttpRequest& request) const {

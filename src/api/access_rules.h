@@ -14,13 +14,16 @@ namespace troupe::api {
 
 class AccessRules final {
  public:
-  /// `keys`: `name:key`, or a key alone. `host` is where the service listens.
+  /// `keys`: `name:key`, `name@project:key`, or a key alone. `host` is where the service listens.
   /// Errors: invalid_argument (a key shorter than 8 characters).
   static Result<AccessRules> create(const std::vector<std::string>& keys, std::string_view host);
 
   /// The name of the key that was given (empty without keys), or why the request is refused.
   /// Errors: unauthenticated, permission_denied.
   Result<std::string> check(const net::HttpRequest& request) const;
+
+  /// The only project that the key of that name may act for; empty: any.
+  std::string_view project_of(std::string_view key_name) const;
 
   bool has_keys() const { return !keys_.empty(); }
   /// Only open operations are served: other machines can connect and there are no keys.
@@ -30,6 +33,7 @@ class AccessRules final {
   using Hash = std::array<unsigned char, 32>;
   struct Key {
     std::string name;
+    std::string project;
     Hash hash;
   };
   Result<std::string> check_key(const net::HttpRequest& request) const;

@@ -182,7 +182,6 @@ struct Absent {
   std::string_view method, path, id;
 };
 constexpr Absent kAbsent[] = {
-    {"POST", "/webdriver/session", "createWebdriverSession"},
     {"POST", "/v1/agents", "createAgent"},
     {"GET", "/v1/agents", "listAgents"},
     {"GET", "/v1/agents/{agentId}", "getAgent"},

@@ -4,10 +4,16 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
+
+#include "base/random.h"
+#include "base/text_file.h"
 
 namespace troupe::api {
 namespace {
@@ -41,7 +47,32 @@ std::optional<KeyClaim> parse(std::string_view text) {
                   .expires = WallTime(std::chrono::seconds(seconds))};
 }
 
+constexpr std::size_t kSecretBytes = 32;
+
+bool is_secret(std::string_view text) {
+  return text.size() >= kSecretBytes && std::ranges::all_of(text, [](char c) {
+           return c > ' ' && static_cast<unsigned char>(c) < 0x7F;
+         });
+}
+
 }  // namespace
+
+Result<std::string> kept_secret(const std::string& file, std::string& said) {
+  auto text = read_text_file(file, 4'096);
+  if (!text && text.error().code != Errc::not_found) return text.error();
+  struct stat about{};
+  if (text && stat(file.c_str(), &about) == 0 && (about.st_mode & 077) != 0) {
+    said = file + ": others could read it, a new one was made; connect URLs so far are void";
+  } else if (text) {
+    while (text->ends_with('\n')) text->pop_back();
+    if (is_secret(*text)) return text;
+    said = file + ": is damaged, a new one was made; connect URLs so far are void";
+  }
+  std::string secret = secure_token(kSecretBytes);
+  unlink(file.c_str());  // whoever has the old one open learns nothing of the new one
+  TRY_VOID(replace_text_file(file, secret + "\n"));
+  return secret;
+}
 
 std::string ConnectKeys::mac(std::string_view text) const {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};

@@ -1,5 +1,4 @@
 // The signed, expiring keys in connect and live view addresses: bound to one session and one use.
-// Pure.
 #pragma once
 
 #include <string>
@@ -23,7 +22,14 @@ struct KeyClaim {
   WallTime expires;
 };
 
+/// The secret that `file` has, made when there is none: keys outlive a restart, and another node's
+/// are told from those of sessions that have ended. Only its owner may read the file; one that
+/// others could read or that is damaged is replaced, and `said` is why.
+/// Errors: storage_failed.
+Result<std::string> kept_secret(const std::string& file, std::string& said);
+
 /// `<scope>.<session>.<expiry in s>.<HMAC-SHA256, base64url>`: fit for a query as it is.
+/// Pure.
 class ConnectKeys final {
  public:
   explicit ConnectKeys(std::string secret) : secret_(std::move(secret)) {}

@@ -2,9 +2,14 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
 namespace troupe::api {
 namespace {
 
+using testing::HasSubstr;
 using testing::StartsWith;
 
 const WallTime kNow{std::chrono::seconds(1'790'000'000)};
@@ -62,6 +67,60 @@ TEST(ConnectKeys, NeedsNoEncodingInAQuery) {
                                   "0123456789-._"),
             std::string::npos);
   EXPECT_THAT(key, StartsWith("c.3f2b9a52-"));
+}
+
+class KeptSecretTest : public testing::Test {
+ protected:
+  KeptSecretTest() {
+    char name[] = "/tmp/troupe-secret-XXXXXX";
+    dir_ = mkdtemp(name);
+  }
+  ~KeptSecretTest() override { std::filesystem::remove_all(dir_); }
+  std::string secret() {
+    said_.clear();
+    const auto secret = kept_secret(file(), said_);
+    return secret ? *secret : secret.error().describe();
+  }
+  std::string file() const { return dir_ + "/connect.key"; }
+  std::string dir_;
+  std::string said_;
+};
+
+TEST_F(KeptSecretTest, OutlivesARestartAndIsForItsOwnerOnly) {
+  const std::string first = secret();
+  const std::string key = ConnectKeys(first).sign(claim());
+
+  EXPECT_EQ(secret(), first);
+  EXPECT_EQ(said_, "");
+  EXPECT_TRUE(ConnectKeys(secret()).check(key, kNow));
+  const auto mode = std::filesystem::status(file()).permissions();
+  EXPECT_EQ(mode, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+TEST_F(KeptSecretTest, OneThatOthersCouldReadIsReplacedAndSaid) {
+  const std::string first = secret();
+  std::filesystem::permissions(file(), std::filesystem::perms(0644));
+
+  const std::string second = secret();
+
+  EXPECT_NE(second, first);
+  EXPECT_THAT(said_, HasSubstr("others could read it"));
+  EXPECT_EQ(secret(), second);
+}
+
+TEST_F(KeptSecretTest, ADamagedOneIsReplacedAndSaid) {
+  {
+    std::ofstream(file()) << "short\n";
+  }
+  std::filesystem::permissions(file(), std::filesystem::perms(0600));
+
+  EXPECT_GE(secret().size(), 32u);
+  EXPECT_THAT(said_, HasSubstr("damaged"));
+}
+
+TEST_F(KeptSecretTest, AFolderThatCannotBeWrittenIsAnError) {
+  dir_ += "/none";
+  EXPECT_EQ(kept_secret(file(), said_).error().code, Errc::storage_failed);
 }
 
 }  // namespace

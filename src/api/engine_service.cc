@@ -172,17 +172,20 @@ net::HttpClientOptions fetch_options(const Settings& settings, bool verify) {
   net::HttpClientOptions options;
   options.verify_certificates = verify;
   options.public_addresses_only = settings.fetch_addresses != "all";
+  // Where only public addresses may be asked there is no proxy: it would look names up by itself.
+  if (const auto rules = net::proxy_rules(net::proxy_environment()); rules) options.proxy = *rules;
   return options;
 }
 
 struct Adapters {
-  Adapters(engine::Engine& engine, asio::any_io_executor executor)
+  Adapters(engine::Engine& engine, asio::any_io_executor executor,
+           std::unique_ptr<net::HttpClient> search_client)
       : runs(engine),
         sessions(engine),
         library(engine.catalogue()),
         fetcher(net::HttpClient::create(fetch_options(engine.settings(), true))),
         unverified_fetcher(net::HttpClient::create(fetch_options(engine.settings(), false))),
-        searcher(net::HttpClient::create()),
+        searcher(std::move(search_client)),
         automation(engine, runs, library, std::move(executor)) {}
   EngineRuns runs;
   EngineSessions sessions;
@@ -198,7 +201,10 @@ struct Adapters {
 Result<std::unique_ptr<ApiServer>> ApiServer::start(engine::Engine& engine,
                                                     asio::any_io_executor executor,
                                                     std::string host, int port) {
-  auto adapters = std::make_shared<Adapters>(engine, executor);
+  net::HttpClientOptions search;
+  TRY(search.proxy, net::proxy_rules(net::proxy_environment()));
+  auto adapters =
+      std::make_shared<Adapters>(engine, executor, net::HttpClient::create(std::move(search)));
   Services services{.runs = adapters->runs,
                     .sessions = adapters->sessions,
                     .library = adapters->library,

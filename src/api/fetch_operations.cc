@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "net/http_client.h"
 #include "net/url.h"
+#include "sessions/context_cookies.h"
 
 namespace troupe::api {
 namespace {
@@ -25,7 +26,7 @@ constexpr Field kFetchFields[] = {
     {"proxies", FieldType::any, "Only false: this service fetches from its own network."},
     {"format", FieldType::string, "raw when not given.", false, 0, 0, kFormats},
     {"schema", FieldType::object, "Not offered: needs a language model."},
-    {"contextId", FieldType::string, "Not offered."},
+    {"contextId", FieldType::string, "The page is asked for with the cookies of this context."},
 };
 constexpr Field kSearchFields[] = {
     {"query", FieldType::string, "1 to 200 characters.", true},
@@ -41,11 +42,24 @@ Result<void> check_offered(const json::object& body) {
   const json::value* proxies = find(body, "proxies");
   const bool no_proxy =
       !proxies || proxies->is_null() || (proxies->is_bool() && !proxies->get_bool());
-  if (!no_proxy) return refused("proxies");
+  if (!no_proxy)
+    return refused("proxies",
+                   "this service has no proxies of its own: open the page in a session "
+                   "with an external one");
   if (const json::value* schema = find(body, "schema"); schema && !schema->is_null())
     return refused("schema", "take format json and pick from what it gives");
-  if (find_string(body, "contextId")) return refused("contextId");
   return {};
+}
+
+// Of the context that the request names; none when it names none.
+Async<json::array> cookies_for(Context& ctx, const Call& call) {
+  const auto id = find_string(call.body, "contextId");
+  if (!id) co_return json::array();
+  sessions::ContextStore* contexts = call.services.stores.contexts;
+  if (!contexts) co_return refused("contextId");
+  const std::string dir = call.services.settings.data_dir + "/browsers";
+  std::string name(*id);
+  co_return co_await sessions::cookies_of_context(ctx, *contexts, std::move(name), dir);
 }
 
 // What went wrong on the way to the page is the page's failure (502), not the caller's.
@@ -76,11 +90,16 @@ struct Page {
   net::HttpReply reply;
 };
 
-Async<Page> get_page(Context& ctx, net::HttpClient& client, std::string url, bool redirects) {
+// The cookies are chosen anew for each address on the way; those that answers set are not kept.
+Async<Page> get_page(Context& ctx, net::HttpClient& client, std::string url, bool redirects,
+                     const json::array& cookies) {
   for (int hops = 0;; ++hops) {
     net::HttpCall call{.url = url,
                        .headers = {{"Accept", "text/html,application/json;q=0.9,*/*;q=0.8"}},
                        .response_bytes_max = kContentBytesMax};
+    CO_TRY(const auto address, net::parse_url(url));
+    std::string header = sessions::cookie_header(cookies, address, ctx.clock().wall());
+    if (!header.empty()) call.headers.emplace_back("Cookie", std::move(header));
     auto reply = co_await client.send(ctx, std::move(call));
     if (!reply) co_return page_failure(std::move(reply).error());
     const std::string_view location = reply->header("location");
@@ -190,7 +209,8 @@ Async<net::HttpResponse> fetch_page(Context& ctx, const Call& call) {
     co_return fail(Errc::invalid_argument, "url: has a user name in it", "request body");
   const bool redirects = find_bool(call.body, "allowRedirects").value_or(false);
   Context limited = ctx.with_timeout(kFetchTimeout, "fetch");
-  CO_TRY(const auto page, co_await get_page(limited, *client, std::move(url), redirects));
+  CO_TRY(const auto cookies, co_await cookies_for(limited, call));
+  CO_TRY(const auto page, co_await get_page(limited, *client, std::move(url), redirects, cookies));
   json::object body = content_of(page, find_string(call.body, "format").value_or("raw"));
   json::object headers;
   for (const auto& [name, value] : page.reply.headers)

@@ -124,7 +124,11 @@ Async<net::HttpResponse> upload_file(Context& ctx, const Call& call) {
     co_return fail(Errc::gone, "session " + id + ": has ended", "session");
   CO_TRY(const auto file, uploaded_file(call.request));
   std::string name = file.file_name;
-  std::string content(file.content);
+  sessions::UploadContent content{.bytes = file.content, .owner = call.request.spool};
+  if (!content.owner) {
+    const auto copy = std::make_shared<const std::string>(file.content);
+    content = {.bytes = *copy, .owner = copy};
+  }
   CO_TRY(const auto path,
          co_await files->add_upload(ctx, std::move(id), std::move(name), std::move(content)));
   json::object body{{"message", "File uploaded successfully"}, {"path", path}};

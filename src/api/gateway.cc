@@ -35,6 +35,19 @@ int close_code(const Session& session) {
   return broke ? 1011 : 1001;
 }
 
+std::string secret_of(const GatewayOptions& options, observe::Log& log) {
+  if (options.secret_file.empty()) return secure_token(kSecretBytes);
+  std::string said;
+  auto secret = kept_secret(options.secret_file, said);
+  if (secret && said.empty()) return *secret;
+  const Error why = secret ? fail(Errc::storage_failed, said) : secret.error();
+  log.write({}, {.level = observe::Level::warning,
+                 .action = "gateway.secret",
+                 .status = secret ? "replaced" : "temporary",
+                 .error = &why});
+  return secret ? *secret : secure_token(kSecretBytes);
+}
+
 }  // namespace
 
 // Where a request wants to go.
@@ -85,7 +98,7 @@ Gateway::Gateway(SessionService& sessions, Clock& clock, asio::any_io_executor e
       log_(log),
       access_(access),
       options_(std::move(options)),
-      keys_(secure_token(kSecretBytes)),
+      keys_(secret_of(options_, log)),
       recorder_(clock, executor, log, options_.recordings_dir,
                 [this](Context& ctx, std::string id) { return dial(ctx, std::move(id), ""); }),
       scope_(executor) {

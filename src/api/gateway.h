@@ -25,6 +25,7 @@ struct GatewayOptions {
   Duration silence_max = std::chrono::seconds(60);  ///< Then a client counts as gone.
   Duration dial_timeout = std::chrono::seconds(10);
   std::string recordings_dir;               ///< Empty: nothing is recorded.
+  std::string secret_file;                  ///< Of kept_secret; empty: one for this process only.
   sessions::SessionFiles* files = nullptr;  ///< Learns the names of downloads; has the uploads.
 };
 

@@ -7,6 +7,7 @@ namespace {
 
 // The browser sends the next picture only after the last one was acknowledged: at most so many.
 constexpr Duration kBetweenPictures = std::chrono::milliseconds(200);
+constexpr Duration kSweepEvery = std::chrono::minutes(10);
 constexpr std::size_t kMessageBytesMax = std::size_t{16} << 20;
 constexpr int kPictureWidth = 1'024;
 constexpr int kPictureQuality = 50;
@@ -53,13 +54,20 @@ Recorder::Recorder(Clock& clock, asio::any_io_executor executor, observe::Log& l
       log_(log),
       store_(std::move(dir)),
       dial_(std::move(dial)),
-      scope_(executor) {}
+      scope_(executor) {
+  arm_sweep();
+}
+
+// Old recordings go although nobody makes new ones.
+void Recorder::arm_sweep() {
+  (void)store_.sweep(clock_.wall());
+  sweep_ = Timer(clock_, clock_.now() + kSweepEvery, [this] { arm_sweep(); });
+}
 
 Recorder::~Recorder() = default;
 
 void Recorder::start(const std::string& session_id) {
   if (running_.contains(session_id)) return;
-  (void)store_.sweep(clock_.wall());
   auto recording = std::make_shared<Recording>();
   recording->session_id = session_id;
   running_[session_id] = recording;
@@ -164,6 +172,7 @@ void Recorder::stop(const std::string& session_id, const json::array& log) {
 }
 
 Async<void> Recorder::join(Context& ctx) {
+  sweep_.reset();
   for (const auto& [id, recording] : running_)
     if (recording->socket) recording->socket->abort();
   co_return co_await scope_.join(ctx);

@@ -31,6 +31,7 @@ class Recorder final {
 
  private:
   struct Recording;
+  void arm_sweep();
   asio::awaitable<void> record(std::shared_ptr<Recording> recording);
   void take(Recording& recording, const json::object& message);
   void attach(Recording& recording, const json::object& params);
@@ -42,6 +43,7 @@ class Recorder final {
   sessions::RecordingStore store_;
   Dial dial_;
   std::map<std::string, std::shared_ptr<Recording>> running_;
+  Timer sweep_;
   Scope scope_;
 };
 

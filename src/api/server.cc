@@ -39,6 +39,24 @@ Result<json::object> body_of(const Operation& operation, const std::string& text
   return body;
 }
 
+// A key of one project acts for that one only, also when the request names none.
+Result<void> bind_project(const Operation& operation, std::string_view project,
+                          json::object& body) {
+  if (project.empty()) return {};
+  for (const char* name : {"projectId", "tenant"}) {
+    const auto given = find_string(body, name);
+    if (given && !given->empty() && *given != project)
+      return fail(Errc::permission_denied,
+                  std::string(name) + ": '" + std::string(given->substr(0, 64)) +
+                      "' is not the project of this key",
+                  "request body", "leave it out, or use that project's key");
+    const bool taken =
+        std::ranges::any_of(operation.body, [&](const Field& field) { return field.name == name; });
+    if (taken) body[name] = project;
+  }
+  return {};
+}
+
 // A form with a file may be larger than other bodies: extensions of 100 MB, and their envelope.
 constexpr std::int64_t kUploadBytesMax = 105'000'000;
 
@@ -49,7 +67,27 @@ net::HttpServerOptions server_options(const Settings& settings, std::string host
   options.body_bytes_max = settings.request_bytes_max;
   options.connections_max = settings.connections_max;
   options.upload_bytes_max = std::max(kUploadBytesMax, settings.request_bytes_max);
+  options.upload_folder = settings.data_dir;
   return options;
+}
+
+// What `seleniumRemoteUrl` of the contract names. A WebDriver client shows `value.message`.
+bool is_webdriver(std::string_view path) {
+  return path == "/webdriver" || path.starts_with("/webdriver/");
+}
+
+net::HttpResponse webdriver_refusal() {
+  constexpr std::string_view message =
+      "WebDriver is not spoken here: connect to connectUrl of the session with Playwright, "
+      "Puppeteer or another DevTools client";
+  const json::object value{
+      {"error", "session not created"}, {"message", message}, {"stacktrace", ""}};
+  json::object body{{"statusCode", 501}, {"error", "Not supported"}, {"message", message}};
+  body["code"] = to_string(Errc::unsupported);
+  body["value"] = value;
+  net::HttpResponse response = json_response(body, 501);
+  response.headers.emplace_back("x-should-retry", "false");
+  return response;
 }
 
 GatewayOptions gateway_options(const Services& services) {
@@ -57,6 +95,7 @@ GatewayOptions gateway_options(const Services& services) {
   GatewayOptions options;
   options.files = services.stores.files;
   if (!settings.data_dir.empty()) options.recordings_dir = settings.data_dir + "/recordings";
+  if (!settings.data_dir.empty()) options.secret_file = settings.data_dir + "/connect.key";
   return options;
 }
 
@@ -170,6 +209,7 @@ Async<net::HttpResponse> ApiServer::perform(Context& ctx, Exchange& exchange) {
   const net::HttpRequest& request = exchange.request;
   exchange.route = find_route(request.method, request.target);
   const Operation* operation = exchange.route.operation;
+  if (is_webdriver(request.path)) co_return webdriver_refusal();
   CO_TRY_VOID(services::check_via(request.header(services::kViaHeader)));
   if (!operation && net::wants_websocket(request))
     co_return co_await gateway_.connect(ctx, exchange.request);
@@ -207,6 +247,7 @@ std::optional<UpstreamRoute> ApiServer::way_upstream(const net::HttpRequest& req
 Async<net::HttpResponse> ApiServer::call(Context& ctx, Exchange& exchange) {
   const Operation& operation = *exchange.route.operation;
   CO_TRY(auto body, body_of(operation, exchange.request.body));
+  CO_TRY_VOID(bind_project(operation, access_.project_of(exchange.key_name), body));
   const Call call{.services = services_,
                   .request = exchange.request,
                   .path_values = std::move(exchange.route.path_values),

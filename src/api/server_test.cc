@@ -173,6 +173,25 @@ TEST(AccessRules, KnowsLoopbackNames) {
     EXPECT_FALSE(is_loopback_host(host)) << host;
 }
 
+TEST(AccessRules, AKeyMayBeBoundToAProject) {
+  const auto rules = AccessRules::create({"ci@acme:12345678", "ops:87654321"}, "127.0.0.1");
+  ASSERT_TRUE(rules) << rules.error().describe();
+
+  const auto name = rules->check({.headers = {{"x-api-key", "12345678"}}});
+
+  ASSERT_TRUE(name);
+  EXPECT_EQ(*name, "ci");
+  EXPECT_EQ(rules->project_of(*name), "acme");
+  EXPECT_EQ(rules->project_of("ops"), "");
+}
+
+TEST(AccessRules, AProjectMustBeNamedAndUnambiguous) {
+  EXPECT_EQ(AccessRules::create({"ci@:12345678"}, "127.0.0.1").error().code,
+            Errc::invalid_argument);
+  EXPECT_EQ(AccessRules::create({"ci@a:12345678", "ci@b:87654321"}, "127.0.0.1").error().code,
+            Errc::invalid_argument);
+}
+
 TEST(AccessRules, RefusesShortKeys) {
   const auto rules = AccessRules::create({"ci:short"}, "127.0.0.1");
 

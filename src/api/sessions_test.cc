@@ -62,6 +62,28 @@ TEST_F(SessionsTest, CreateSpeaksBrowserbaseAndTellsHowToConnect) {
   EXPECT_EQ(spec.user_context.at("a"), "b");
 }
 
+TEST_F(SessionsTest, AKeyOfOneProjectActsForThatProjectOnly) {
+  settings_.api_keys = {"ci@acme:0123456789", "ops:9876543210"};
+  SessionSpec spec;
+  EXPECT_CALL(sessions_, create).Times(2).WillRepeatedly([&](Context&, SessionSpec given) {
+    spec = std::move(given);
+    return ready_session(sample());
+  });
+  start();
+  const auto post = [&](const std::string& key, const std::string& body) {
+    return send("POST", "/v1/sessions", body,
+                {{"Content-Type", "application/json"}, {"X-BB-API-Key", key}});
+  };
+
+  EXPECT_EQ(post("0123456789", "{}").status, 201);
+  EXPECT_EQ(spec.tenant, "acme");
+  const auto other = post("0123456789", R"({"projectId": "rival"})");
+  EXPECT_EQ(other.status, 403) << other.body;
+  EXPECT_THAT(other.body, HasSubstr("'rival' is not the project of this key"));
+  EXPECT_EQ(post("9876543210", R"({"projectId": "rival"})").status, 201);
+  EXPECT_EQ(spec.tenant, "rival");
+}
+
 TEST_F(SessionsTest, AnEmptyBodyIsEnough) {
   EXPECT_CALL(sessions_, create).WillOnce(Return(ByMove(ready_session(sample()))));
   start();

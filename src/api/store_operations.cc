@@ -65,7 +65,8 @@ net::HttpResponse no_content() { return {.status = 204, .content_type = {}}; }
 std::span<const Field> context_fields() { return kContextFields; }
 
 Result<net::FormPart> uploaded_file(const net::HttpRequest& request) {
-  TRY(const auto parts, net::parse_multipart(request.header("content-type"), request.body));
+  TRY(const auto body, request.content());
+  TRY(const auto parts, net::parse_multipart(request.header("content-type"), body));
   for (const net::FormPart& part : parts)
     if (part.name == "file") return part;
   return fail(Errc::invalid_argument, "multipart body: no field 'file' in it", "request body");

@@ -239,6 +239,73 @@ TEST_F(StoreOperations, FetchGivesWhatCame) {
   EXPECT_EQ(send("POST", "/v1/search", R"({"query": "x"})").status, 501);
 }
 
+// A site with a door: `/door` leads to `/inside` and `localhost`, which tell what they were given.
+asio::awaitable<net::HttpResponse> cookies_told(Context&, net::HttpRequest request) {
+  net::HttpResponse response{.content_type = "text/plain",
+                             .body = std::string(request.header("cookie"))};
+  const std::string* to = request.query_value("to");
+  if (to) response = {.status = 302, .headers = {{"Location", *to}}};
+  co_return response;
+}
+
+Async<void> unpack_cookies(std::string dir) {
+  const auto cookie = [](std::string_view name, std::string_view domain, std::string_view path) {
+    return json::object{{"name", name}, {"value", "1"}, {"domain", domain}, {"path", path}};
+  };
+  fs::create_directories(dir + "/Default");
+  std::ofstream(dir + "/Default/troupe_cookies.json") << json::serialize(
+      json::array{cookie("login", "127.0.0.1", "/"), cookie("deep", "127.0.0.1", "/inside"),
+                  cookie("elsewhere", "localhost", "/")});
+  co_return Result<void>{};
+}
+
+TEST_F(StoreOperations, FetchTakesTheCookiesOfAContext) {
+  const auto client = net::HttpClient::create();
+  fetcher_ = client.get();
+  settings_.data_dir = dir_;
+  auto site = net::HttpServer::start(io_.get_executor(), *clock_, {}, cookies_told);
+  ASSERT_TRUE(site);
+  const std::string port = std::to_string((*site)->port());
+  EXPECT_CALL(contexts_, load(_, std::string("ctx"), _, false))
+      .WillRepeatedly([](Context&, std::string, std::string dir, bool) {
+        return unpack_cookies(std::move(dir));
+      });
+  EXPECT_CALL(contexts_, load(_, std::string("none"), _, false)).WillOnce([] {
+    return ready<void>(fail(Errc::not_found, "context none: not known"));
+  });
+  start();
+  const auto fetch = [&](const std::string& path, json::object more) {
+    more["url"] = "http://127.0.0.1:" + port + path;
+    more["allowRedirects"] = true;
+    return send("POST", "/v1/fetch", json::serialize(more));
+  };
+
+  const json::object with{{"contextId", "ctx"}};
+  EXPECT_EQ(body_of(fetch("/", {})).at("content"), "");
+  EXPECT_EQ(body_of(fetch("/", with)).at("content"), "login=1");
+  EXPECT_EQ(body_of(fetch("/?to=/inside", with)).at("content"), "deep=1; login=1");
+  EXPECT_EQ(body_of(fetch("/?to=http://localhost:" + port + "/", with)).at("content"),
+            "elsewhere=1");
+  EXPECT_EQ(fetch("/", {{"contextId", "none"}}).status, 404);
+  EXPECT_TRUE(fs::is_empty(dir_ + "/browsers"));
+  Context ctx = Context(*clock_, io_.get_executor()).with_timeout(std::chrono::seconds(5), "stop");
+  EXPECT_TRUE(run((*site)->stop(ctx)));
+}
+
+TEST_F(StoreOperations, WebdriverIsRefusedInItsOwnWords) {
+  start();
+  for (const char* method : {"GET", "POST", "DELETE"}) {
+    const auto reply = send(method, "/webdriver/session", "{}");
+    EXPECT_EQ(reply.status, 501) << method;
+    EXPECT_EQ(reply.header("x-should-retry"), "false");
+    const auto body = json::parse(reply.body);
+    EXPECT_EQ(body.at("value").at("error"), "session not created");
+    EXPECT_THAT(std::string(body.at("message").as_string()), HasSubstr("connectUrl"));
+  }
+  EXPECT_EQ(get("/webdriver").status, 501);
+  EXPECT_EQ(get("/webdrivers").status, 404);
+}
+
 TEST(PublicAddress, IsToldFromAllOthers) {
   for (const char* text : {"0.0.0.0",
                            "10.1.2.3",

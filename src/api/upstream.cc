@@ -93,12 +93,13 @@ std::optional<UpstreamRoute> upstream_route(std::string_view target, bool gatewa
 
 Async<net::HttpResponse> Upstream::forward(Context& ctx, const net::HttpRequest& request,
                                            UpstreamRoute route) {
+  CO_TRY(const auto content, request.content());
   net::HttpCall call{.method = request.method,
                      .url = options_.base_url + route.target,
                      .headers = {{"X-BB-API-Key", options_.api_key},
                                  {std::string(services::kViaHeader),
                                   services::via_from_here(request.header(services::kViaHeader))}},
-                     .body = request.body,
+                     .body = std::string(content),
                      .response_bytes_max = options_.response_bytes_max};
   for (const auto& [name, value] : request.headers)
     if (std::ranges::find(kPassedOn, name) != kPassedOn.end())

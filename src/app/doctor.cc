@@ -16,6 +16,7 @@
 #include "app/loop.h"
 #include "app/text.h"
 #include "services/browserbase.h"
+#include "sessions/cgroup.h"
 #include "sessions/chromium.h"
 #include "sessions/remote_browser.h"
 #include "sessions/session_intents.h"
@@ -104,6 +105,18 @@ Finding check_file_limit(int sessions_max) {
           detail + ", less than " + std::to_string(wanted) + " for " +
               std::to_string(sessions_max) + " sessions",
           "ulimit -n " + std::to_string(wanted) + " (systemd: LimitNOFILE=)"};
+}
+
+Finding check_cgroup(const Settings& settings) {
+  const auto folder = sessions::Cgroups::look(settings.cgroup_folder);
+  if (folder)
+    return {"cgroup", Verdict::ok,
+            *folder + ": memory.max " + std::to_string(settings.browser_memory_max_mb) +
+                " MiB for each browser",
+            ""};
+  // Processes are held to the limit all the same, one by one.
+  return {"cgroup", settings.cgroup_folder == "-" ? Verdict::ok : Verdict::warning,
+          "no limit for a whole browser: " + folder.error().message, folder.error().hint};
 }
 
 Finding check_memory() {
@@ -274,6 +287,7 @@ asio::awaitable<int> examine(Loop& loop, Clock& clock, const Invocation& invocat
   findings.push_back(check_shared_memory("/dev/shm"));
   findings.push_back(check_file_limit(settings.sessions_max));
   findings.push_back(check_memory());
+  findings.push_back(check_cgroup(settings));
   findings.push_back(check_port(settings.host, settings.port, "troupe serve"));
   findings.push_back(check_port("127.0.0.1", 8090, "troupe demo-site"));
   findings.push_back(check_clock(clock.wall()));

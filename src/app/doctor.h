@@ -26,6 +26,7 @@ std::string data_dir_of(const Settings& settings);
 Finding check_sandbox();
 Finding check_shared_memory(const std::string& path);
 Finding check_file_limit(int sessions_max);
+Finding check_cgroup(const Settings& settings);
 Finding check_memory();
 Finding check_data_dir(const std::string& dir);
 Finding check_port(const std::string& host, int port, const std::string& what);

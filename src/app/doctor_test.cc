@@ -38,6 +38,15 @@ TEST(Doctor, SmallFileLimitIsTold) {
   EXPECT_EQ(check_file_limit(100'000'000).verdict, Verdict::warning);
 }
 
+TEST(Doctor, CgroupsAreToldWithTheReasonWhenThereAreNone) {
+  Settings settings;
+  settings.cgroup_folder = "/nonexistent";
+  EXPECT_EQ(check_cgroup(settings).verdict, Verdict::warning);
+  EXPECT_THAT(check_cgroup(settings).detail, HasSubstr("/nonexistent is no group of it"));
+  settings.cgroup_folder = "-";
+  EXPECT_EQ(check_cgroup(settings).verdict, Verdict::ok);
+}
+
 TEST(Doctor, ClockInThePastFails) {
   EXPECT_EQ(check_clock(WallTime{std::chrono::seconds(1'600'000'000)}).verdict, Verdict::failure);
   EXPECT_EQ(check_clock(WallTime{std::chrono::seconds(1'790'000'000)}).verdict, Verdict::ok);

@@ -248,7 +248,8 @@ constexpr std::array kFields = std::to_array<Field>({
     {kService,
      "api_keys",
      &S::api_keys,
-     "Keys that clients must send: name:key, or a key alone; none: no check on loopback",
+     "Keys that clients must send: name:key, name@project:key (for that project only), or a key "
+     "alone; none: no check on loopback",
      0,
      0,
      {},

@@ -57,6 +57,11 @@ Result<void> open_stores(Parts& parts, const Settings& settings) {
   sessions::SessionFilesOptions files{.data_dir = dir, .downloads_kept = settings.downloads_kept};
   parts.files = std::make_unique<sessions::SessionFiles>(*parts.clock, std::move(files));
   parts.usage = std::make_unique<sessions::UsageLedger>(*parts.clock, dir + "/usage.json");
+  if (const auto& damage = parts.usage->damage())
+    parts.log->write({}, {.level = observe::Level::warning,
+                          .action = "usage.read",
+                          .status = "damaged",
+                          .error = &*damage});
   parts.usage->know(settings.project);
   return {};
 }
@@ -194,8 +199,7 @@ services::StagehandModel stagehand_model(const services::ModelsOptions& models) 
 }
 
 Result<void> add_interactors(Parts& parts, const Settings& settings) {
-  parts.interactors.push_back(interact::make_native_interactor());
-  TRY(const auto models, services::models_options(settings));
+  TRY(auto models, services::models_options(settings));
   interact::StagehandInteractorOptions options;
   options.model = stagehand_model(models);
   options.service.base_url = settings.stagehand_api_url;
@@ -207,6 +211,11 @@ Result<void> add_interactors(Parts& parts, const Settings& settings) {
     options.service.api_key = settings.browserbase_api_key;
   net::HttpClientOptions client;
   TRY(client.proxy, net::proxy_rules(net::proxy_environment()));
+  parts.http = net::HttpClient::create(client);
+  parts.models = std::make_unique<services::Models>(std::move(models), *parts.http, *parts.clock,
+                                                    Random::from_system(), *parts.log);
+  services::Model* const model = parts.models->empty() ? nullptr : parts.models.get();
+  parts.interactors.push_back(interact::make_native_interactor(model));
   parts.interactors.push_back(interact::make_stagehand_interactor(
       std::move(options), net::HttpClient::create(std::move(client)), *parts.clock,
       Random::from_system(), *parts.log));

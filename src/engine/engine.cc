@@ -12,12 +12,24 @@ namespace {
 
 constexpr auto kCloseTimeout = std::chrono::seconds(30);
 
-sessions::PoolOptions pool_options(const Settings& settings) {
+constexpr auto kUsageEvery = std::chrono::minutes(1);
+constexpr auto kPruneEvery = std::chrono::minutes(10);
+
+std::function<Duration(const std::string&, int)> history_of(const sessions::UsageLedger* usage) {
+  if (!usage) return {};
+  return [usage](const std::string& tenant, int hours_ago) {
+    return usage->ended_in_hour(tenant, hours_ago);
+  };
+}
+
+sessions::PoolOptions pool_options(const Parts& parts) {
+  const Settings& settings = parts.settings;
   return {.sessions_max = settings.sessions_max,
           .queue_max = settings.session_queue_max,
           .tenant_sessions_max = settings.tenant_sessions_max,
           .tenant_creations_per_minute = settings.tenant_creations_per_minute,
           .tenant_minutes_per_day = settings.tenant_minutes_per_day,
+          .tenant_history = history_of(parts.usage.get()),
           .session_timeout = settings.session_timeout,
           .create_timeout = settings.session_create_timeout,
           .idle_timeout = settings.session_idle_timeout,
@@ -34,7 +46,7 @@ Engine::Impl::Impl(asio::any_io_executor run_on, Parts given)
       random(parts.seed),
       events(*parts.clock, {.runs_kept = static_cast<std::size_t>(parts.settings.runs_kept)}),
       catalogue(parts.settings.workflow_dirs, parts.settings.site_dirs),
-      pool(*parts.clock, executor, random, pool_options(parts.settings), std::move(parts.providers),
+      pool(*parts.clock, executor, random, pool_options(parts), std::move(parts.providers),
            observer()),
       node(random.id("node", parts.clock->wall())),
       worker(
@@ -96,7 +108,20 @@ sessions::PoolObserver Engine::Impl::observer() {
                                    .details = {{"provider", spec.provider}},
                                    .error = &error});
           },
+      .tended = [this] { look_after_stores(); },
   };
+}
+
+void Engine::Impl::look_after_stores() {
+  const SteadyTime now = parts.clock->now();
+  if (parts.usage && now - usage_written_at > kUsageEvery) {
+    parts.usage->checkpoint(pool.list(true));
+    usage_written_at = now;
+  }
+  if (parts.files && now - pruned_at > kPruneEvery) {
+    parts.files->prune();
+    pruned_at = now;
+  }
 }
 
 interact::Interactor* Engine::Impl::interactor(const std::string& asked) const {

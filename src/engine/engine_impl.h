@@ -23,6 +23,7 @@ struct Engine::Impl {
 
   // engine.cc
   sessions::PoolObserver observer();
+  void look_after_stores();
   Ids ids_of(const Session& session) const;
   interact::Interactor* interactor(const std::string& name) const;
   WorkerOptions worker_options();
@@ -80,6 +81,8 @@ struct Engine::Impl {
   bool draining = false;
   CancelSource intake;   ///< Cancelled with `draining`: ends waits for a session outside of runs.
   CancelSource leaving;  ///< Ends the waits for runs that another process will go on with.
+  SteadyTime usage_written_at{};
+  SteadyTime pruned_at{};
   bool closing = false;
   Event closed;
   RunEndHandler on_run_end;

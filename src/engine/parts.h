@@ -11,7 +11,9 @@
 #include "base/random.h"
 #include "engine/result_keeping.h"
 #include "interact/interactor.h"
+#include "net/http_client.h"
 #include "observe/log.h"
+#include "services/models.h"
 #include "sessions/certificate_store.h"
 #include "sessions/context_store.h"
 #include "sessions/extension_store.h"
@@ -40,6 +42,8 @@ struct Parts {
   std::unique_ptr<sessions::SessionFiles> files;
   std::unique_ptr<sessions::UsageLedger> usage;
   std::vector<std::unique_ptr<sessions::SessionProvider>> providers;
+  std::unique_ptr<net::HttpClient> http;     ///< Of the models.
+  std::unique_ptr<services::Models> models;  ///< Before the interactors, which ask them.
   std::vector<std::unique_ptr<interact::Interactor>> interactors;
   std::uint64_t seed = 0;
 };

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "interact/handlers.h"
+#include "interact/model_actions.h"
 #include "interact/phrase.h"
 #include "interact/resolver.h"
 
@@ -89,8 +90,10 @@ Async<Resolution> resolve_waiting(Context& ctx, NativeTab& tab, const Clause& cl
   }
 }
 
-Async<ActionResult> perform(Context& ctx, NativeTab& tab, const Clause& clause,
-                            const Resolution& found) {
+}  // namespace
+
+Async<ActionResult> act_on(Context& ctx, NativeTab& tab, const Clause& clause,
+                           const Resolution& found) {
   const Target target = target_of(found);
   switch (clause.verb) {
     case Verb::fill: co_return co_await fill_target(ctx, tab, target, clause.value);
@@ -119,12 +122,14 @@ Async<ActionResult> perform(Context& ctx, NativeTab& tab, const Clause& clause,
   co_return co_await click_target(ctx, tab, target, options);
 }
 
+namespace {
+
 /// Finds the element and acts on it; when the page replaces it in between, once more.
 Async<ActionResult> find_and_perform(Context& ctx, NativeTab& tab, const Clause& clause,
                                      Duration patience) {
   for (int round = 0;; ++round) {
     CO_TRY(const auto found, co_await resolve_waiting(ctx, tab, clause, patience));
-    auto result = co_await perform(ctx, tab, clause, found);
+    auto result = co_await act_on(ctx, tab, clause, found);
     const bool replaced = !result && result.error().code == Errc::target_not_found &&
                           result.error().message.ends_with("was replaced");
     if (!replaced || round == 3) co_return result;
@@ -201,7 +206,7 @@ Async<ActionResult> consent(Context& ctx, NativeTab& tab, const Clause& clause, 
       button.target.quoted = true;
       button.exact_only = true;
       const auto found = resolve(button, snapshot);
-      if (found) co_return co_await perform(ctx, tab, button, *found);
+      if (found) co_return co_await act_on(ctx, tab, button, *found);
     }
     if (ctx.clock().now() >= end || page_wait_ms(ctx) < 100)
       co_return fail(Errc::target_not_found,
@@ -233,7 +238,7 @@ Async<ActionResult> close_box(Context& ctx, NativeTab& tab, const Clause& clause
         button.target.scope = named;
         found = resolve(button, snapshot);
       }
-      if (found) co_return co_await perform(ctx, tab, button, *found);
+      if (found) co_return co_await act_on(ctx, tab, button, *found);
       if (word == "Close") last = found.error();
     }
     if (ctx.clock().now() >= end || page_wait_ms(ctx) < 100) co_return last;
@@ -308,6 +313,20 @@ Async<ActionResult> do_clause(Context& ctx, NativeTab& tab, const Clause& clause
   co_return co_await find_and_perform(ctx, tab, clause, patience);
 }
 
+// The rules; a model after two seconds, if there is one and the rules may be given up; and when it
+// does not know either, the rules for the rest of the time: the element may still come.
+Async<ActionResult> do_or_ask(Context& ctx, NativeTab& tab, const Clause& clause,
+                              Duration patience) {
+  constexpr Duration kBeforeAsking = milliseconds(2'000);
+  if (!tab.model() || patience < kBeforeAsking)
+    co_return co_await do_clause(ctx, tab, clause, patience);
+  auto done = co_await do_clause(ctx, tab, clause, kBeforeAsking);
+  if (done || !may_ask(tab, done.error())) co_return done;
+  auto asked = co_await act_by_model(ctx, tab, clause, done.error());
+  if (asked || !may_ask(tab, asked.error())) co_return asked;
+  co_return co_await do_clause(ctx, tab, clause, patience);
+}
+
 }  // namespace
 
 Async<ActionResult> act(Context& ctx, NativeTab& tab, const json::object& args) {
@@ -319,7 +338,7 @@ Async<ActionResult> act(Context& ctx, NativeTab& tab, const json::object& args) 
   ActionResult whole;
   whole.changed = "nothing";
   for (std::size_t i = 0; i < clauses.size(); ++i) {
-    auto done = co_await do_clause(ctx, tab, clauses[i], patience);
+    auto done = co_await do_or_ask(ctx, tab, clauses[i], patience);
     if (!done) {
       Error error = done.error();
       if (optional && i == 0 && error.code == Errc::target_not_found) {

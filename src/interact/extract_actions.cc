@@ -3,6 +3,7 @@
 
 #include "interact/extraction.h"
 #include "interact/handlers.h"
+#include "interact/model_actions.h"
 #include "interact/resolver.h"
 
 namespace troupe::interact::native {
@@ -45,14 +46,13 @@ Async<Snapshot> list_elements(Context& ctx, NativeTab& tab, const std::string& w
   co_return snapshot;
 }
 
-}  // namespace
-
-Async<ActionResult> extract(Context& ctx, NativeTab& tab, const json::object& args) {
+// Read by the rules alone.
+Async<ActionResult> read_page(Context& ctx, NativeTab& tab, const json::object& args) {
   if (!args.contains("fields") && !args.contains("schema"))
     co_return fail(
         Errc::invalid_argument,
-        "extract: the native interactor needs fields or a schema, not only an instruction", {},
-        "name what is wanted: fields: {title: string, price: price}");
+        "extract: fields or a schema are needed; an instruction alone is enough only with a model",
+        {}, "name what is wanted: fields: {title: string, price: price}");
   CO_TRY(const auto plan, plan_extraction(args));
   const bool certain =
       plan.min > 0 || (!plan.list && wants_certainly(plan.fields)) || args.contains("within");
@@ -79,6 +79,28 @@ Async<ActionResult> extract(Context& ctx, NativeTab& tab, const json::object& ar
   result.output = std::move(*typed);
   result.changed = "nothing";
   result.detail = "extracted " + std::to_string(count) + (count == 1 ? " record" : " records");
+  co_return result;
+}
+
+}  // namespace
+
+Async<ActionResult> extract(Context& ctx, NativeTab& tab, const json::object& args) {
+  const bool in_words = !args.contains("fields") && !args.contains("schema") &&
+                        !find_string(args, "instruction").value_or("").empty();
+  Result<ActionResult> read = ActionResult{.output = nullptr, .changed = "nothing"};
+  if (!in_words || !tab.model()) read = co_await read_page(ctx, tab, args);
+  const bool unfound = !read && read.error().code == Errc::extraction_failed;
+  if (!read && !unfound) co_return read;
+  const json::value found = read ? read->output : json::value(nullptr);
+  if (!should_ask(tab, args, found)) co_return read;
+  auto told = co_await extract_by_model(ctx, tab, args, found);
+  // What the rules found stays good without the model.
+  if (!told && read && !in_words) co_return read;
+  if (!told) co_return told.error();
+  ActionResult result;
+  result.output = std::move(*told);
+  result.changed = "nothing";
+  result.detail = "extracted with a model";
   co_return result;
 }
 

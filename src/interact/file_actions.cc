@@ -49,9 +49,11 @@ Async<json::object> clip_of(Context& ctx, NativeTab& tab, const json::object& ar
   co_return clip;
 }
 
-Async<void> allow_downloads(Context& ctx, NativeTab& tab, std::string dir) {
+Async<void> allow_downloads(Context& ctx, NativeTab& tab, const sessions::DownloadWay& way) {
   CO_TRY(const auto browser, tab.session().browser());
-  json::object params{{"behavior", "allowAndName"}, {"downloadPath", dir}, {"eventsEnabled", true}};
+  json::object params{{"behavior", way.named_by_guid ? "allowAndName" : "allow"},
+                      {"downloadPath", way.browser_path},
+                      {"eventsEnabled", true}};
   if (!browser.browser_context_id.empty()) params["browserContextId"] = browser.browser_context_id;
   auto set =
       co_await browser.connection->call(ctx, "", "Browser.setDownloadBehavior", std::move(params));
@@ -172,8 +174,9 @@ Async<ActionResult> download(Context& ctx, NativeTab& tab, const json::object& a
   if (!url && !has_target(element))
     co_return fail(Errc::invalid_argument, "download: neither url nor a target is given");
   const std::int64_t bytes_max = find_int(args, "bytes_max").value_or(kDownloadBytesMax);
-  CO_TRY(const auto dir, tab.session().downloads_dir());
-  CO_TRY_VOID(co_await allow_downloads(ctx, tab, dir));
+  CO_TRY(const auto way, tab.session().download_way());
+  const std::string& dir = way.dir;
+  CO_TRY_VOID(co_await allow_downloads(ctx, tab, way));
   tab.downloads().clear();
   if (url) {
     json::array call{std::string(*url)};
@@ -187,6 +190,11 @@ Async<ActionResult> download(Context& ctx, NativeTab& tab, const json::object& a
   }
   CO_TRY(const auto done, co_await wait_download(ctx, tab, dir, bytes_max));
   tab.downloads().clear();
+  sessions::FinishedDownload finished{.guid = done.guid,
+                                      .name = done.suggested_name,
+                                      .bytes = done.received,
+                                      .bytes_max = bytes_max};
+  CO_TRY_VOID(co_await tab.session().fetch_download(ctx, std::move(finished)));
   const std::string source = dir + "/" + done.guid;
   const std::string name(find_string(args, "name").value_or(done.suggested_name));
   CO_TRY(const auto path, artifact_path(tab, name));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "interact/native_tab.h"
+#include "interact/resolver.h"
 
 namespace troupe::interact::native {
 
@@ -37,6 +38,10 @@ Async<std::string> take_picture(Context& ctx, cdp::Page& page, json::object para
 
 // act.cc
 Async<ActionResult> act(Context& ctx, NativeTab& tab, const json::object& args);
+
+/// What a clause says, on that element.
+Async<ActionResult> act_on(Context& ctx, NativeTab& tab, const Clause& clause,
+                           const Resolution& found);
 
 struct ClickOptions {
   std::string button = "left";

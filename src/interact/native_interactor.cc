@@ -52,12 +52,13 @@ Error no_agent() {
 
 class NativeInteractor final : public Interactor {
  public:
+  explicit NativeInteractor(services::Model* model) : model_(model) {}
   std::string_view name() const override { return "native"; }
 
   Async<std::unique_ptr<Tab>> open(Context& ctx, sessions::LiveSession& session,
                                    InteractOptions options) override {
     CO_TRY_VOID(ctx.check());
-    std::unique_ptr<Tab> tab = std::make_unique<NativeTab>(session, std::move(options));
+    std::unique_ptr<Tab> tab = std::make_unique<NativeTab>(session, std::move(options), model_);
     co_return tab;
   }
 
@@ -103,12 +104,15 @@ class NativeInteractor final : public Interactor {
     }
     co_return co_await page->close(ctx);
   }
+
+ private:
+  services::Model* model_;
 };
 
 }  // namespace
 
-std::unique_ptr<Interactor> make_native_interactor() {
-  return std::make_unique<NativeInteractor>();
+std::unique_ptr<Interactor> make_native_interactor(services::Model* model) {
+  return std::make_unique<NativeInteractor>(model);
 }
 
 }  // namespace troupe::interact

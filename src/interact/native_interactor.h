@@ -1,13 +1,19 @@
-// The native interactor: trusted input and data extraction over DevTools, without a model.
+// The native interactor: trusted input and data extraction over DevTools. It needs no model.
 #pragma once
 
 #include <memory>
 
 #include "interact/interactor.h"
 
+namespace troupe::services {
+class Model;
+}
+
 namespace troupe::interact {
 
 /// Threads: engine. Without state of its own: one serves any number of sessions.
-std::unique_ptr<Interactor> make_native_interactor();
+/// `model` outlives it and is asked where its rules do not know (act: which element; extract with
+/// an instruction: what is missing); null: nobody is.
+std::unique_ptr<Interactor> make_native_interactor(services::Model* model = nullptr);
 
 }  // namespace troupe::interact

@@ -10,6 +10,10 @@
 #include "interact/page_script.h"
 #include "interact/selector.h"
 
+namespace troupe::services {
+class Model;
+}
+
 namespace troupe::interact {
 
 /// An element that is ready for an action.
@@ -41,12 +45,15 @@ struct Download {
 /// Threads: engine. Not movable: its event handler refers to it.
 class NativeTab final : public Tab {
  public:
-  NativeTab(sessions::LiveSession& session, InteractOptions options);
+  /// `model`: who is asked where the rules do not know; null: nobody.
+  NativeTab(sessions::LiveSession& session, InteractOptions options,
+            services::Model* model = nullptr);
 
   std::string url() const override { return page_ ? page_->url() : "about:blank"; }
 
   sessions::LiveSession& session() { return session_; }
   const InteractOptions& options() const { return options_; }
+  services::Model* model() const { return model_; }
   bool has_page() const { return page_ != nullptr; }
   cdp::Page& page() { return *page_; }
 
@@ -108,6 +115,7 @@ class NativeTab final : public Tab {
 
   sessions::LiveSession& session_;
   InteractOptions options_;
+  services::Model* model_;
   std::unique_ptr<cdp::Page> page_;
   PageScript script_;
   ForeignFrames frames_;

@@ -1,10 +1,11 @@
 #include "interact/stagehand_interactor.h"
 
 #include <algorithm>
+#include <array>
 
+#include "interact/asked_values.h"
 #include "interact/native_interactor.h"
 #include "interact/native_tab.h"
-#include "interact/stagehand_values.h"
 #include "net/url.h"
 
 namespace troupe::interact {
@@ -51,6 +52,36 @@ class StagehandTab final : public Tab {
 bool is_loopback(const std::string& address) {
   const auto url = net::parse_url(address);
   return url && (url->host == "localhost" || url->host == "::1" || url->host.starts_with("127."));
+}
+
+// One row of an observe's output.
+json::object observed_row(const services::StagehandAction& action) {
+  // Its words for what can be done, in ours.
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kKinds = {
+      {{"click", "click"},
+       {"fill", "fill"},
+       {"type", "fill"},
+       {"selectOptionFromDropdown", "select"},
+       {"scrollTo", "scroll"}}};
+  std::string_view kind = action.method.empty() ? "click" : std::string_view(action.method);
+  for (const auto& [method, ours] : kKinds)
+    if (method == action.method) kind = ours;
+  json::object row{{"kind", kind},
+                   {"name", action.description},
+                   {"description", action.description},
+                   {"selector", action.selector}};
+  if (!action.arguments.empty()) row["arguments"] = json::value_from(action.arguments);
+  return row;
+}
+
+// Whether an act that did not succeed had found nothing to act on.
+bool found_nothing(const services::StagehandActResult& result) {
+  if (result.actions.empty()) return true;
+  std::string text = result.message;
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (const char* words : {"could not find", "no action found", "not found"})
+    if (text.find(words) != std::string::npos) return true;
+  return false;
 }
 
 class StagehandInteractor final : public Interactor {

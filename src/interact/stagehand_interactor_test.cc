@@ -3,8 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include "interact/asked_values.h"
 #include "interact/native_testing.h"
-#include "interact/stagehand_values.h"
 #include "interact/testing_stagehand_hands.h"
 
 namespace troupe::interact {
@@ -256,7 +256,7 @@ TEST_F(Stagehand, NeedsAModelAndAServiceThatReachesTheBrowser) {
   EXPECT_EQ(ask("act", R"({"instruction": "x"})").error().code, Errc::invalid_argument);
 }
 
-TEST(StagehandValues, KnowWhatSaysWhereItsValuesAre) {
+TEST(AskedValues, KnowWhatSaysWhereItsValuesAre) {
   const auto says = [](std::string_view text) { return says_where(json::parse(text).as_object()); };
   EXPECT_FALSE(says(R"({"instruction": "x"})"));
   EXPECT_FALSE(says(R"({"fields": {"label": "string", "pattern": "price"}})"));
@@ -268,7 +268,7 @@ TEST(StagehandValues, KnowWhatSaysWhereItsValuesAre) {
   EXPECT_FALSE(says(R"({"schema": {"type": "object", "properties": {"a": {"type": "string"}}}})"));
 }
 
-TEST(StagehandValues, AskForTextsInTheFormOfTheFields) {
+TEST(AskedValues, AskForTextsInTheFormOfTheFields) {
   const auto plan = plan_extraction(json::parse(R"({"list": true, "fields":
     {"title": "string", "link": "url", "tags": "string[]"}})")
                                         .as_object())

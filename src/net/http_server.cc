@@ -13,6 +13,7 @@
 #include "net/problem.h"
 #include "net/request_parser.h"
 #include "net/response_head.h"
+#include "net/spool.h"
 #include "net/websocket.h"
 #include "net/websocket_handshake.h"
 
@@ -71,7 +72,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
         parser_({.header_bytes_max = static_cast<std::size_t>(shared_->options.header_bytes_max),
                  .body_bytes_max = static_cast<std::uint64_t>(shared_->options.body_bytes_max),
                  .upload_bytes_max = static_cast<std::uint64_t>(shared_->options.upload_bytes_max),
-                 .is_upload = shared_->options.is_upload}),
+                 .is_upload = shared_->options.is_upload,
+                 .upload_folder = shared_->options.upload_folder}),
         refused_(refused) {
     place_ = shared_->connections.insert(shared_->connections.end(), this);
     boost::system::error_code error;
@@ -567,6 +569,11 @@ class BeastServer final : public HttpServer {
 };
 
 }  // namespace
+
+Result<std::string_view> HttpRequest::content() const {
+  if (spool) return spool->view();
+  return std::string_view(body);
+}
 
 std::string_view HttpRequest::header(std::string_view name) const {
   for (const auto& [key, value] : headers)

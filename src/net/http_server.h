@@ -13,6 +13,7 @@
 
 namespace troupe::net {
 
+class Spool;
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
 /// One request, read whole. `path` and query values are percent-decoded UTF-8; `target` is as sent;
@@ -23,8 +24,11 @@ struct HttpRequest {
   std::string path;
   std::vector<std::pair<std::string, std::string>> query;
   Headers headers;
-  std::string body;
+  std::string body;              ///< Empty when `spool` has it.
+  std::shared_ptr<Spool> spool;  ///< A large upload, on disk (net/spool.h).
   std::string remote_address;
+  /// The body, wherever it is; valid while the request lives. Errors: storage_failed.
+  Result<std::string_view> content() const;
   /// First header of that (lower-case) name, or "".
   std::string_view header(std::string_view name) const;
   /// First query value of that name, or nullptr.
@@ -64,6 +68,8 @@ struct HttpServerOptions {
   /// Limit instead of `body_bytes_max` for requests that `is_upload` says yes to, by their header.
   std::int64_t upload_bytes_max = 0;
   std::function<bool(const HttpRequest&)> is_upload = {};
+  /// Folder for bodies of uploads too large for memory; empty: the system's for temporary files.
+  std::string upload_folder = {};
   int header_bytes_max = 16 << 10;
   int connections_max = 1'024;
   /// From connect, or a request's first byte, to the header's end.

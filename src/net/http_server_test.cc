@@ -6,6 +6,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
+#include <fstream>
 
 #include "net/request_parser.h"
 
@@ -35,6 +36,11 @@ class HttpServerTest : public testing::Test {
     HttpResponse response;
     if (request.path == "/echo") {
       response.body = request.method + " " + request.body;
+    } else if (request.path == "/upload") {
+      const auto content = request.content();
+      response.body = std::to_string(content->size()) + (request.spool ? " disk " : " memory ") +
+                      std::to_string(request.body.size()) + " " +
+                      std::string(content->substr(content->size() - 3));
     } else if (request.path == "/throw") {
       throw std::runtime_error("broken on purpose");
     } else if (request.path == "/wait") {
@@ -435,6 +441,93 @@ TEST_F(HttpServerTest, AHostThatIsNoAddressIsRefused) {
 
   ASSERT_FALSE(server);
   EXPECT_EQ(server.error().code, Errc::invalid_argument);
+}
+
+HttpServerOptions with_uploads() {
+  HttpServerOptions options{.body_bytes_max = 1'000, .upload_bytes_max = 64 << 20};
+  options.is_upload = [](const HttpRequest& request) { return request.path == "/upload"; };
+  return options;
+}
+
+TEST_F(HttpServerTest, ALargeUploadIsKeptOnDiskAndASmallOneIsNot) {
+  start(with_uploads());
+  const auto upload = [&](const std::string& body) {
+    return ask("POST /upload HTTP/1.1\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
+               kClose + body);
+  };
+
+  EXPECT_THAT(upload(std::string(997, 'x') + "end"), HasSubstr("1000 memory 1000 end"));
+  EXPECT_THAT(upload(std::string(2'999'997, 'x') + "end"), HasSubstr("3000000 disk 0 end"));
+}
+
+TEST_F(HttpServerTest, AChunkedUploadIsKeptOnDiskToo) {
+  start(with_uploads());
+  std::string body;
+  for (int i = 0; i < 40; ++i) body += "8000\r\n" + std::string(0x8000, 'y') + "\r\n";
+
+  const std::string reply = ask("POST /upload HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" +
+                                std::string(kClose) + body + "3\r\nend\r\n0\r\n\r\n");
+
+  EXPECT_THAT(reply, HasSubstr("1310723 disk 0 end"));
+}
+
+TEST_F(HttpServerTest, AnUploadBeyondItsLimitIsRefused) {
+  auto options = with_uploads();
+  options.upload_bytes_max = 1 << 20;
+  start(options);
+  std::string body;
+  for (int i = 0; i < 40; ++i) body += "8000\r\n" + std::string(0x8000, 'y') + "\r\n";
+
+  EXPECT_THAT(ask("POST /upload HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + std::string(kClose) +
+                  body + "0\r\n\r\n"),
+              StartsWith("HTTP/1.1 413 "));
+}
+
+TEST_F(HttpServerTest, AnUploadThatDiskCannotTakeIsRefused) {
+  auto options = with_uploads();
+  options.upload_folder = "/nowhere/at/all";
+  start(options);
+
+  EXPECT_THAT(ask("POST /upload HTTP/1.1\r\nContent-Length: 3000000\r\n" + std::string(kClose) +
+                  std::string(3'000'000, 'x')),
+              StartsWith("HTTP/1.1 507 "));
+}
+
+// Memory of this process that no file backs, in KiB.
+long private_memory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("RssAnon:")) return std::stol(line.substr(8));
+  return -1;
+}
+
+asio::awaitable<std::string> upload_slowly(tcp::socket& socket, int pieces, long& most) {
+  const std::string piece(1 << 20, 'z');
+  const std::string head = "POST /upload HTTP/1.1\r\nContent-Length: " +
+                           std::to_string(piece.size() * static_cast<std::size_t>(pieces)) +
+                           "\r\n" + kClose;
+  co_await asio::async_write(socket, asio::buffer(head), asio::use_awaitable);
+  for (int i = 0; i < pieces; ++i) {
+    co_await asio::async_write(socket, asio::buffer(piece), asio::use_awaitable);
+    most = std::max(most, private_memory());
+  }
+  std::string reply;
+  (void)co_await asio::async_read(socket, asio::dynamic_buffer(reply), kToken);
+  most = std::max(most, private_memory());
+  co_return reply;
+}
+
+TEST_F(HttpServerTest, AnUploadTakesLittleMemoryHoweverLargeItIs) {
+  start(with_uploads());
+  tcp::socket socket(io_);
+  socket.connect({asio::ip::address_v4::loopback(), static_cast<unsigned short>(server_->port())});
+  const long before = private_memory();
+  long most = 0;
+
+  const std::string reply = run(upload_slowly(socket, 60, most));
+
+  EXPECT_THAT(reply, HasSubstr("62914560 disk 0 zzz"));
+  EXPECT_LT(most - before, 16'000) << "KiB, of an upload of 60 MiB";
 }
 
 }  // namespace

@@ -24,6 +24,9 @@ void lower(std::string& text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
 }
 
+// More of an upload than that goes to disk.
+constexpr std::size_t kInMemoryMax = std::size_t{512} << 10;
+
 // Not Beast's iequals: that of 1.81 reads one byte beyond the end.
 bool is_word(std::string_view text, std::string_view lower_word) {
   std::string lowered(text);
@@ -61,6 +64,8 @@ void RequestParser::reset() {
   parser.body_limit(std::max(limits_.body_bytes_max, limits_.upload_bytes_max));
   body_bytes_max_ = std::max(limits_.body_bytes_max, limits_.upload_bytes_max);
   state_ = State::header;
+  is_upload_ = false;
+  request_.spool.reset();
   expects_continue_ = false;
   keep_alive_ = false;
   is_head_ = false;
@@ -130,6 +135,7 @@ std::size_t RequestParser::put(std::string_view bytes) {
   }
   if (state_ == State::header && parser.is_header_done()) check_header();
   if (state_ == State::body) check_size();
+  if (state_ == State::body && is_upload_) spool();
   if (state_ == State::body && parser.is_done()) state_ = State::complete;
   return used;
 }
@@ -155,8 +161,8 @@ void RequestParser::check_header() {
         request_.headers.emplace_back(view(field.name_string()), view(field.value()));
     lower(name);
   }
-  const bool upload = limits_.is_upload && limits_.is_upload(request_);
-  body_bytes_max_ = upload ? limits_.upload_bytes_max : limits_.body_bytes_max;
+  is_upload_ = limits_.is_upload && limits_.is_upload(request_);
+  body_bytes_max_ = is_upload_ ? limits_.upload_bytes_max : limits_.body_bytes_max;
   state_ = State::body;
 }
 
@@ -164,10 +170,30 @@ void RequestParser::check_header() {
 void RequestParser::check_size() {
   const auto& parser = *beast_->parser;
   const std::uint64_t announced = parser.content_length().value_or(0);
-  const std::uint64_t here = parser.get().body().size();
+  const std::uint64_t before = request_.spool ? request_.spool->size() : 0;
+  const std::uint64_t here = before + parser.get().body().size();
   if (std::max(announced, here) > body_bytes_max_)
     refuse(413, Errc::payload_too_large,
            "body exceeds " + std::to_string(body_bytes_max_) + " bytes");
+}
+
+// Moves what has come of an upload to disk. Beast appends to its string; a fresh one gives back the
+// room that it reserved for all of the body.
+void RequestParser::spool() {
+  std::string& body = beast_->parser->get().body();
+  const bool last = beast_->parser->is_done() && request_.spool;
+  if (body.empty() || (body.size() < kInMemoryMax && !last)) return;
+  Result<void> kept;
+  if (!request_.spool) {
+    auto made = Spool::make(limits_.upload_folder);
+    if (made) request_.spool = std::move(*made);
+    if (!made) kept = made.error();
+  }
+  if (kept) kept = request_.spool->append(body);
+  std::string().swap(body);
+  if (kept) return;
+  state_ = State::refused;
+  refusal_ = {507, kept.error()};
 }
 
 // What Boost 1.81's parser lets pass: codings that are not `chunked`, chunked in HTTP/1.0, a

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "net/http_server.h"
+#include "net/spool.h"
 
 namespace troupe::net {
 
@@ -25,6 +26,7 @@ class RequestParser final {
     std::uint64_t body_bytes_max = 8 << 20;
     std::uint64_t upload_bytes_max = 0;  ///< For the requests that `is_upload` says yes to.
     std::function<bool(const HttpRequest&)> is_upload = {};
+    std::string upload_folder = {};  ///< As for Spool::make.
   };
   explicit RequestParser(Limits limits);
   ~RequestParser();
@@ -53,6 +55,7 @@ class RequestParser final {
   bool check_lines(std::string_view head);
   void check_header();
   bool check_framing();
+  void spool();
   void check_size();
   bool take_target(std::string_view target);
   void refuse(int status, Errc code, std::string message);
@@ -61,6 +64,7 @@ class RequestParser final {
   std::unique_ptr<Beast> beast_;
   Limits limits_;
   std::uint64_t body_bytes_max_ = 0;  ///< Of this request; known after the header.
+  bool is_upload_ = false;
   State state_ = State::header;
   Refusal refusal_;
   HttpRequest request_;

@@ -165,6 +165,11 @@ class RestClient final : public BrowserbaseClient {
   Async<RemoteContext> get_context(Context& ctx, std::string id, CallOptions options) override {
     return ask(ctx, call_about("contexts", "GET", id), options, wire::context_from);
   }
+  Async<CreatedContext> update_context(Context& ctx, std::string id, CallOptions options) override {
+    RemoteCall call = call_about("contexts", "PUT", id);
+    call.content_type = "application/json";  // with an empty body, as the official client does
+    return ask(ctx, std::move(call), options, wire::created_context_from);
+  }
   Async<void> delete_context(Context& ctx, std::string id, CallOptions options) override {
     return done(ctx, call_about("contexts", "DELETE", id), options);
   }

@@ -140,6 +140,9 @@ class BrowserbaseClient {
                                                CallOptions options = {}) = 0;
   virtual Async<RemoteContext> get_context(Context& ctx, std::string id,
                                            CallOptions options = {}) = 0;
+  /// Answers as create_context does. Deprecated there: nothing can be uploaded any more.
+  virtual Async<CreatedContext> update_context(Context& ctx, std::string id,
+                                               CallOptions options = {}) = 0;
   virtual Async<void> delete_context(Context& ctx, std::string id, CallOptions options = {}) = 0;
   virtual Async<RemoteExtension> upload_extension(Context& ctx, Upload file,
                                                   CallOptions options = {}) = 0;

@@ -168,6 +168,10 @@ TEST_F(BrowserbaseTest, ContextsExtensionsAndCertificatesLiveAndGo) {
   CreateSession request;
   request.context_id = context;
   EXPECT_EQ(create(request).context_id, context);
+  EXPECT_EQ(wait(client_->update_context(context_, context)).value().id, context);
+  EXPECT_EQ(fake_->requests().back().route, "PUT /v1/contexts/{id}");
+  EXPECT_EQ(fake_->requests().back().body, "");
+  EXPECT_EQ(outcome(client_->update_context(context_, "none", noting())), "not_found missing 1");
   EXPECT_TRUE(wait(client_->delete_context(context_, context)));
 
   const Upload zip{"ext.zip", "application/zip", "PK"};

@@ -134,6 +134,7 @@ class FakeBrowserbase final {
   json::object session_json(const Session& session, bool with_connection) const;
   std::string connect_url(const Session& session) const;
 
+  json::object upload_of_context(const std::string& id) const;
   net::HttpResponse contexts(const Place& place, const net::HttpRequest& request);
   net::HttpResponse files(const Place& place, const net::HttpRequest& request);
   net::HttpResponse downloads(const Place& place, const net::HttpRequest& request);

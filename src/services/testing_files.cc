@@ -52,6 +52,14 @@ std::optional<Upload> FakeBrowserbase::uploaded_file(const net::HttpRequest& req
   return upload;
 }
 
+json::object FakeBrowserbase::upload_of_context(const std::string& id) const {
+  return {{"id", id},
+          {"uploadUrl", base_url() + "/none"},
+          {"publicKey", "none"},
+          {"cipherAlgorithm", "AES-256-CBC"},
+          {"initializationVectorSize", 16}};
+}
+
 net::HttpResponse FakeBrowserbase::contexts(const Place& place, const net::HttpRequest& request) {
   const std::string now = to_rfc3339(clock_.wall());
   if (place.method == "POST" && place.id.empty()) {
@@ -66,15 +74,12 @@ net::HttpResponse FakeBrowserbase::contexts(const Place& place, const net::HttpR
         {"id", id}, {"createdAt", now}, {"updatedAt", now}, {"projectId", options_.project_id}};
     if (name) context["name"] = *name;
     contexts_[id] = std::move(context);
-    return json_answer(201, json::object{{"id", id},
-                                         {"uploadUrl", base_url() + "/none"},
-                                         {"publicKey", "none"},
-                                         {"cipherAlgorithm", "AES-256-CBC"},
-                                         {"initializationVectorSize", 16}});
+    return json_answer(201, upload_of_context(id));
   }
   const auto found = contexts_.find(place.id);
   if (found == contexts_.end()) return refusal(404, "Context not found");
   if (place.method == "GET") return json_answer(200, found->second);
+  if (place.method == "PUT") return json_answer(200, upload_of_context(place.id));
   if (place.method != "DELETE") return refusal(404, "Not found");
   contexts_.erase(found);
   return {.status = 204};

@@ -25,7 +25,7 @@ struct Admission::Waiter {
 
 Admission::Admission(Clock& clock, AdmissionLimits limits,
                      std::function<int(const std::string&)> room)
-    : clock_(clock), limits_(limits), room_(std::move(room)) {}
+    : clock_(clock), limits_(std::move(limits)), room_(std::move(room)) {}
 
 Admission::~Admission() = default;
 
@@ -42,6 +42,13 @@ void Admission::refresh(Tenant& tenant) const {
       std::chrono::duration<double, std::ratio<60>>(now - tenant.tokens_at).count();
   tenant.tokens = std::min(rate, tenant.tokens + minutes * rate);
   tenant.tokens_at = now;
+}
+
+// A restart is no new day.
+void Admission::remember(const std::string& name, Tenant& tenant) const {
+  if (!limits_.history || limits_.tenant_minutes_per_day == 0) return;
+  for (int ago = 0; ago < 24; ++ago)
+    tenant.hours[static_cast<std::size_t>((tenant.hour - ago) % 24)] = limits_.history(name, ago);
 }
 
 Duration Admission::minutes_used(Tenant& tenant) const {
@@ -65,10 +72,14 @@ Async<void> Admission::enter(Context& ctx, std::string name, std::string provide
     tenant.tokens = limits_.tenant_creations_per_minute;
     tenant.tokens_at = clock_.now();
     tenant.hour = hour_of(clock_.now());
+    remember(name, tenant);
   }
   refresh(tenant);
   const auto allowed = std::chrono::minutes(limits_.tenant_minutes_per_day);
-  if (limits_.tenant_minutes_per_day > 0 && minutes_used(tenant) >= allowed)
+  const Duration running = limits_.tenant_minutes_per_day > 0 && limits_.running
+                               ? limits_.running(name)
+                               : Duration::zero();
+  if (limits_.tenant_minutes_per_day > 0 && minutes_used(tenant) + running >= allowed)
     co_return fail(Errc::exhausted,
                    "sessions of '" + name + "': its " +
                        std::to_string(limits_.tenant_minutes_per_day) +

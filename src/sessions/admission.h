@@ -19,7 +19,12 @@ struct AdmissionLimits {
   // Of each tenant; 0: no limit.
   int tenant_places = 0;
   int tenant_creations_per_minute = 0;  ///< Bursts up to that number, then evenly.
-  int tenant_minutes_per_day = 0;       ///< Life time of ended sessions in the last 24 hours.
+  int tenant_minutes_per_day = 0;       ///< Life time of sessions in the last 24 hours.
+  /// What a tenant's sessions of an earlier process lived that ended so many hours ago, 0..23;
+  /// empty: none are known.
+  std::function<Duration(const std::string& tenant, int hours_ago)> history = {};
+  /// How long a tenant's running sessions have lived; empty: not counted.
+  std::function<Duration(const std::string& tenant)> running = {};
 };
 
 /// Threads: engine.
@@ -60,6 +65,7 @@ class Admission final {
     std::map<std::string, std::list<Waiter*>> queues;  // by provider
   };
   bool may_have_place(Tenant& tenant) const;
+  void remember(const std::string& name, Tenant& tenant) const;
   void refresh(Tenant& tenant) const;
   Duration minutes_used(Tenant& tenant) const;
   std::list<Waiter*>* next_queue(Tenant** chosen);

@@ -111,6 +111,43 @@ TEST(Admission, ATenantWithoutMinutesIsRefused) {
   run([](Context& ctx) { return minutes(ctx); });
 }
 
+asio::awaitable<void> earlier_minutes(Context& ctx) {
+  AdmissionLimits limits{.places = 10, .tenant_minutes_per_day = 60};
+  limits.history = [](const std::string& tenant, int ago) -> Duration {
+    return std::chrono::minutes(tenant == "a" && ago == 20 ? 60 : 0);
+  };
+  Fixture f(ctx, limits);
+  f.ask("1", "a");
+  f.ask("other", "b");
+  co_await turn(ctx);
+  EXPECT_THAT(f.order, ElementsAre("1:exhausted", "other"));
+  f.clock.advance(std::chrono::hours(5));
+  f.ask("2", "a");
+  co_await turn(ctx);
+  EXPECT_EQ(f.order.back(), "2") << "they were used a day ago";
+}
+
+TEST(Admission, MinutesOfAnEarlierProcessCount) {
+  run([](Context& ctx) { return earlier_minutes(ctx); });
+}
+
+asio::awaitable<void> running_minutes(Context& ctx) {
+  Duration running = std::chrono::minutes(59);
+  AdmissionLimits limits{.places = 10, .tenant_minutes_per_day = 60};
+  limits.running = [&](const std::string&) { return running; };
+  Fixture f(ctx, limits);
+  f.ask("1", "a");
+  co_await turn(ctx);
+  running = std::chrono::minutes(60);
+  f.ask("2", "a");
+  co_await turn(ctx);
+  EXPECT_THAT(f.order, ElementsAre("1", "2:exhausted"));
+}
+
+TEST(Admission, MinutesOfRunningSessionsCount) {
+  run([](Context& ctx) { return running_minutes(ctx); });
+}
+
 asio::awaitable<void> provider_room(Context& ctx) {
   Fixture f(ctx, {.places = 10});
   f.room["remote"] = 0;

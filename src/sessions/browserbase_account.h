@@ -62,6 +62,7 @@ class BrowserbaseAccount final {
   /// Releases go on until the deadline; what is left then is for the next start.
   Async<void> shutdown(Context& ctx);
 
+  services::BrowserbaseClient& client() { return *client_; }
   int live() const { return live_; }
 
  private:

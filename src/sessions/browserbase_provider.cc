@@ -1,5 +1,7 @@
 #include "sessions/browserbase_provider.h"
 
+#include <filesystem>
+
 #include "sessions/browserbase_session.h"
 
 namespace troupe::sessions {
@@ -44,10 +46,29 @@ class BrowserbaseSession final : public ProviderSession {
     counters_.cdp_bytes_received += traffic.bytes_received;
   }
 
+  // Clients of the gateway tell the browser its own folder; what is there the API of downloads
+  // gives.
   Result<std::string> downloads_dir() override {
     return fail(Errc::unsupported,
                 "downloads: files of session " + id_ + " are stored at Browserbase", "session",
-                "use provider local for steps that download");
+                "GET /v1/sessions/{id}/downloads has them");
+  }
+
+  Result<DownloadWay> download_way() override {
+    std::error_code error;
+    std::filesystem::create_directories(downloads_path(), error);
+    if (error)
+      return fail(Errc::storage_failed,
+                  "downloads folder " + downloads_path() + ": " + error.message(), "data_dir",
+                  "free disk space, or set data_dir to a folder that can be written");
+    has_downloads_ = true;
+    return DownloadWay{
+        .dir = downloads_path(), .browser_path = "downloads", .named_by_guid = false};
+  }
+
+  Async<void> fetch_download(Context& ctx, FinishedDownload download) override {
+    const std::string path = downloads_path() + "/" + download.guid;
+    co_return co_await link_->fetch_download(ctx, std::move(download), path);
   }
 
   Async<std::string> endpoint(Context& ctx) override { co_return co_await link_->endpoint(ctx); }
@@ -67,6 +88,8 @@ class BrowserbaseSession final : public ProviderSession {
     if (std::exchange(ended_, true)) co_return Result<void>{};
     account_.release(id_, link_->remote().id);
     link_->stop();
+    std::error_code ignored;
+    if (has_downloads_) std::filesystem::remove_all(downloads_path(), ignored);
     if (!account_.is_full()) co_return Result<void>{};
     Context brief = ctx.with_timeout(std::chrono::seconds(3), "browserbase release");
     (void)co_await account_.released(brief, id_);
@@ -74,6 +97,8 @@ class BrowserbaseSession final : public ProviderSession {
   }
 
  private:
+  std::string downloads_path() const { return account_.options().data_dir + "/downloads/" + id_; }
+
   BrowserbaseAccount& account_;
   std::shared_ptr<BrowserbaseLink> link_;
   std::string id_;
@@ -81,6 +106,7 @@ class BrowserbaseSession final : public ProviderSession {
   int viewport_height_;
   Session::Counters counters_{.tasks = 1};
   bool ended_ = false;
+  bool has_downloads_ = false;
 };
 
 class BrowserbaseProvider final : public SessionProvider {

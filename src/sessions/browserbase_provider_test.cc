@@ -6,15 +6,14 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "base/testing.h"
 #include "services/testing.h"
 #include "sessions/browserbase_mapping.h"
 #include "sessions/chromium.h"
 #include "sessions/pool.h"
-#include "sessions/testing_devtools.h"
 #include "sessions/testing.h"
+#include "sessions/testing_devtools.h"
 
 namespace troupe::sessions {
 namespace {
@@ -33,26 +32,11 @@ struct Backend {
   std::map<std::string, std::unique_ptr<Chromium>> browsers;
 
   Async<std::string> open(Context& ctx, std::string id) {
-    ChromiumOptions options{.browsers_dir = dir, .extra_flags = {"--remote-debugging-port=0"}};
+    ChromiumOptions options{.browsers_dir = dir, .listening = true};  // with one page
     CO_TRY(auto chromium, co_await Chromium::launch(ctx, options));
-    const std::string path = chromium->profile_dir() + "/DevToolsActivePort";
-    std::string port, target;
-    while (target.empty()) {
-      CO_TRY_VOID(co_await sleep_for(ctx, std::chrono::milliseconds(10)));
-      std::ifstream file(path);
-      std::getline(file, port);
-      std::getline(file, target);
-    }
-    // A session starts with one page.
-    json::object about{{"url", "about:blank"}};
-    CO_TRY(const auto targets, co_await chromium->connection().call(ctx, "", "Target.getTargets"));
-    if (targets.at("targetInfos").as_array().empty()) {
-      const auto made =
-          co_await chromium->connection().call(ctx, "", "Target.createTarget", std::move(about));
-      if (!made) co_return made.error();
-    }
+    const std::string endpoint = chromium->endpoint();
     browsers[id] = std::move(chromium);
-    co_return "ws://127.0.0.1:" + port + target;
+    co_return endpoint;
   }
   asio::awaitable<void> close(Context& ctx, std::string id) {
     const auto found = browsers.find(id);
@@ -287,6 +271,55 @@ asio::awaitable<void> vanishes(Context& ctx, std::string dir) {
 
 TEST_F(BrowserbaseProviderTest, ASessionThatVanishedIsToldAsEndedThere) {
   run([&](Context& ctx) { return vanishes(ctx, dir_); });
+}
+
+asio::awaitable<void> downloads(Context& ctx, std::string dir) {
+  auto stub = DevtoolsStub::start(ctx.executor(), ctx.clock());
+  Fixture fixture(ctx, dir, stub.get());
+  SessionSpec spec{.provider = "browserbase"};
+  auto lease = co_await fixture.pool->acquire(ctx, spec, "run", "task");
+  EXPECT_TRUE(lease) << lease.error().describe();
+  if (!lease) co_return;
+  const auto way = lease->session().download_way();
+  EXPECT_TRUE(way) << way.error().describe();
+  EXPECT_EQ(way->browser_path, "downloads");  // the browser's own, which the service keeps
+  EXPECT_FALSE(way->named_by_guid);
+  const auto add = [&](const std::string& bytes) {
+    fixture.fake->add_download(
+        {.session_id = fixture.only_session(), .filename = "a.txt", .mime_type = "text/plain"},
+        bytes);
+  };
+  add("old");
+  FinishedDownload first{.guid = "g1", .name = "a.txt", .bytes = 3, .bytes_max = 100};
+  EXPECT_TRUE(co_await lease->session().fetch_download(ctx, first));
+  // The second of that name appears late.
+  Timer late(ctx.clock(), ctx.clock().now() + std::chrono::milliseconds(100),
+             [&] { add("newer"); });
+  FinishedDownload second{.guid = "g2", .name = "a.txt", .bytes = 5, .bytes_max = 100};
+  EXPECT_TRUE(co_await lease->session().fetch_download(ctx, second));
+  std::string text;
+  std::getline(std::ifstream(way->dir + "/g1"), text);
+  EXPECT_EQ(text, "old");
+  std::getline(std::ifstream(way->dir + "/g2"), text);
+  EXPECT_EQ(text, "newer");
+  add("too large a file");
+  FinishedDownload third{.guid = "g3", .name = "a.txt", .bytes = 16, .bytes_max = 10};
+  const auto refused = co_await lease->session().fetch_download(ctx, third);
+  EXPECT_EQ(refused.error().code, Errc::payload_too_large);
+  Context brief = ctx.with_timeout(std::chrono::milliseconds(50), "download");
+  FinishedDownload absent{.guid = "g4", .name = "b.txt", .bytes_max = 10};
+  const auto missing = co_await lease->session().fetch_download(brief, absent);
+  EXPECT_EQ(missing.error().code, Errc::timeout);
+  EXPECT_THAT(missing.error().message, HasSubstr("has not stored it"));
+
+  EXPECT_TRUE(co_await lease->release(ctx, true, EndReason::released));
+  EXPECT_FALSE(fs::exists(way->dir));
+  EXPECT_TRUE(co_await fixture.end(ctx));
+  (void)co_await stub->stop(ctx);
+}
+
+TEST_F(BrowserbaseProviderTest, DownloadsAreFetchedFromTheService) {
+  run([&](Context& ctx) { return downloads(ctx, dir_); });
 }
 
 // What a log was told.

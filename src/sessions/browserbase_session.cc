@@ -1,6 +1,7 @@
 #include "sessions/browserbase_session.h"
 
 #include <algorithm>
+#include <fstream>
 
 #include "base/json.h"
 #include "sessions/browserbase_mapping.h"
@@ -118,6 +119,49 @@ void BrowserbaseLink::stop() {
   stop_.cancel(fail(Errc::cancelled, "session " + id_ + ": it has ended"));
   page_.reset();
   if (browser_) browser_->connection->close(fail(Errc::session_lost, "session ended"));
+}
+
+// It appears there a moment after the browser has it. One of the same name may be there already.
+Async<services::Download> BrowserbaseLink::find_download(Context& ctx,
+                                                         const FinishedDownload& download) {
+  for (Duration pause = kPauseFirst;; pause = std::min(pause * 2, kPauseMax)) {
+    services::DownloadQuery query{.session_id = remote_.id, .filename = download.name};
+    CO_TRY(auto page, co_await account_.client().list_downloads(ctx, std::move(query)));
+    for (auto& one : page.downloads) {
+      if (fetched_.contains(one.id) || one.filename != download.name) continue;
+      if (download.bytes > 0 && one.size != download.bytes) continue;  // not all of it yet
+      fetched_.insert(one.id);
+      co_return std::move(one);
+    }
+    const auto waited = co_await sleep_for(ctx, pause);
+    if (!waited)
+      co_return fail(waited.error().code,
+                     "download " + download.name +
+                         ": Browserbase has not stored it: " + waited.error().message,
+                     "session");
+  }
+}
+
+Async<void> BrowserbaseLink::fetch_download(Context& ctx, FinishedDownload download,
+                                            std::string path) {
+  CO_TRY(const auto stored, co_await find_download(ctx, download));
+  if (stored.size > download.bytes_max)
+    co_return fail(Errc::payload_too_large, "download " + download.name + ": " +
+                                                std::to_string(stored.size) + " bytes, more than " +
+                                                std::to_string(download.bytes_max));
+  std::string id = stored.id;
+  CO_TRY(const auto bytes, co_await account_.client().download_bytes(ctx, std::move(id)));
+  if (static_cast<std::int64_t>(bytes.size()) != stored.size)
+    co_return fail(Errc::protocol_error, "download " + download.name + ": Browserbase gave " +
+                                             std::to_string(bytes.size()) + " of " +
+                                             std::to_string(stored.size) + " bytes");
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  if (!file)
+    co_return fail(Errc::storage_failed, "download " + path + ": cannot be written", "data_dir",
+                   "free disk space");
+  co_return Result<void>{};
 }
 
 Async<std::string> BrowserbaseLink::endpoint(Context& ctx) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,10 @@ class BrowserbaseLink final {
   /// The address for one more client, read now.
   Async<std::string> endpoint(Context& ctx);
 
+  /// Waits until Browserbase has stored a finished download, and writes it to `path`.
+  /// Errors: payload_too_large, storage_failed, timeout, and the client's.
+  Async<void> fetch_download(Context& ctx, FinishedDownload download, std::string path);
+
   bool connected() const { return browser_ && browser_->alive(); }
   cdp::Connection& connection() { return *browser_->connection; }
   std::unique_ptr<cdp::Page> take_page() { return std::move(page_); }
@@ -39,6 +44,7 @@ class BrowserbaseLink final {
 
  private:
   Async<void> refresh(Context& ctx);
+  Async<services::Download> find_download(Context& ctx, const FinishedDownload& download);
   Async<void> open_connection(Context& ctx);
   void lose(Error reason, EndReason as);
 
@@ -48,6 +54,7 @@ class BrowserbaseLink final {
   std::shared_ptr<RemoteBrowser> browser_;
   /// Broken ones: pages of a task that runs may still refer to them.
   std::vector<std::shared_ptr<RemoteBrowser>> broken_;
+  std::set<std::string> fetched_;  ///< Downloads, by their id there.
   std::unique_ptr<cdp::Page> page_;
   bool address_is_new_ = true;
   CancelSource stop_;

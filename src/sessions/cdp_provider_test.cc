@@ -12,8 +12,8 @@
 #include "sessions/chromium.h"
 #include "sessions/pool.h"
 #include "sessions/remote_browser.h"
-#include "sessions/testing_devtools.h"
 #include "sessions/testing.h"
+#include "sessions/testing_devtools.h"
 
 namespace troupe::sessions {
 namespace {

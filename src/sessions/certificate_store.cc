@@ -80,6 +80,9 @@ class FileCertificateStore final : public CertificateStore {
           certificates_.emplace(certificate->id, std::move(*certificate));
   }
 
+  // What is to be removed shall be.
+  ~FileCertificateStore() override { files_.join(); }
+
   Async<StoredCertificate> add(Context& ctx, std::string project, std::string pem) override {
     if (certificates_.size() >= kCertificatesMax)
       co_return fail(Errc::exhausted,
@@ -100,7 +103,16 @@ class FileCertificateStore final : public CertificateStore {
       TRY_VOID(replace_text_file(file, pem));
       return replace_text_file(row_file, text);
     };
-    CO_TRY_VOID(co_await run_blocking<void>(ctx, files_, std::move(work)));
+    const auto written = co_await run_blocking<void>(ctx, files_, std::move(work));
+    if (!written) {
+      // Whoever gave up on it shall not find it after a restart. One thread: behind the write.
+      asio::post(files_, [file = certificate.file, row = row_of(certificate.id)] {
+        std::error_code ignored;
+        fs::remove(row, ignored);
+        fs::remove(file, ignored);
+      });
+      co_return written.error();
+    }
     certificates_.emplace(certificate.id, certificate);
     co_return certificate;
   }

@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kPrefix = "troupe-";
+constexpr const char* kOwnGroup = "troupe";
 
 std::string read_all(const std::string& path) {
   std::ifstream stream(path);
@@ -60,8 +61,15 @@ Result<std::string> own_folder(const std::string& root) {
   if (mount.empty())
     return unsupported("is not mounted", "boot with the unified hierarchy, or mount cgroup2");
   std::ifstream lines(root + "/proc/self/cgroup");
-  for (std::string line; std::getline(lines, line);)
-    if (line.starts_with("0::")) return mount + (line == "0::/" ? "" : line.substr(3));
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("0::")) continue;
+    const std::string folder = mount + (line == "0::/" ? "" : line.substr(3));
+    // Where enable() moved this process: what it was given is the parent.
+    const fs::path parent = fs::path(folder).parent_path();
+    const bool moved = fs::path(folder).filename() == kOwnGroup &&
+                       has_word(read_all(parent.string() + "/cgroup.subtree_control"), "memory");
+    return moved ? parent.string() : folder;
+  }
   return unsupported("this process is in none of its groups", "");
 }
 
@@ -76,18 +84,20 @@ bool is_alone(const std::string& folder) {
 Result<void> enable(const std::string& folder) {
   const std::string file = folder + "/cgroup.subtree_control";
   if (has_word(read_all(file), "memory")) return {};
-  if (!write_text(file, "+memory") && errno == EBUSY) {
-    std::error_code error;
-    fs::create_directory(folder + "/troupe", error);
-    if (!is_alone(folder) || error || !write_text(folder + "/troupe/cgroup.procs", "0") ||
-        !write_text(file, "+memory"))
-      return unsupported(folder + " has processes besides Troupe",
-                         "start troupe in a group of its own: systemd-run --user --scope "
-                         "-p Delegate=yes troupe serve");
-  }
-  if (has_word(read_all(folder + "/cgroup.controllers"), "cpu")) (void)write_text(file, "+cpu");
-  if (has_word(read_all(file), "memory")) return {};
-  return unsupported(file + ": " + std::strerror(errno), "delegate the folder to troupe's user");
+  const bool cpu = has_word(read_all(folder + "/cgroup.controllers"), "cpu");
+  const std::string_view wanted = cpu ? "+memory +cpu" : "+memory";
+  if (write_text(file, wanted)) return {};
+  if (errno != EBUSY)
+    return unsupported(file + ": " + std::strerror(errno), "delegate the folder to troupe's user");
+  const bool alone = is_alone(folder);
+  std::error_code error;
+  if (alone) fs::create_directory(folder + "/" + kOwnGroup, error);
+  if (alone && !error && write_text(folder + "/" + kOwnGroup + "/cgroup.procs", "0") &&
+      write_text(file, wanted))
+    return {};
+  return unsupported(folder + " has processes besides Troupe",
+                     "start troupe in a group of its own: systemd-run --user --scope "
+                     "-p Delegate=yes troupe serve");
 }
 
 // Groups of a Troupe that has died: `troupe-<pid>-…`.

@@ -65,7 +65,7 @@ TEST_F(CgroupTest, ControllersAreEnabledForTheChildren) {
   const auto groups = Cgroups::open("", root_);
 
   ASSERT_TRUE(groups) << groups.error().describe();
-  EXPECT_THAT(read(own_ + "/cgroup.subtree_control"), HasSubstr("memory"));
+  EXPECT_EQ(read(own_ + "/cgroup.subtree_control"), "+memory +cpu");
 }
 
 TEST_F(CgroupTest, AProcessStartsInItsGroup) {
@@ -128,6 +128,17 @@ TEST_F(CgroupTest, GroupsOfADeadTroupeAreSweptAway) {
 
   EXPECT_FALSE(fs::exists(dead));
   EXPECT_TRUE(fs::exists(alive));
+}
+
+TEST_F(CgroupTest, AGroupThatTroupeMovedIntoIsNotTakenForTheOneItWasGiven) {
+  fs::create_directories(own_ + "/troupe");
+  write(root_ + "/proc/self/cgroup", "0::/own/troupe\n");
+  write(own_ + "/cgroup.subtree_control", "cpu memory\n");
+
+  const auto groups = Cgroups::open("", root_);
+
+  ASSERT_TRUE(groups) << groups.error().describe();
+  EXPECT_EQ(groups->folder(), own_);
 }
 
 TEST_F(CgroupTest, SaysWhyThereAreNone) {

@@ -12,8 +12,8 @@ constexpr std::array kKept = std::to_array<std::string_view>(
     {"name", "value", "domain", "path", "httpOnly", "secure", "sameSite", "priority",
      "sourceScheme", "sourcePort", "partitionKey"});
 
-std::string file_of(const Chromium& chromium) {
-  return chromium.profile_dir() + "/Default/troupe_cookies.json";
+std::string file_in(const std::string& profile_dir) {
+  return profile_dir + "/Default/troupe_cookies.json";
 }
 
 }  // namespace
@@ -38,7 +38,7 @@ Async<void> write_cookies(Context& ctx, Chromium& chromium) {
   CO_TRY(const auto answer, co_await chromium.connection().call(ctx, "", "Storage.getCookies"));
   const auto* cookies = find(answer, "cookies");
   if (!cookies || !cookies->is_array()) co_return Result<void>{};
-  const std::string file = file_of(chromium);
+  const std::string file = file_in(chromium.profile_dir());
   std::error_code ignored;
   fs::create_directories(fs::path(file).parent_path(), ignored);
   std::ofstream out(file, std::ios::trunc);
@@ -48,15 +48,21 @@ Async<void> write_cookies(Context& ctx, Chromium& chromium) {
   co_return Result<void>{};
 }
 
-Async<void> read_cookies(Context& ctx, Chromium& chromium) {
-  const std::string file = file_of(chromium);
+Result<json::array> cookies_in_profile(const std::string& profile_dir) {
+  const std::string file = file_in(profile_dir);
   std::ifstream in(file, std::ios::binary);
-  if (!in) co_return Result<void>{};
+  if (!in) return json::array();
   const std::string text(std::istreambuf_iterator<char>(in), {});
   auto cookies = parse_json(text, "cookies");
   if (!cookies || !cookies->is_array())
-    co_return fail(Errc::storage_failed, "cookies " + file + ": damaged");
-  json::object params{{"cookies", std::move(*cookies)}};
+    return fail(Errc::storage_failed, "cookies " + file + ": damaged");
+  return std::move(cookies->get_array());
+}
+
+Async<void> read_cookies(Context& ctx, Chromium& chromium) {
+  CO_TRY(auto cookies, cookies_in_profile(chromium.profile_dir()));
+  if (cookies.empty()) co_return Result<void>{};
+  json::object params{{"cookies", std::move(cookies)}};
   auto set = co_await chromium.connection().call(ctx, "", "Storage.setCookies", std::move(params));
   if (!set) co_return set.error();
   co_return Result<void>{};

@@ -14,6 +14,9 @@ json::array cookies_to_set(const json::array& cookies);
 /// Asks the browser for its cookies and writes them into its profile.
 /// Errors: storage_failed, and those of the connection.
 Async<void> write_cookies(Context& ctx, Chromium& chromium);
+/// Those that are written in a profile; none when there is no such file.
+/// Errors: storage_failed (not readable).
+Result<json::array> cookies_in_profile(const std::string& profile_dir);
 /// Gives a browser the cookies of its profile, if there are any written.
 /// Errors: storage_failed (not readable), and those of the connection.
 Async<void> read_cookies(Context& ctx, Chromium& chromium);

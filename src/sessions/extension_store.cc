@@ -93,6 +93,9 @@ class FileExtensionStore final : public ExtensionStore {
     }
   }
 
+  // What is to be removed shall be.
+  ~FileExtensionStore() override { files_.join(); }
+
   Async<StoredExtension> add(Context& ctx, std::string project, std::string file_name,
                              std::string zip) override {
     if (zip.size() > kExtensionBytesMax)

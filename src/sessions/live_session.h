@@ -17,6 +17,21 @@ struct Browser {
   int viewport_height = 720;
 };
 
+/// How a task's downloads come to this machine.
+struct DownloadWay {
+  std::string dir;           ///< Of this machine; a finished file is in it by its guid.
+  std::string browser_path;  ///< What the browser is told.
+  bool named_by_guid = true;
+};
+
+/// A download that the browser has finished.
+struct FinishedDownload {
+  std::string guid;
+  std::string name;  ///< As the page suggested it.
+  std::int64_t bytes = 0;
+  std::int64_t bytes_max = 0;
+};
+
 /// Seam. Threads: engine. Lives at least as long as the lease that gives it.
 class LiveSession {
  public:
@@ -31,6 +46,11 @@ class LiveSession {
   virtual void give_back_page(std::unique_ptr<cdp::Page> page) = 0;
   /// Folder for this session's downloads; made on first use. Errors: storage_failed.
   virtual Result<std::string> downloads_dir() = 0;
+  /// Errors: storage_failed, unsupported (the browser has its files elsewhere).
+  virtual Result<DownloadWay> download_way();
+  /// Brings a finished download to where download_way() says, if it is not there.
+  /// Errors: payload_too_large, storage_failed, timeout, and the provider's.
+  virtual Async<void> fetch_download(Context& ctx, FinishedDownload download);
   virtual Session::Counters& counters() = 0;
 
   /// `ws://…` or `wss://…` of the browser itself, for a CDP client that drives it: secret. Troupe's

@@ -18,14 +18,6 @@ std::string milliseconds_text(std::chrono::milliseconds value) {
   return std::to_string(value.count()) + " ms";
 }
 
-AdmissionLimits admission_limits(const PoolOptions& options) {
-  return {.places = options.sessions_max,
-          .queue_max = options.queue_max,
-          .tenant_places = options.tenant_sessions_max,
-          .tenant_creations_per_minute = options.tenant_creations_per_minute,
-          .tenant_minutes_per_day = options.tenant_minutes_per_day};
-}
-
 // Failures after which another provider may do better.
 bool is_about_provider(Errc code) {
   switch (code) {
@@ -103,10 +95,10 @@ Pool::Pool(Clock& clock, asio::any_io_executor executor, Random& random, PoolOpt
     : clock_(clock),
       executor_(executor),
       random_(random),
-      options_(options),
+      options_(std::move(options)),
       providers_(std::move(providers)),
       observer_(std::move(observer)),
-      admission_(clock, admission_limits(options),
+      admission_(clock, admission_limits(),
                  [this](const std::string& name) {
                    const auto* asked = this->provider(name);
                    return asked ? asked->room() : 0;
@@ -116,6 +108,21 @@ Pool::Pool(Clock& clock, asio::any_io_executor executor, Random& random, PoolOpt
 }
 
 Pool::~Pool() = default;
+
+AdmissionLimits Pool::admission_limits() const {
+  return {.places = options_.sessions_max,
+          .queue_max = options_.queue_max,
+          .tenant_places = options_.tenant_sessions_max,
+          .tenant_creations_per_minute = options_.tenant_creations_per_minute,
+          .tenant_minutes_per_day = options_.tenant_minutes_per_day,
+          .history = options_.tenant_history,
+          .running = [this](const std::string& tenant) {
+            Duration sum{};
+            for (const auto& [id, entry] : active_)
+              if (entry->info.tenant == tenant) sum += clock_.now() - entry->started;
+            return sum;
+          }};
+}
 
 Result<SessionSpec> Pool::complete(SessionSpec spec) const {
   if (!spec.timeout) spec.timeout = options_.session_timeout;
@@ -437,6 +444,7 @@ asio::awaitable<void> Pool::tend_forever() {
       (void)co_await provider->tend(limited);
     }
     admission_.let_in();  // the providers may have room again
+    if (observer_.tended) observer_.tended();
     const auto slept = co_await sleep_for(ctx, options_.tend_every);
     if (!slept) co_return;
   }

@@ -24,6 +24,8 @@ struct PoolOptions {
   int tenant_sessions_max = 0;
   int tenant_creations_per_minute = 0;
   int tenant_minutes_per_day = 0;
+  /// As for AdmissionLimits.
+  std::function<Duration(const std::string& tenant, int hours_ago)> tenant_history = {};
   std::chrono::milliseconds session_timeout{std::chrono::minutes(30)};
   std::chrono::milliseconds create_timeout{std::chrono::seconds(30)};
   std::chrono::milliseconds idle_timeout{std::chrono::minutes(10)};
@@ -70,6 +72,7 @@ struct PoolObserver {
   std::function<void(const Session&)> created;
   std::function<void(const Session&)> ended;
   std::function<void(const SessionSpec&, const std::string& id, const Error&)> failed;
+  std::function<void()> tended = {};  ///< Every few seconds, after the providers' care.
 };
 
 class Pool final {
@@ -118,6 +121,7 @@ class Pool final {
                                      std::string task_id);
   Async<std::shared_ptr<Entry>> open_at(Context& ctx, SessionSpec spec, std::string run_id,
                                         std::string task_id, bool may_spill);
+  AdmissionLimits admission_limits() const;
   std::vector<std::string> ways_of(const SessionSpec& spec) const;
   Async<void> end(Context& ctx, std::shared_ptr<Entry> entry, bool clean, EndReason reason);
   void arm_timers(const std::shared_ptr<Entry>& entry);

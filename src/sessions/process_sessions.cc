@@ -257,8 +257,12 @@ Async<ProcessSessions::Prepared> ProcessSessions::launch(Context& ctx, SessionSp
     found.extension_folder = extension.folder;
     base.browser = binary.path;
   }
-  if (!spec.proxies.empty()) {
+  const RequestRules rules(spec);
+  if (!spec.proxies.empty() || rules.covers_connections()) {
     CO_TRY(parts.forwarder, ProxyForwarder::start(clock_, executor_, spec.proxies));
+    if (rules.covers_connections())
+      parts.forwarder->allow_only(
+          [rules](const std::string& host) { return rules.host_allowed(host); });
     found.proxy_port = parts.forwarder->port();
   }
   if (!spec.ca_certificates.empty()) {

@@ -75,6 +75,11 @@ std::unique_ptr<Chromium> ProcessSpares::take() {
   return chromium;
 }
 
+void ProcessSpares::acquired(Duration latency) {
+  demand_.acquired(latency);
+  if (options_.goal.max > 0) fill();
+}
+
 void ProcessSpares::fill() {
   const int wanted = demand_.wanted(clock_.now());
   while (!closed_ && clock_.now() >= not_before_ && starting_ < kStartsAtOnce &&

@@ -60,7 +60,7 @@ class ProcessSpares final {
   /// A living spare or null; either way the demand is noted and the stock filled up again.
   std::unique_ptr<Chromium> take();
   /// Whoever asked take() has a browser, his own or that one, after this time.
-  void acquired(Duration latency) { demand_.acquired(latency); }
+  void acquired(Duration latency);
   /// Replaces dead, old and fat ones, lets go of those too many; `none`: of all (memory is short).
   void tend(bool none);
   Async<void> shutdown(Context& ctx);

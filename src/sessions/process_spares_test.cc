@@ -107,6 +107,7 @@ TEST(SpareDemand, OneLateCallerInTwentyIsAllowed) {
   SpareDemand demand({.max = 4, .latency = milliseconds(100)});
   for (int i = 0; i < 19; ++i) demand.acquired(milliseconds(1));
 
+  demand.taken(kStart, -1);
   demand.acquired(milliseconds(400));
   EXPECT_EQ(demand.wanted(kStart), 0);
 

@@ -2,6 +2,14 @@
 
 namespace troupe::sessions {
 
+Result<DownloadWay> LiveSession::download_way() {
+  TRY(std::string dir, downloads_dir());
+  std::string browser_path = dir;
+  return DownloadWay{.dir = std::move(dir), .browser_path = std::move(browser_path)};
+}
+
+Async<void> LiveSession::fetch_download(Context&, FinishedDownload) { co_return Result<void>{}; }
+
 Async<void> ProviderSession::diagnose(Context&) { co_return Result<void>{}; }
 
 Async<std::string> LiveSession::endpoint(Context&) {

@@ -140,6 +140,7 @@ struct ProxyForwarder::State {
   asio::any_io_executor executor;
   tcp::acceptor acceptor;
   std::vector<ProxySpec> proxies;
+  std::function<bool(const std::string&)> allows;
   std::set<Socket> open;
   CancelSource stop;
   std::uint64_t proxied = 0;
@@ -279,7 +280,10 @@ asio::awaitable<void> serve(std::shared_ptr<ProxyForwarder::State> state, Socket
   Socket upstream;
   const bool whole = co_await receive_head(*browser, head, rest);
   auto request = whole ? parse_request(head, std::move(rest)) : std::nullopt;
-  if (request) {
+  if (request && state->allows && !state->allows(request->host)) {
+    std::string answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    (void)co_await send(*browser, std::move(answer));
+  } else if (request) {
     const Context base(state->clock, state->executor);
     const Context stoppable = base.with_cancel(state->stop);
     Context ctx = stoppable.with_timeout(kConnectTimeout, "proxy connection");
@@ -371,6 +375,10 @@ ProxyForwarder::~ProxyForwarder() {
   state_->stop.cancel(fail(Errc::cancelled, "session ended"));
   const auto open = state_->open;  // closing wakes their fibers, which take themselves out
   for (const auto& socket : open) socket->close(ignored);
+}
+
+void ProxyForwarder::allow_only(std::function<bool(const std::string& host)> allows) {
+  state_->allows = std::move(allows);
 }
 
 int ProxyForwarder::port() const {

@@ -3,6 +3,7 @@
 // credentials nor rules, and foreign CDP clients cannot get around them.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ class ProxyForwarder final {
   /// Errors: those of check_proxies; exhausted (no port).
   static Result<std::unique_ptr<ProxyForwarder>> start(Clock& clock, asio::any_io_executor executor,
                                                        std::vector<ProxySpec> proxies);
+  /// From now on other hosts are answered with 403; empty: none are refused.
+  void allow_only(std::function<bool(const std::string& host)> allows);
   ~ProxyForwarder();
   int port() const;
   /// Both ways, through external proxies only.

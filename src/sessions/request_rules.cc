@@ -137,8 +137,11 @@ json::array RequestRules::patterns() const {
 bool RequestRules::domain_allowed(std::string_view url) const {
   const std::string host = host_of(url);
   if (host.empty()) return !url.starts_with("file:") || allowed_.empty();
-  if (fits_any(host, denied_)) return false;
-  return allowed_.empty() || fits_any(host, allowed_);
+  return host_allowed(host);
+}
+
+bool RequestRules::host_allowed(std::string_view host) const {
+  return !fits_any(host, denied_) && (allowed_.empty() || fits_any(host, allowed_));
 }
 
 bool RequestRules::allows(std::string_view url, std::string_view type, bool is_main_frame) const {

@@ -20,6 +20,10 @@ class RequestRules final {
   explicit RequestRules(const SessionSpec& spec);
 
   bool empty() const { return !has_domains_ && resources_.empty() && !ads_; }
+  /// Whether the lists hold for every connection. WebSockets are none of Fetch's requests: then a
+  /// proxy has to ask host_allowed().
+  bool covers_connections() const { return has_domains_ && covers_resources_; }
+  bool host_allowed(std::string_view host) const;
   /// For `Fetch.enable`: only what may have to be refused is held up.
   json::array patterns() const;
   /// Whether a request that fits patterns() may go. `type` is DevTools' resource type.

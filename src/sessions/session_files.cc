@@ -259,16 +259,15 @@ Async<void> SessionFiles::remove_downloads(Context& ctx, std::string session_id)
 }
 
 Async<std::string> SessionFiles::add_upload(Context& ctx, std::string session_id,
-                                            std::string file_name, std::string content) {
+                                            std::string file_name, UploadContent content) {
   CO_TRY_VOID(check_file_name(session_id));
   CO_TRY_VOID(check_file_name(file_name));
-  std::function<Result<std::string>()> work = [folder = upload_dir(session_id), file_name,
-                                               content = std::move(content),
+  std::function<Result<std::string>()> work = [folder = upload_dir(session_id), file_name, content,
                                                options = options_]() -> Result<std::string> {
     std::error_code error;
     fs::create_directories(folder, error);
     if (error) return fail(Errc::storage_failed, folder + ": " + error.message(), "data_dir");
-    std::uint64_t bytes = content.size();
+    std::uint64_t bytes = content.bytes.size();
     std::size_t count = 0;
     for (const auto& entry : fs::directory_iterator(folder, error)) {
       ++count;
@@ -283,7 +282,7 @@ Async<std::string> SessionFiles::add_upload(Context& ctx, std::string session_id
       return fail(Errc::exhausted,
                   "uploads: one session has " + std::to_string(count) + " files already", "file");
     const std::string path = folder + "/" + file_name;
-    TRY_VOID(replace_text_file(path, content));
+    TRY_VOID(replace_text_file(path, content.bytes));
     return path;
   };
   co_return co_await run_blocking<std::string>(ctx, files_, std::move(work));

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,12 @@ struct SessionFilesOptions {
   Duration downloads_kept = std::chrono::hours(24);  ///< After the last change in the folder.
   std::uint64_t upload_bytes_max = 1u << 30;         ///< Of one session, all together.
   std::size_t uploads_max = 1'000;                   ///< Of one session.
+};
+
+/// Bytes that live as long as `owner` does.
+struct UploadContent {
+  std::string_view bytes;
+  std::shared_ptr<const void> owner;
 };
 
 /// Threads: engine; files are touched on a thread of its own.
@@ -55,7 +62,7 @@ class SessionFiles final {
   /// the place of the first. Errors: invalid_argument (name), payload_too_large, exhausted,
   /// storage_failed.
   Async<std::string> add_upload(Context& ctx, std::string session_id, std::string file_name,
-                                std::string content);
+                                UploadContent content);
   /// At most `size` bytes from `offset` on; nothing at the end. Errors: storage_failed, not_found.
   Async<std::string> read_piece(Context& ctx, std::string path, std::uint64_t offset,
                                 std::size_t size);

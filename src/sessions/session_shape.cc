@@ -1,12 +1,15 @@
 #include "sessions/session_shape.h"
 
+#include "sessions/request_rules.h"
+
 namespace troupe::sessions {
 namespace {
 
 bool has_special_start(const SessionSpec& spec) {
   return !spec.context_id.empty() || !spec.extension_id.empty() || !spec.proxies.empty() ||
          !spec.ca_certificates.empty() || spec.ignore_certificate_errors ||
-         !spec.user_agent.empty() || !spec.locale.empty() || !spec.timezone.empty();
+         !spec.user_agent.empty() || !spec.locale.empty() || !spec.timezone.empty() ||
+         RequestRules(spec).covers_connections();
 }
 
 bool has_request_rules(const SessionSpec& spec) {

@@ -19,6 +19,11 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
+UploadContent bytes(const std::string& text) {
+  const auto owned = std::make_shared<const std::string>(text);
+  return {.bytes = *owned, .owner = owned};
+}
+
 class StoresTest : public testing::Test {
  protected:
   StoresTest() {
@@ -144,6 +149,27 @@ TEST_F(StoresTest, ABadExtensionLeavesNothing) {
   EXPECT_TRUE(soon([&] { return fs::is_empty(dir_ + "/extensions"); }));
 }
 
+TEST_F(StoresTest, ACancelledCertificateIsNotThereAfterARestart) {
+  const std::string folder = dir_ + "/certificates";
+  ASSERT_EQ(std::system(("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=x -keyout /dev/null"
+                         " -out " +
+                         dir_ + "/ca.pem 2>/dev/null")
+                            .c_str()),
+            0);
+  const std::string pem = *read_text_file(dir_ + "/ca.pem", 10'000);
+  {
+    const auto store = make_certificate_store(*clock_, folder).value();
+    CancelSource gone;
+    gone.cancel(fail(Errc::cancelled, "the client left"));
+    Context left = ctx_.with_cancel(gone);
+    EXPECT_EQ(run(store->add(left, "acme", pem)).error().code, Errc::cancelled);
+  }
+  EXPECT_TRUE(make_certificate_store(*clock_, folder).value()->list().empty());
+  const auto store = make_certificate_store(*clock_, folder).value();
+  EXPECT_TRUE(run(store->add(ctx_, "acme", pem)));
+  EXPECT_EQ(make_certificate_store(*clock_, folder).value()->list().size(), 1u);
+}
+
 constexpr auto kCertificate = R"(-----BEGIN CERTIFICATE-----
 MIIBeTCCAR+gAwIBAgIUTEST
 -----END CERTIFICATE-----
@@ -196,15 +222,16 @@ TEST_F(StoresTest, ASessionWithoutDownloadsHasTheEmptyArchive) {
 
 TEST_F(StoresTest, UploadsAreLimitedAndGoWithTheirSession) {
   SessionFiles files(*clock_, {.data_dir = dir_, .upload_bytes_max = 10, .uploads_max = 2});
-  const auto path = run(files.add_upload(ctx_, "s1", "a.txt", "12345"));
+  const auto path = run(files.add_upload(ctx_, "s1", "a.txt", bytes("12345")));
   ASSERT_TRUE(path) << path.error().describe();
   EXPECT_EQ(read_text_file(*path, 10).value(), "12345");
-  EXPECT_EQ(run(files.add_upload(ctx_, "s1", "b.txt", "123456")).error().code,
+  EXPECT_EQ(run(files.add_upload(ctx_, "s1", "b.txt", bytes("123456"))).error().code,
             Errc::payload_too_large);
-  EXPECT_TRUE(run(files.add_upload(ctx_, "s1", "b.txt", "1")));
-  EXPECT_EQ(run(files.add_upload(ctx_, "s1", "c.txt", "1")).error().code, Errc::exhausted);
+  EXPECT_TRUE(run(files.add_upload(ctx_, "s1", "b.txt", bytes("1"))));
+  EXPECT_EQ(run(files.add_upload(ctx_, "s1", "c.txt", bytes("1"))).error().code, Errc::exhausted);
   for (const char* name : {"", ".", "..", "a/b", "a\\b", ".hidden", "a\nb"})
-    EXPECT_EQ(run(files.add_upload(ctx_, "s1", name, "1")).error().code, Errc::invalid_argument);
+    EXPECT_EQ(run(files.add_upload(ctx_, "s1", name, bytes("1"))).error().code,
+              Errc::invalid_argument);
   files.session_ended("s1");
   EXPECT_TRUE(soon([&] { return !fs::exists(files.upload_dir("s1")); }));
 }
@@ -257,6 +284,65 @@ TEST_F(StoresTest, ADamagedLedgerIsPutAside) {
   UsageLedger ledger(*clock_, dir_ + "/usage.json");
   EXPECT_TRUE(ledger.projects().empty());
   EXPECT_TRUE(fs::exists(dir_ + "/usage.json.damaged"));
+  ASSERT_TRUE(ledger.damage()) << "it is said";
+  EXPECT_NE(ledger.damage()->message.find("put aside"), std::string::npos);
+}
+
+TEST_F(StoresTest, ALedgerOfOtherRowsIsDamagedAsAWhole) {
+  write(dir_ + "/usage.json", R"({"acme":{"browser_ms":60000},"other":7})");
+  UsageLedger ledger(*clock_, dir_ + "/usage.json");
+  EXPECT_TRUE(ledger.projects().empty());
+  EXPECT_TRUE(ledger.damage());
+}
+
+TEST_F(StoresTest, ANewLedgerIsNotDamaged) {
+  UsageLedger ledger(*clock_, dir_ + "/usage.json");
+  EXPECT_FALSE(ledger.damage());
+}
+
+TEST_F(StoresTest, HoursOfTheLastDayAreKept) {
+  Session session;
+  session.tenant = "acme";
+  session.started_at = WallTime(std::chrono::seconds(1'000));
+  session.ended_at = WallTime(std::chrono::seconds(1'090));
+  {
+    UsageLedger(*clock_, dir_ + "/usage.json").add(session);
+  }
+  UsageLedger ledger(*clock_, dir_ + "/usage.json");
+  Duration sum{};
+  for (int ago = 0; ago < 24; ++ago) sum += ledger.ended_in_hour("acme", ago);
+  EXPECT_EQ(sum, std::chrono::seconds(90));
+  EXPECT_EQ(ledger.ended_in_hour("other", 0), Duration::zero());
+}
+
+TEST_F(StoresTest, SessionsOfAKilledTroupeAreCountedFromTheLastCheckpoint) {
+  Session session;
+  session.id = "one";
+  session.tenant = "acme";
+  session.started_at = clock_->wall() - std::chrono::minutes(5);
+  {
+    UsageLedger(*clock_, dir_ + "/usage.json").checkpoint({session});
+  }
+  UsageLedger ledger(*clock_, dir_ + "/usage.json");
+  EXPECT_EQ(ledger.projects().at("acme").sessions, 1u);
+  EXPECT_GE(ledger.projects().at("acme").browser_ms, 300'000);
+  EXPECT_GE(ledger.ended_in_hour("acme", 0), std::chrono::minutes(5));
+}
+
+TEST_F(StoresTest, ACheckpointOfASessionThatEndedIsNotCountedTwice) {
+  Session session;
+  session.id = "one";
+  session.tenant = "acme";
+  session.started_at = clock_->wall() - std::chrono::minutes(5);
+  {
+    UsageLedger ledger(*clock_, dir_ + "/usage.json");
+    ledger.checkpoint({session});
+    session.ended_at = *session.started_at + std::chrono::minutes(6);
+    ledger.add(session);
+  }
+  UsageLedger ledger(*clock_, dir_ + "/usage.json");
+  EXPECT_EQ(ledger.projects().at("acme").sessions, 1u);
+  EXPECT_EQ(ledger.projects().at("acme").browser_ms, 360'000);
 }
 
 }  // namespace

@@ -1,15 +1,17 @@
 #include "sessions/usage_ledger.h"
 
+#include <cstdlib>
 #include <filesystem>
 #include <mutex>
 
-#include "base/json.h"
 #include "base/text_file.h"
 
 namespace troupe::sessions {
 namespace {
 
 constexpr std::size_t kFileBytesMax = std::size_t{64} << 20;
+// Beside the projects; no project has a name with a line break.
+constexpr std::string_view kRunning = "\nrunning";
 
 std::int64_t milliseconds_between(WallTime from, WallTime to) {
   return std::max<std::int64_t>(0, to_unix_ms(to) - to_unix_ms(from));
@@ -17,21 +19,34 @@ std::int64_t milliseconds_between(WallTime from, WallTime to) {
 
 WallTime from_unix_ms(std::int64_t value) { return WallTime(std::chrono::milliseconds(value)); }
 
+std::int64_t hour_of(WallTime time) { return to_unix_ms(time) / 3'600'000; }
+
 json::object to_row(const Usage& usage) {
-  return {{"browser_ms", usage.browser_ms},
-          {"proxy_bytes", usage.proxy_bytes},
-          {"sessions", usage.sessions},
-          {"first_at", to_unix_ms(usage.first_at)},
-          {"last_at", to_unix_ms(usage.last_at)}};
+  json::object hours;
+  for (const auto& [hour, used] : usage.hours_ms) hours[std::to_string(hour)] = used;
+  return {{"browser_ms", usage.browser_ms},       {"proxy_bytes", usage.proxy_bytes},
+          {"sessions", usage.sessions},           {"first_at", to_unix_ms(usage.first_at)},
+          {"last_at", to_unix_ms(usage.last_at)}, {"hours", std::move(hours)}};
+}
+
+std::int64_t number_at(const json::object& row, std::string_view name) {
+  return std::max<std::int64_t>(0, find_int(row, name).value_or(0));
 }
 
 Usage from_row(const json::object& row) {
-  const auto number = [&](std::string_view name) { return find_int(row, name).value_or(0); };
-  return {.browser_ms = number("browser_ms"),
-          .proxy_bytes = static_cast<std::uint64_t>(number("proxy_bytes")),
-          .sessions = static_cast<std::uint64_t>(number("sessions")),
-          .first_at = from_unix_ms(number("first_at")),
-          .last_at = from_unix_ms(number("last_at"))};
+  Usage usage{.browser_ms = number_at(row, "browser_ms"),
+              .proxy_bytes = static_cast<std::uint64_t>(number_at(row, "proxy_bytes")),
+              .sessions = static_cast<std::uint64_t>(number_at(row, "sessions")),
+              .first_at = from_unix_ms(number_at(row, "first_at")),
+              .last_at = from_unix_ms(number_at(row, "last_at"))};
+  const auto* hours = find(row, "hours");
+  if (!hours || !hours->is_object()) return usage;
+  for (const auto& hour : hours->get_object()) {
+    const std::string key(hour.key());
+    if (hour.value().is_int64() && hour.value().get_int64() > 0)
+      usage.hours_ms[std::strtoll(key.c_str(), nullptr, 10)] = hour.value().get_int64();
+  }
+  return usage;
 }
 
 }  // namespace
@@ -65,16 +80,50 @@ UsageLedger::UsageLedger(Clock& clock, std::string file)
     : clock_(clock), writer_(std::make_shared<Writer>()) {
   writer_->file = std::move(file);
   const auto text = read_text_file(writer_->file, kFileBytesMax);
-  if (!text) return;
-  const auto value = parse_json(*text, writer_->file);
-  if (!value || !value->is_object()) {
-    std::error_code ignored;
-    std::filesystem::rename(writer_->file, writer_->file + ".damaged", ignored);
-    return;
-  }
-  for (const auto& project : value->get_object())
-    if (project.value().is_object())
+  if (!text && text.error().code == Errc::not_found) return;
+  const Result<void> known = text ? read(*text) : Result<void>(text.error());
+  if (known) return;
+  damage_ = fail(Errc::storage_failed,
+                 writer_->file +
+                     ": was put aside as .damaged, usage is counted anew: " + known.error().message,
+                 "data_dir");
+  projects_.clear();
+  std::error_code ignored;
+  std::filesystem::rename(writer_->file, writer_->file + ".damaged", ignored);
+}
+
+Result<void> UsageLedger::read(const std::string& text) {
+  TRY(const auto value, parse_json(text, writer_->file));
+  if (!value.is_object()) return fail(Errc::invalid_argument, "is no object");
+  const json::object* running = nullptr;
+  for (const auto& project : value.get_object()) {
+    if (!project.value().is_object())
+      return fail(Errc::invalid_argument, "row '" + std::string(project.key()) + "' is no object");
+    if (project.key() == kRunning)
+      running = &project.value().get_object();
+    else
       projects_.emplace(project.key(), from_row(project.value().get_object()));
+  }
+  if (!running) return {};
+  for (const auto& session : *running) {
+    if (!session.value().is_object()) continue;
+    const json::object& row = session.value().get_object();
+    count(std::string(find_string(row, "project").value_or("")), number_at(row, "browser_ms"),
+          static_cast<std::uint64_t>(number_at(row, "proxy_bytes")));
+  }
+  return {};
+}
+
+void UsageLedger::count(const std::string& project, std::int64_t browser_ms,
+                        std::uint64_t proxy_bytes) {
+  const WallTime now = clock_.wall();
+  Usage& usage = projects_.try_emplace(project, Usage{.first_at = now}).first->second;
+  usage.browser_ms += browser_ms;
+  usage.proxy_bytes += proxy_bytes;
+  ++usage.sessions;
+  usage.last_at = now;
+  usage.hours_ms[hour_of(now)] += browser_ms;
+  std::erase_if(usage.hours_ms, [&](const auto& row) { return row.first <= hour_of(now) - 24; });
 }
 
 UsageLedger::~UsageLedger() { files_.join(); }
@@ -86,13 +135,33 @@ void UsageLedger::know(const std::string& project) {
 
 void UsageLedger::add(const Session& session) {
   if (!session.started_at || !session.ended_at) return;  // never ran
-  const WallTime now = clock_.wall();
-  Usage& usage = projects_.try_emplace(session.tenant, Usage{.first_at = now}).first->second;
-  usage.browser_ms += milliseconds_between(*session.started_at, *session.ended_at);
-  usage.proxy_bytes += session.proxy_bytes;
-  ++usage.sessions;
-  usage.last_at = now;
+  count(session.tenant, milliseconds_between(*session.started_at, *session.ended_at),
+        session.proxy_bytes);
+  running_.erase(session.id);
   save();
+}
+
+void UsageLedger::checkpoint(const std::vector<Session>& sessions) {
+  json::object running;
+  const WallTime now = clock_.wall();
+  for (const Session& session : sessions) {
+    if (!session.started_at || session.ended_at) continue;
+    running[session.id] =
+        json::object{{"project", session.tenant},
+                     {"browser_ms", milliseconds_between(*session.started_at, now)},
+                     {"proxy_bytes", session.proxy_bytes}};
+  }
+  if (running.empty() && running_.empty()) return;
+  running_ = std::move(running);
+  save();
+}
+
+Duration UsageLedger::ended_in_hour(const std::string& project, int hours_ago) const {
+  const auto found = projects_.find(project);
+  if (found == projects_.end()) return {};
+  const auto hour = found->second.hours_ms.find(hour_of(clock_.wall()) - hours_ago);
+  if (hour == found->second.hours_ms.end()) return {};
+  return std::chrono::milliseconds(hour->second);
 }
 
 Usage UsageLedger::of(const std::string& project, const std::vector<Session>& sessions) const {
@@ -110,6 +179,7 @@ Usage UsageLedger::of(const std::string& project, const std::vector<Session>& se
 void UsageLedger::save() {
   json::object all;
   for (const auto& [project, usage] : projects_) all[project] = to_row(usage);
+  if (!running_.empty()) all[kRunning] = running_;
   if (!writer_->offer(json::serialize(all) + "\n")) return;
   asio::post(files_, [writer = writer_] { writer->write(); });
 }

@@ -20,6 +20,8 @@ namespace troupe::tasks {
 class Subject {
  public:
   virtual ~Subject() = default;
+  /// What must be waited for before the first call.
+  virtual asio::awaitable<void> prepare() { co_return; }
   virtual Backend& backend() = 0;
   virtual Context& ctx() = 0;
   /// Time as the backend sees it.
@@ -49,6 +51,7 @@ class Conformance : public ::testing::TestWithParam<Factory> {
  private:
   asio::awaitable<void> one(Context& real, Body body, std::int64_t tasks_max) {
     const auto subject = GetParam().make(real, tasks_max);
+    co_await subject->prepare();
     co_await body(*subject);
     co_await subject->backend().close();
   }

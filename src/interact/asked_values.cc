@@ -1,4 +1,4 @@
-#include "interact/stagehand_values.h"
+#include "interact/asked_values.h"
 
 #include <algorithm>
 #include <array>
@@ -10,7 +10,7 @@ namespace {
 json::object leaf(const FieldPlan& field) {
   json::array types{json::string("string"), json::string("null")};
   json::object out{{"type", std::move(types)}};
-  // The service puts the real address where this format is.
+  // Stagehand puts the real address where this format is.
   if (field.type == "url") out["format"] = "uri";
   if (field.type != "url" && field.type != "string")
     out["description"] = "the text exactly as the page shows it, with its unit";
@@ -91,34 +91,6 @@ json::value raw_values(const ExtractionPlan& plan, const json::object& args, jso
     kept.push_back(item);
   }
   return kept;
-}
-
-json::object observed_row(const services::StagehandAction& action) {
-  // Its words for what can be done, in ours.
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kKinds = {
-      {{"click", "click"},
-       {"fill", "fill"},
-       {"type", "fill"},
-       {"selectOptionFromDropdown", "select"},
-       {"scrollTo", "scroll"}}};
-  std::string_view kind = action.method.empty() ? "click" : std::string_view(action.method);
-  for (const auto& [method, ours] : kKinds)
-    if (method == action.method) kind = ours;
-  json::object row{{"kind", kind},
-                   {"name", action.description},
-                   {"description", action.description},
-                   {"selector", action.selector}};
-  if (!action.arguments.empty()) row["arguments"] = json::value_from(action.arguments);
-  return row;
-}
-
-bool found_nothing(const services::StagehandActResult& result) {
-  if (result.actions.empty()) return true;
-  std::string text = result.message;
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  for (const char* words : {"could not find", "no action found", "not found"})
-    if (text.find(words) != std::string::npos) return true;
-  return false;
 }
 
 }  // namespace troupe::interact
