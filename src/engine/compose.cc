@@ -235,6 +235,8 @@ Result<std::unique_ptr<Engine>> Engine::create(asio::io_context& io, Settings se
   parts.clock = make_real_clock(executor);
   parts.log = std::move(log);
   TRY_VOID(open_backend(parts, io, settings, use));
+  TRY(parts.results,
+      ResultKeeping::create(*parts.clock, executor, *parts.backend, *parts.log, settings));
   TRY_VOID(open_stores(parts, settings));
   TRY_VOID(add_providers(parts, executor, settings));
   TRY_VOID(add_interactors(parts, settings));

@@ -138,6 +138,7 @@ std::unique_ptr<Engine> Engine::assemble(asio::any_io_executor executor, Parts p
   auto impl = std::make_unique<Impl>(std::move(executor), std::move(parts));
   impl->worker.start();
   if (!impl->parts.one_shot) impl->scope.spawn("open runs", impl->find_open_runs());
+  if (!impl->parts.one_shot && impl->results()) impl->results()->start();
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 
@@ -302,6 +303,7 @@ asio::awaitable<void> Engine::close(bool now) {
   co_await impl.worker.close();
   Context cleanup = impl.base().with_timeout(kCloseTimeout, "session clean-up");
   auto ended = co_await impl.pool.shutdown(cleanup);
+  if (impl.results()) co_await impl.results()->stop();
   co_await impl.parts.backend->close();
   std::optional<Error> error;
   if (!ended) error = ended.error();

@@ -46,6 +46,7 @@ struct Engine::Impl {
   Async<std::shared_ptr<RunRecord>> run_of(Context& ctx, std::string run_id);
   Async<std::shared_ptr<RunRecord>> load(Context& ctx, std::string run_id);
   Async<void> load_results(Context& ctx, RunRecord& run);
+  asio::awaitable<void> restore_output(Context& ctx, TaskResult& task);
   asio::awaitable<void> adopt(std::string run_id);
   asio::awaitable<void> find_open_runs();
   Async<void> reopen(Context& ctx, std::string run_id);
@@ -58,9 +59,10 @@ struct Engine::Impl {
 
   Context base() const { return Context(*parts.clock, executor); }
   TaskServices services() {
-    return {*parts.clock, parts.settings, *parts.backend, pool,         events,
-            *parts.log,   random,         catalogue,      retry_budgets};
+    return {*parts.clock, parts.settings, *parts.backend, results(), pool,
+            events,       *parts.log,     random,         catalogue, retry_budgets};
   }
+  tasks::Results* results() { return parts.results ? &parts.results->results() : nullptr; }
   bool shared() const { return parts.backend->name() == "redis"; }
 
   asio::any_io_executor executor;

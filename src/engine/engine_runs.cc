@@ -227,6 +227,14 @@ Async<std::shared_ptr<RunRecord>> Engine::Impl::load(Context& ctx, std::string r
   co_return run;
 }
 
+// One that was deleted after its time, or cannot be read now, stays as the reference to it.
+asio::awaitable<void> Engine::Impl::restore_output(Context& ctx, TaskResult& task) {
+  if (!results() || !tasks::result_ref_from(task.output)) co_return;
+  json::value reference = task.output;
+  auto restored = co_await results()->restore(ctx, std::move(reference));
+  if (restored) task.output = std::move(*restored);
+}
+
 Async<void> Engine::Impl::load_results(Context& ctx, RunRecord& run) {
   std::string cursor;
   do {
@@ -236,6 +244,7 @@ Async<void> Engine::Impl::load_results(Context& ctx, RunRecord& run) {
       const auto index = static_cast<std::size_t>(record.spec.index);
       if (index >= run.result.tasks.size()) run.result.tasks.resize(index + 1);
       run.result.tasks[index] = task_result_from(record);
+      co_await restore_output(ctx, run.result.tasks[index]);
     }
     cursor = std::move(page.next_cursor);
   } while (!cursor.empty());

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "engine/result_keeping.h"
 #include "interact/interactor.h"
 #include "net/http_client.h"
 #include "observe/log.h"
@@ -29,6 +30,7 @@ struct Parts {
   std::unique_ptr<Clock> clock;
   std::unique_ptr<observe::Log> log;
   std::unique_ptr<tasks::Backend> backend;
+  std::unique_ptr<ResultKeeping> results;  ///< Null: outputs stay in the backend.
   /// Runs that have not ended at the end of this process go on in the next one, or in another.
   bool keep_runs = false;
   /// Claims only what it submits itself (`troupe run`).

@@ -8,6 +8,8 @@
 namespace troupe::engine {
 namespace {
 
+constexpr auto kKeepOutput = std::chrono::seconds(60);
+
 // One attempt while it lasts.
 struct Attempt {
   TaskServices& services;
@@ -267,13 +269,28 @@ Async<tasks::Finished> finish_at(Context& ctx, tasks::Backend& backend, tasks::F
   }
 }
 
-// A result that is too large for the backend fails the task: nothing is cut off silently.
-tasks::Finish with_texts(Attempt& attempt, tasks::Finish finish) {
-  const TaskResult& result = attempt.result();
+// Where a large output is, which is kept outside the backend; null for any other. One that cannot
+// be kept fails the attempt: nothing is cut off silently.
+asio::awaitable<json::value> keep_outside(Context& ctx, Attempt& attempt) {
+  tasks::Results* results = attempt.services.results;
+  if (!results || attempt.outcome.error) co_return nullptr;
+  json::value output = attempt.outcome.output;
+  auto kept = co_await results->shrink(ctx, std::move(output));
+  if (!kept) attempt.outcome.error = kept.error();
+  if (!kept || !tasks::result_ref_from(*kept)) co_return nullptr;
+  co_return std::move(*kept);
+}
+
+// `outside` stands for the output when it is kept elsewhere.
+tasks::Finish with_texts(Attempt& attempt, tasks::Finish finish, json::value outside) {
+  TaskResult& result = attempt.result();
+  const bool elsewhere = !outside.is_null();
+  if (elsewhere) std::swap(result.output, outside);
   if (finish.verdict == tasks::Finish::Verdict::succeeded)
     finish.result = stored_result(result);
   else
     finish.error = stored_error(result, attempt.resumed);
+  if (elsewhere) std::swap(result.output, outside);
   return finish;
 }
 
@@ -317,8 +334,10 @@ asio::awaitable<std::optional<tasks::Finished>> attempt_task(TaskServices& servi
     tell(attempt, observe::Level::warning, "task.execute", "lease lost", {}, cancel.reason());
     co_return std::nullopt;
   }
+  Context keeping = ctx.for_cleanup(kKeepOutput, "keeping the output");
+  auto outside = co_await keep_outside(keeping, attempt);
   fill_result(attempt, ctx.clock().now());
-  tasks::Finish finish = with_texts(attempt, verdict(attempt, ctx));
+  tasks::Finish finish = with_texts(attempt, verdict(attempt, ctx), std::move(outside));
   const tasks::UnixMs delay_ms = finish.delay_ms;
   Context cleanup = ctx.for_cleanup(std::chrono::seconds(10), "task bookkeeping");
   auto finished = co_await finish_at(cleanup, services.backend, std::move(finish));

@@ -12,6 +12,7 @@
 #include "observe/log.h"
 #include "sessions/pool.h"
 #include "tasks/backend.h"
+#include "tasks/results.h"
 #include "troupe/settings.hpp"
 
 namespace troupe::engine {
@@ -21,6 +22,7 @@ struct TaskServices {
   Clock& clock;
   const Settings& settings;
   tasks::Backend& backend;
+  tasks::Results* results;  ///< For large outputs; null: they stay in the backend.
   sessions::Pool& pool;
   observe::EventBus& events;
   observe::Log& log;

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <ctime>
+
 namespace troupe::tasks {
 namespace {
 
@@ -154,6 +156,50 @@ TEST(Cron, EveryHourFollowsTheClockThroughItsChanges) {
               ElementsAre("2026-03-29 00:30:00", "2026-03-29 01:30:00", "2026-03-29 02:30:00"));
   EXPECT_THAT(fires("30 * * * *", "2026-10-25 00:00:00", 3, "Europe/Berlin"),
               ElementsAre("2026-10-25 00:30:00", "2026-10-25 01:30:00", "2026-10-25 02:30:00"));
+}
+
+// Minute by minute over four months of summer and winter, with the C library's calendar.
+std::string first_difference(const std::string& cron, bool (*fits)(const std::tm&)) {
+  const Cron parsed = Cron::parse(cron).value();
+  const UnixSeconds begin = clock("2027-12-20 00:00:00"), end = clock("2028-04-20 00:00:00");
+  auto next = parsed.next(TimeZone(), begin - 1);
+  for (std::time_t time = begin; time < end; time += 60) {
+    std::tm utc{};
+    gmtime_r(&time, &utc);
+    if (fits(utc) != (next == time)) return shown(time);
+    if (next == time) next = parsed.next(TimeZone(), time);
+  }
+  return "";
+}
+
+TEST(Cron, AgreesWithAPlainCountOfMinutes) {
+  EXPECT_EQ(first_difference("*/7 3-5,22 * * *",
+                             [](const std::tm& t) {
+                               return t.tm_min % 7 == 0 &&
+                                      ((t.tm_hour >= 3 && t.tm_hour <= 5) || t.tm_hour == 22);
+                             }),
+            "");
+  EXPECT_EQ(first_difference("0 12 13 * FRI",
+                             [](const std::tm& t) {
+                               return t.tm_min == 0 && t.tm_hour == 12 &&
+                                      (t.tm_mday == 13 || t.tm_wday == 5);
+                             }),
+            "");
+  EXPECT_EQ(first_difference("59 23 L 2,3 *",
+                             [](const std::tm& t) {
+                               return t.tm_min == 59 && t.tm_hour == 23 &&
+                                      ((t.tm_mon == 1 && t.tm_mday == 29) ||
+                                       (t.tm_mon == 2 && t.tm_mday == 31));
+                             }),
+            "");
+  EXPECT_EQ(first_difference("30 8 * * 1#1,3L",
+                             [](const std::tm& t) {
+                               const int last = t.tm_mon == 1 ? 29 : t.tm_mon == 3 ? 30 : 31;
+                               return t.tm_min == 30 && t.tm_hour == 8 &&
+                                      ((t.tm_wday == 1 && t.tm_mday <= 7) ||
+                                       (t.tm_wday == 3 && t.tm_mday > last - 7));
+                             }),
+            "");
 }
 
 TEST(Cron, RefusesWhatItCannotMean) {

@@ -2,12 +2,12 @@
 
 #include <gmock/gmock.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include "base/digest.h"
 #include "tasks/testing.h"
+#include "tasks/testing_folder.h"
 
 namespace troupe::tasks {
 namespace {
@@ -20,16 +20,11 @@ using ::testing::HasSubstr;
 class ResultsTest : public ::testing::Test {
  protected:
   ResultsTest() {
-    char name[] = "/tmp/troupe-results-XXXXXX";
-    folder_ = mkdtemp(name);
     options_.inline_bytes_max = 100;
     options_.bytes_max = 10'000;
     remake();
   }
-  ~ResultsTest() override {
-    pool_.join();
-    fs::remove_all(folder_);
-  }
+  ~ResultsTest() override { pool_.join(); }
   void remake() {
     blobs_ = make_file_blobs(pool_, folder_ + "/results");
     results_ = std::make_unique<Results>(loop_.clock, loop_.io.get_executor(), backend_, *blobs_,
@@ -60,7 +55,8 @@ class ResultsTest : public ::testing::Test {
   testing::StandingLoop loop_;
   testing::DocumentBackend backend_;
   asio::thread_pool pool_{1};
-  std::string folder_;
+  const Folder keeper_;
+  const std::string folder_ = keeper_.path;
   ResultsOptions options_;
   std::unique_ptr<observe::Log> log_ = observe::make_null_log();
   std::unique_ptr<BlobStore> blobs_;

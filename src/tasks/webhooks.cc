@@ -17,6 +17,7 @@ constexpr int kRoundsMax = 20;
 constexpr int kFailuresToOpen = 5;
 constexpr std::size_t kBreakersMax = 1'000;
 constexpr std::int64_t kAnswerBytesMax = 64 << 10;
+constexpr auto kEndpointsKept = seconds(2);
 constexpr auto kCallTime = seconds(15);  // for the backend, beyond the attempt's own time
 constexpr UnixMs kNever = std::int64_t{1} << 60;
 
@@ -77,8 +78,9 @@ Async<std::vector<std::string>> Webhooks::announce(Context& ctx, std::string ten
     co_return fail(Errc::payload_too_large, "webhook " + event + ": " + std::to_string(bytes) +
                                                 " bytes are more than " +
                                                 std::to_string(options_.payload_bytes_max));
-  CO_TRY(const auto endpoints, co_await list(ctx));
+  CO_TRY_VOID(co_await read_endpoints(ctx));
   std::vector<std::string> ids;
+  const auto endpoints = endpoints_;  // others may read them anew meanwhile
   for (const WebhookEndpoint& endpoint : endpoints) {
     if (!wants(endpoint, tenant, event)) continue;
     Stored<Delivery> stored{make_delivery(endpoint, event, key, data), 0};
@@ -112,6 +114,15 @@ Async<WebhookEndpoint> Webhooks::get(Context& ctx, std::string id) {
   co_return std::move(stored->value);
 }
 
+// Each end of a run asks for them: they are read every other second at most. One that another node
+// made counts from then on.
+Async<void> Webhooks::read_endpoints(Context& ctx) {
+  if (clock_.now() < endpoints_until_) co_return Result<void>();
+  CO_TRY(endpoints_, co_await list(ctx));
+  endpoints_until_ = clock_.now() + kEndpointsKept;
+  co_return Result<void>();
+}
+
 Async<std::vector<WebhookEndpoint>> Webhooks::list(Context& ctx) {
   std::string kind(kEndpoints), from;
   CO_TRY(const auto documents,
@@ -139,6 +150,7 @@ Async<WebhookEndpoint> Webhooks::update(Context& ctx, std::string id, Edit edit)
 Async<void> Webhooks::erase(Context& ctx, std::string id) {
   CO_TRY(const auto stored, co_await load_endpoint(ctx, id));
   if (!stored) co_return no_endpoint(id);
+  endpoints_until_ = {};
   std::string kind(kEndpoints);
   co_return co_await backend_.erase(ctx, std::move(kind), std::move(id));
 }
@@ -240,6 +252,7 @@ Async<void> Webhooks::save_endpoint(Context& ctx, Stored<WebhookEndpoint>& store
   Document document{std::string(kEndpoints), stored.value.id, to_text(stored.value),
                     stored.version};
   CO_TRY(stored.version, co_await backend_.put(ctx, std::move(document)));
+  endpoints_until_ = {};
   co_return Result<void>();
 }
 

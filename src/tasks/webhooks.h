@@ -92,6 +92,7 @@ class Webhooks final {
   UnixMs now_ms() const { return to_unix_ms(clock_.wall()); }
   asio::awaitable<void> run();
   Async<void> refresh(Context& ctx);
+  Async<void> read_endpoints(Context& ctx);
   void note(const Delivery& delivery, std::uint64_t version);
   Async<std::optional<Stored<Delivery>>> load(Context& ctx, std::string_view kind, std::string id);
   Async<std::optional<Stored<WebhookEndpoint>>> load_endpoint(Context& ctx, std::string id);
@@ -119,6 +120,8 @@ class Webhooks final {
   std::map<std::string, int> busy_;  // attempts under way by endpoint
   std::set<std::string> under_way_;
   std::map<std::string, std::unique_ptr<net::CircuitBreaker>> breakers_;
+  std::vector<WebhookEndpoint> endpoints_;
+  SteadyTime endpoints_until_{};
   SteadyTime refresh_at_{}, sweep_at_{};
   CancelSource stopping_;
   Event changed_;
