@@ -1,5 +1,6 @@
 #include "sessions/browserbase_provider.h"
 
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
