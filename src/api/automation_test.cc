@@ -1,7 +1,6 @@
 #include "api/automation.h"
 
 #include "api/testing.h"
-#include "tasks/testing_digest.h"
 
 namespace troupe::api {
 namespace {

@@ -12,7 +12,7 @@ constexpr int kPage = 500;
 constexpr int kRoundsMax = 50;  // of one schedule in one tick
 constexpr std::size_t kParallel = 16;
 constexpr UnixMs kNever = std::int64_t{1} << 60;
-const auto kIdPrefix = "sched_";
+constexpr std::string_view kIdPrefix = "sched";
 
 UnixMs ms_of(Duration duration) {
   return std::chrono::duration_cast<milliseconds>(duration).count();

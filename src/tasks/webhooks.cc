@@ -99,7 +99,7 @@ Async<WebhookEndpoint> Webhooks::create(Context& ctx, WebhookEndpoint endpoint) 
   if (all.size() >= options_.endpoints_max)
     co_return fail(Errc::exhausted, "webhook endpoints: there are " + std::to_string(all.size()) +
                                         " of at most " + std::to_string(options_.endpoints_max));
-  endpoint.id = random_.id("whe_", clock_.wall());
+  endpoint.id = random_.id("whe", clock_.wall());
   endpoint.created_ms = now_ms();
   if (endpoint.secrets.empty()) endpoint.secrets.push_back({new_webhook_secret(), 0});
   CO_TRY_VOID(check(endpoint));
@@ -159,7 +159,7 @@ Async<Delivery> Webhooks::test(Context& ctx, std::string endpoint_id) {
   CO_TRY(const auto endpoint, co_await load_endpoint(ctx, endpoint_id));
   if (!endpoint) co_return no_endpoint(endpoint_id);
   const json::object data{{"message", "This is a test."}};
-  const std::string key = random_.id("test_", clock_.wall());
+  const std::string key = random_.id("test", clock_.wall());
   Stored<Delivery> stored{make_delivery(endpoint->value, "webhook.test", key, data), 0};
   stored.value.attempts = 1;
   CO_TRY(auto verdict, co_await send(ctx, endpoint->value, stored.value));
