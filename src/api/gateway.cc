@@ -30,9 +30,8 @@ bool is_over(const Session& session) {
 }
 
 int close_code(const Session& session) {
-  const bool broke =
-      session.end_reason == EndReason::crashed || session.end_reason == EndReason::connection_lost;
-  return broke ? 1011 : 1001;
+  const EndReason reason = session.end_reason;
+  return reason == EndReason::crashed || reason == EndReason::connection_lost ? 1011 : 1001;
 }
 
 std::string secret_of(const GatewayOptions& options, observe::Log& log) {
@@ -108,7 +107,6 @@ Gateway::Gateway(SessionService& sessions, Clock& clock, asio::any_io_executor e
 Gateway::~Gateway() = default;
 
 // --- Who may come in
-
 std::string Gateway::base_url(const net::HttpRequest& request, std::string_view scheme) {
   const bool secure = request.header("x-forwarded-proto") == "https";
   return std::string(scheme) + (secure ? "s://" : "://") + std::string(request.header("host"));
@@ -237,7 +235,6 @@ Async<net::HttpResponse> Gateway::connect(Context& ctx, const net::HttpRequest& 
 }
 
 // --- Forwarding
-
 asio::awaitable<void> Gateway::serve(std::shared_ptr<Client> client, Context& ctx,
                                      net::WebSocket& socket) {
   client->socket = &socket;
@@ -446,7 +443,6 @@ asio::awaitable<void> Gateway::tell_end(Client& client) {
 }
 
 // --- Who is there
-
 void Gateway::admit(Client& client) {
   auto& room = rooms_[client.session_id];
   if (!room) room = std::make_shared<Room>();
@@ -560,7 +556,6 @@ const SessionTrace* Gateway::trace(const std::string& session_id) const {
 }
 
 // --- Tabs
-
 Async<std::vector<LivePage>> Gateway::pages(Context& ctx, std::string session_id) {
   CO_TRY_VOID(running(session_id));
   Context limited = ctx.with_timeout(options_.dial_timeout, "asking the browser for its pages");
