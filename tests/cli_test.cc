@@ -243,7 +243,7 @@ TEST(Command, RunsTheWorkflowOfTheReadme) {
 // The page's picture is larger than the disk; what needs no disk goes on.
 TEST(Command, NamesAFullDiskAndLetsOtherTasksEnd) {
   const Scratch scratch;
-  const TinyDisk disk(scratch.path() + "/disk", "256k");
+  const TinyDisk disk(scratch.path() + "/disk", "1m");
   if (!disk.mounted()) {
     std::cerr
         << "\n*** NOT TESTED: mounting is not permitted here, so no small disk can be filled;\n"

@@ -212,7 +212,8 @@ TEST(Serve, RefusesOtherSitesAndOpenAddressesWithoutKeys) {
   EXPECT_EQ(foreign.status, 403);
   EXPECT_EQ(parsed(foreign.body).at("code"), "permission_denied");
 
-  Service open(scratch, {"--host", "0.0.0.0"});
+  const Scratch other;
+  Service open(other, {"--host", "0.0.0.0"});
   const std::string port = open.url().substr(open.url().rfind(':'));
   const auto get = [&](const std::string& path) {
     return send(
@@ -371,8 +372,9 @@ TEST(Serve, SaysThatItsPortIsTaken) {
   const Service service(scratch);
   const std::string port = service.url().substr(service.url().rfind(':') + 1);
 
+  const Scratch other;  // a data directory belongs to one process
   for (const char* command : {"serve", "demo-site"}) {
-    Binary second(scratch, {command, "--port", port, "--log-level", "error"});
+    Binary second(other, {command, "--port", port, "--log-level", "error"});
     EXPECT_EQ(second.wait(), 4) << command;
     EXPECT_THAT(second.err(), HasSubstr("127.0.0.1:" + port + " is in use"));
     EXPECT_EQ(std::ranges::count(second.err(), '\n'), 1) << second.err();

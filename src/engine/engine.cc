@@ -136,6 +136,8 @@ Engine::~Engine() = default;
 
 std::unique_ptr<Engine> Engine::assemble(asio::any_io_executor executor, Parts parts) {
   auto impl = std::make_unique<Impl>(std::move(executor), std::move(parts));
+  if (impl->parts.one_shot)
+    impl->worker.on_failure([own = impl.get()](const Error& error) { own->give_up(error); });
   impl->worker.start();
   if (!impl->parts.one_shot) impl->scope.spawn("open runs", impl->find_open_runs());
   if (!impl->parts.one_shot && impl->results()) impl->results()->start();

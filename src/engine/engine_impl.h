@@ -41,6 +41,8 @@ struct Engine::Impl {
   asio::awaitable<void> cancel_waiting(std::shared_ptr<RunRecord> run, Error reason);
   asio::awaitable<void> perform(tasks::Claim claim, Context ctx);
   void moved(const tasks::Moved& moved, const Error* reason);
+  void give_up(const Error& error);
+  void close_unstored(RunRecord& run, const Error& error);
   void took_end(const std::string& run_id, std::int64_t run_open);
   asio::awaitable<void> finish_unknown(tasks::Claim claim, Error error);
   Async<std::shared_ptr<RunRecord>> run_of(Context& ctx, std::string run_id);
@@ -59,8 +61,8 @@ struct Engine::Impl {
 
   Context base() const { return Context(*parts.clock, executor); }
   TaskServices services() {
-    return {*parts.clock, parts.settings, *parts.backend, results(), pool,
-            events,       *parts.log,     random,         catalogue, retry_budgets};
+    return {*parts.clock, parts.settings, *parts.backend, results(),      pool,         events,
+            *parts.log,   random,         catalogue,      parts.one_shot, retry_budgets};
   }
   tasks::Results* results() { return parts.results ? &parts.results->results() : nullptr; }
   bool shared() const { return parts.backend->name() == "redis"; }

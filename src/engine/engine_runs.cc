@@ -85,6 +85,7 @@ asio::awaitable<void> Engine::Impl::cancel_waiting(std::shared_ptr<RunRecord> ru
   const std::string why = reason.message;
   auto cancelled = co_await parts.backend->cancel_run(ctx, id, why, kGraceMs);
   if (!cancelled) {
+    if (parts.one_shot) close_unstored(*run, reason);
     const Error error = cancelled.error();
     parts.log->write(run->ids, {.level = observe::Level::error,
                                 .action = "run.cancel",
@@ -120,6 +121,24 @@ void Engine::Impl::moved(const tasks::Moved& task, const Error* reason) {
   data["error"] = to_json(*result.error);
   events.publish("task.ended", ids, std::move(data));
   took_end(task.run_id, task.run_open);
+}
+
+// A process with runs of its own only does not wait for a disk to have room again.
+void Engine::Impl::give_up(const Error& error) {
+  if (error.code != Errc::storage_failed) return;
+  for (const auto& [id, run] : runs)
+    if (!run->ended.is_set() && !run->cancel.is_cancelled()) run->cancel.cancel(error);
+}
+
+// Ends in memory what the backend cannot end.
+void Engine::Impl::close_unstored(RunRecord& run, const Error& error) {
+  for (TaskResult& result : run.result.tasks) {
+    if (has_ended(result.state) || result.state == TaskState::running) continue;
+    result.state = TaskState::cancelled;
+    result.error = error;
+  }
+  run.unstored = true;
+  if (run.attempts_running == 0) run.settled.set();
 }
 
 void Engine::Impl::took_end(const std::string& run_id, std::int64_t run_open) {
@@ -164,7 +183,13 @@ asio::awaitable<void> Engine::Impl::perform(tasks::Claim claim, Context ctx) {
       co_await attempt_task(given, run, std::move(limited), performer, std::move(claim), slot);
   --run->attempts_running;
   run->slots[static_cast<std::size_t>(slot)] = false;
-  if (!finished) co_return;
+  if (!finished) {
+    const bool all_ended = std::ranges::all_of(
+        run->result.tasks, [](const TaskResult& task) { return has_ended(task.state); });
+    if (parts.one_shot && run->attempts_running == 0 && (run->unstored || all_ended))
+      run->settled.set();
+    co_return;
+  }
   for (const tasks::Moved& other : finished->moved) moved(other, nullptr);
   took_end(run_id, finished->run_open);
   if (run->request.strategy == Strategy::race && finished->state == tasks::State::succeeded &&

@@ -23,6 +23,7 @@ struct RunRecord {
   int sessions_created = 0;
   std::vector<bool> slots;  ///< Which `session.index` are taken on this node.
   int attempts_running = 0;
+  bool unstored = false;  ///< The backend could not end its tasks: what is known here counts.
   std::uint64_t document_version = 0;  ///< Of its document in the backend; 0: not there.
   std::string same_as;  ///< Id of the run that its idempotency key was used for before.
   Event accepted;       ///< Its tasks are in the backend, or could not be put there.

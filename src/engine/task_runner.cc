@@ -347,6 +347,10 @@ asio::awaitable<std::optional<tasks::Finished>> attempt_task(TaskServices& servi
                                                             "does not count")
                                  : finished.error();
     tell(attempt, observe::Level::error, "task.finish", "failed", {}, error);
+    if (!finished && services.one_shot) {
+      attempt.result().state = attempt.result().error ? TaskState::failed : TaskState::succeeded;
+      tell_end(attempt, delay_ms);
+    }
     co_return std::nullopt;
   }
   attempt.result().state = public_state(finished->state);

@@ -28,11 +28,13 @@ struct TaskServices {
   observe::Log& log;
   Random& random;
   const workflows::Catalogue& catalogue;
+  bool one_shot;  ///< What the backend cannot store any more still counts for this process.
   std::map<std::string, net::RetryBudget>& retry_budgets;  ///< By site and provider.
 };
 
 /// Performs a claimed task up to the backend's word on it. `slot` is its `session.index`; `ctx` is
-/// limited by the run and cancelled with the task. Nothing when the lease was lost meanwhile.
+/// limited by the run and cancelled with the task. Nothing when the lease was lost meanwhile, or
+/// the backend does not take it (then the result says so, if it counts all the same: one_shot).
 asio::awaitable<std::optional<tasks::Finished>> attempt_task(TaskServices& services,
                                                              std::shared_ptr<RunRecord> run,
                                                              Context ctx,

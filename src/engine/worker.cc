@@ -87,6 +87,7 @@ asio::awaitable<void> Worker::claim_loop() {
     auto due = co_await claim_some();
     if (!due) {
       complain("task.claim", due.error());
+      if (on_failure_) on_failure_(due.error());
       const double most = std::min(std::chrono::duration<double>(kBackOffMax).count(),
                                    std::chrono::duration<double>(kBackOffMin).count() *
                                        static_cast<double>(1 << std::min(failures_++, 10)));

@@ -33,10 +33,14 @@ class Worker final {
   /// cancelled.
   using Perform = std::function<asio::awaitable<void>(tasks::Claim claim, Context ctx)>;
   using OnMoved = std::function<void(const tasks::Moved&)>;
+  /// The backend gave no answer, or none that helps, to a claim.
+  using OnFailure = std::function<void(const Error&)>;
 
   Worker(tasks::Backend& backend, Clock& clock, asio::any_io_executor executor, Random& random,
          observe::Log& log, WorkerOptions options, Perform perform, OnMoved on_moved);
 
+  /// Set before start().
+  void on_failure(OnFailure handler) { on_failure_ = std::move(handler); }
   void start();
   /// Something may have become claimable.
   void wake();
@@ -77,6 +81,7 @@ class Worker final {
   WorkerOptions options_;
   Perform perform_;
   OnMoved on_moved_;
+  OnFailure on_failure_;
   CancelSource stop_;
   bool claiming_ = true;
   bool news_ = false;
