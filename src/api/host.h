@@ -14,8 +14,7 @@
 
 namespace troupe::api {
 
-using EngineFactory =
-    std::function<Result<std::unique_ptr<engine::Engine>>(asio::io_context& io)>;
+using EngineFactory = std::function<Result<std::unique_ptr<engine::Engine>>(asio::io_context& io)>;
 
 /// Threads: any, unless said otherwise.
 class EngineHost final {

@@ -1,10 +1,10 @@
 #include "sessions/browserbase_provider.h"
 
-#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <fstream>
 
 #include <filesystem>
 

@@ -30,7 +30,7 @@ struct Document {
 
 /// Accepted as a whole or not at all; durable when the call returns.
 struct Submission {
-  std::vector<Spec> tasks;          ///< At most 100,000.
+  std::vector<Spec> tasks;  ///< At most 100,000.
   /// Created together with the tasks; an existing one stays. None is created when there are tasks
   /// and all of them exist already.
   std::vector<Document> documents;
