@@ -161,5 +161,36 @@ TEST(Killed, EveryAcceptedTaskEndsAndItsEffectsAreExplained) {
   EXPECT_EQ(browsers_of(scratch.path()), 0);
 }
 
+TEST(Stopped, ARunGoesOnBehindItsLastStepWhenTheServiceStartsAgain) {
+  const Scratch scratch;
+  Witness witness;
+  const std::string body = R"({"workflow": {"workflow": "slow", "steps": [
+    {"goto": ")" + witness.url() +
+                           R"(/first"}, {"set": {"kept": "yes"}},
+    {"wait_for": {"duration": "3s"}}, {"goto": ")" +
+                           witness.url() + R"(/last"}],
+    "output": "{{ kept }}"}})";
+  std::string run_id;
+  {
+    Service service(scratch, {"--drain-timeout", "200ms"});
+    run_id = service.start(json::parse(body).as_object());
+    EXPECT_TRUE(Binary::until(std::chrono::seconds(20), [&] {
+      const auto journal = parsed(service.get("/v1/tasks?run_id=" + run_id).body);
+      const std::string task(journal.at("data").at(0).at("task_id").as_string());
+      const auto entries = parsed(service.get("/v1/tasks/" + task + "/journal").body);
+      return entries.at("data").as_array().size() >= 2;
+    }));
+    service.binary().signal(SIGTERM);
+    EXPECT_EQ(service.binary().wait(), 0);
+  }
+  const Service service(scratch);
+  const json::value run = service.ended(run_id);
+  EXPECT_EQ(run.at("state"), "succeeded") << run;
+  EXPECT_EQ(run.at("tasks").at(0).at("output"), "yes");
+  // The page that it went on from was opened again by the second attempt, once.
+  EXPECT_EQ(witness.seen()["/first"], 2);
+  EXPECT_EQ(witness.seen()["/last"], 1);
+}
+
 }  // namespace
 }  // namespace troupe::e2e

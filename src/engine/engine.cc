@@ -274,18 +274,21 @@ asio::awaitable<void> Engine::close(bool now) {
   impl.intake.cancel(fail(Errc::draining, "sessions: shutting down, no new ones"));
   impl.worker.stop_claiming();
   const bool keep = impl.parts.keep_runs;
-  const auto stop_runs = [&impl](Errc code, const std::string& why) {
+  // What is kept is handed back and tried elsewhere; what is not has ended with that.
+  const auto stop_runs = [&impl, keep](const std::string& why) {
+    if (keep) {
+      impl.leaving.cancel(fail(Errc::draining, "run: goes on when Troupe is started again"));
+      return impl.worker.cancel_all(fail(Errc::draining, "task: handed back, " + why));
+    }
     for (const auto& [id, run] : impl.runs)
-      if (!run->ended.is_set()) run->cancel.cancel(fail(code, "run: " + why));
+      if (!run->ended.is_set()) run->cancel.cancel(fail(Errc::cancelled, "run: " + why));
   };
   for (const auto& [id, run] : impl.runs) {
-    if (run->ended.is_set() || std::exchange(run->draining, true) || keep) continue;
+    if (keep || run->ended.is_set() || std::exchange(run->draining, true)) continue;
     const Error reason = fail(Errc::draining, "run: shut down before this task began");
     impl.scope.spawn("run drain", impl.cancel_waiting(run, reason));
   }
-  // What is handed back is tried elsewhere; what is stopped has ended.
-  const Errc stopped = keep ? Errc::draining : Errc::cancelled;
-  if (now) stop_runs(stopped, "aborted by shutdown");
+  if (now) stop_runs("aborted by shutdown");
   if (std::exchange(impl.closing, true)) {
     Context unbounded = impl.base();
     (void)co_await impl.closed.wait(unbounded);
@@ -295,7 +298,7 @@ asio::awaitable<void> Engine::close(bool now) {
   Context drain = impl.base().with_timeout(settings().drain_timeout, "drain");
   auto drained = co_await impl.worker.idle(drain);
   if (!drained) {
-    stop_runs(stopped, "still running at the drain timeout");
+    stop_runs("still running at the drain timeout");
     Context last = impl.base().with_timeout(kCloseTimeout, "run clean-up");
     (void)co_await impl.worker.idle(last);
   }

@@ -83,7 +83,7 @@ Result<std::shared_ptr<RunRecord>> Engine::Impl::accept(RunRequest request) {
     TRY(run->site, catalogue.site(request.site));
   }
   merge(run->site.profile, request.site_overrides);
-  // One session for all of them is what sequential means.
+  // One place for all of them is what sequential means.
   if (request.strategy == Strategy::sequential) {
     if (request.items.empty() && request.sessions > 1)
       return fail(Errc::invalid_argument,

@@ -58,6 +58,12 @@ bool Worker::cancel(const std::string& task_id, const Error& reason) {
   return false;
 }
 
+void Worker::cancel_all(const Error& reason) {
+  std::vector<CancelSource> sources;  // cancelling may end one of them, and its place in the map
+  for (const auto& [number, holding] : held_) sources.push_back(holding.cancel);
+  for (const CancelSource& source : sources) source.cancel(reason);
+}
+
 void Worker::stop_claiming() {
   claiming_ = false;
   wake();

@@ -48,6 +48,8 @@ class Worker final {
   void add_queue(std::string queue);
   /// Stops a task that runs here at once, instead of with its next beat. False: it does not.
   bool cancel(const std::string& task_id, const Error& reason);
+  /// Stops everything that runs here.
+  void cancel_all(const Error& reason);
   /// Nothing more is claimed; what runs goes on. Idempotent.
   void stop_claiming();
   int running() const { return static_cast<int>(held_.size()); }
