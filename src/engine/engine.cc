@@ -139,7 +139,9 @@ std::unique_ptr<Engine> Engine::assemble(asio::any_io_executor executor, Parts p
   if (impl->parts.one_shot)
     impl->worker.on_failure([own = impl.get()](const Error& error) { own->give_up(error); });
   impl->worker.start();
+  if (impl->parts.settings.role == "api") impl->worker.stop_claiming();
   if (!impl->parts.one_shot) impl->scope.spawn("open runs", impl->find_open_runs());
+  if (impl->parts.keep_runs) impl->scope.spawn("retention", impl->keep_retention());
   if (!impl->parts.one_shot && impl->results()) impl->results()->start();
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }

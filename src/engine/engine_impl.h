@@ -51,6 +51,8 @@ struct Engine::Impl {
   asio::awaitable<void> restore_output(Context& ctx, TaskResult& task);
   asio::awaitable<void> adopt(std::string run_id);
   asio::awaitable<void> find_open_runs();
+  asio::awaitable<void> keep_retention();
+  Async<void> forget_ended(WallTime before);
   Async<void> reopen(Context& ctx, std::string run_id);
   asio::awaitable<void> end(std::shared_ptr<RunRecord> run);
   asio::awaitable<void> erase(std::string run_id);

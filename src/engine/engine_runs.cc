@@ -12,6 +12,9 @@ namespace {
 constexpr auto kBookkeeping = std::chrono::seconds(15);
 constexpr auto kLookAgain = std::chrono::seconds(2);  // for tasks that other nodes perform
 constexpr int kPage = 1'000;
+constexpr auto kRetentionEvery = std::chrono::minutes(10);
+constexpr int kRetentionPage = 100;
+constexpr int kPurgeMax = 1'000'000;
 constexpr tasks::UnixMs kGraceMs = 15'000;
 
 RunState final_state(const RunRecord& run) {
@@ -315,6 +318,46 @@ asio::awaitable<void> Engine::Impl::find_open_runs() {
       if (!runs.contains(id)) co_await adopt(id);
     }
     cursor = open->back().id;
+  }
+}
+
+// Ended runs are kept for a time; then they go with their tasks.
+asio::awaitable<void> Engine::Impl::keep_retention() {
+  while (!draining) {
+    auto swept = co_await forget_ended(parts.clock->wall() - parts.settings.runs_retention);
+    if (!swept) {
+      const Error error = swept.error();
+      parts.log->write({}, {.level = observe::Level::warning,
+                            .action = "run.retention",
+                            .status = "failed",
+                            .error = &error});
+    }
+    Context pause = base().with_cancel(intake);
+    if (!co_await sleep_for(pause, kRetentionEvery)) co_return;
+  }
+}
+
+Async<void> Engine::Impl::forget_ended(WallTime before) {
+  const std::string kind(kRunKind);
+  std::string cursor;
+  for (;;) {
+    Context ctx = base().with_cancel(intake).with_timeout(kBookkeeping, "forgetting old runs");
+    CO_TRY(const auto documents,
+           co_await parts.backend->documents(ctx, kind, cursor, kRetentionPage, false));
+    if (documents.empty()) co_return Result<void>{};
+    for (const tasks::Document& document : documents) {
+      const auto run = run_from_document(document);
+      if (run && (*run)->result.created_at >= before) co_return Result<void>{};  // younger follow
+      const bool gone = run && is_over((*run)->result) && (*run)->result.ended_at < before;
+      if (!gone || loading.contains(document.id)) continue;
+      const std::string id = document.id;
+      tasks::Filter filter{.run_id = id};
+      CO_TRY_VOID(co_await parts.backend->purge(ctx, std::move(filter), kPurgeMax));
+      CO_TRY_VOID(co_await parts.backend->erase(ctx, kind, id));
+      runs.erase(id);
+      std::erase(ended_order, id);
+    }
+    cursor = documents.back().id;
   }
 }
 

@@ -24,8 +24,12 @@ using troupe::testing::run;
 
 // One process's life on the folder.
 struct Life {
-  Life(Context& real, const std::string& folder) : ctx(real) {
+  Life(Context& real, const std::string& folder,
+       std::chrono::milliseconds retention = std::chrono::hours(1), std::string role = "all")
+      : ctx(real) {
     Parts parts;
+    parts.settings.runs_retention = retention;
+    parts.settings.role = std::move(role);
     parts.clock = make_real_clock(real.executor());
     parts.log = observe::make_null_log();
     parts.backend =
@@ -175,6 +179,52 @@ asio::awaitable<void> unwritable(Context& ctx) {
 }
 
 TEST(RunEnd, AnOutputThatCannotBeKeptFailsItsTask) { run(unwritable); }
+
+asio::awaitable<void> forgotten(Context& ctx) {
+  const tasks::Folder folder;
+  std::string old_id;
+  {
+    Life life(ctx, folder.path);
+    old_id = co_await life.complete("old");
+    co_await life.engine->close(false);
+  }
+  (void)co_await sleep_for(ctx, std::chrono::milliseconds(20));
+  Life life(ctx, folder.path, std::chrono::milliseconds(1));
+  for (bool there = true; there && ctx.check();) {
+    std::string kind(kRunKind);
+    auto document = co_await life.engine->backend().document(ctx, std::move(kind), old_id);
+    there = document && document->has_value();
+    (void)co_await sleep_for(ctx, std::chrono::milliseconds(5));
+  }
+  auto found = co_await life.engine->find_run(ctx, old_id);
+  EXPECT_FALSE(found);
+  if (!found) EXPECT_EQ(found.error().code, Errc::not_found);
+  auto stats = co_await life.engine->backend().stats(ctx);
+  EXPECT_EQ(stats->counts.succeeded, 0);
+  co_await life.engine->close(false);
+}
+
+TEST(RunEnd, OldRunsAreForgottenWithTheirTasks) { run(forgotten); }
+
+asio::awaitable<void> only_accepts(Context& ctx) {
+  const tasks::Folder folder;
+  std::string id;
+  {
+    Life life(ctx, folder.path, std::chrono::hours(1), "api");
+    RunRequest request{.workflow = echo_workflow(), .sessions = 1};
+    id = (co_await life.engine->submit(ctx, std::move(request))).value();
+    (void)co_await sleep_for(ctx, std::chrono::milliseconds(30));
+    EXPECT_EQ((co_await life.engine->find_run(ctx, id))->state, RunState::pending);
+    EXPECT_EQ(life.script.created, 0);
+    co_await life.engine->close(false);
+  }
+  Life life(ctx, folder.path);
+  auto result = co_await life.engine->wait(ctx, id);
+  EXPECT_EQ(result->state, RunState::succeeded);
+  co_await life.engine->close(false);
+}
+
+TEST(RunEnd, ANodeOfTheApiLeavesTasksToWorkers) { run(only_accepts); }
 
 }  // namespace
 }  // namespace troupe::engine
