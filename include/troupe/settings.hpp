@@ -86,7 +86,6 @@ struct Settings {
   std::chrono::milliseconds cancel_grace{std::chrono::seconds(15)};
   std::chrono::milliseconds runs_retention{std::chrono::hours(7 * 24)};  ///< Of ended runs.
   std::string role = "all";  ///< Of this node: all, api (performs no task), worker.
-  std::string node_url;      ///< Where other nodes reach this one; empty: they do not.
 
   // The service.
   std::string host = "127.0.0.1";

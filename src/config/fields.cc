@@ -240,8 +240,6 @@ constexpr std::array kFields = std::to_array<Field>({
     {kRuns, "role", &S::role,
      "What this node does: everything, the API without performing tasks, or tasks only", 0, 0,
      "all|api|worker"},
-    {kRuns, "node_url", &S::node_url,
-     "Where other nodes reach this one, to forward requests about its sessions"},
 
     {kService, "host", &S::host, "Address the service listens on"},
     {kService, "port", &S::port, "Port the service listens on; 0: any free one", 0, 65'535},
