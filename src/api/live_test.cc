@@ -176,7 +176,7 @@ class RecordedTest : public LiveTest {
 };
 
 constexpr const char* kEncoder =
-    "printf '0123456789' > video.mp4; printf segment > 00000.ts;"
+    "printf 0123ftyp89moov > video.mp4; printf segment > 00000.ts;"
     "printf '#EXTM3U\\n#EXTINF:6.0,\\n00000.ts\\n#EXT-X-ENDLIST\\n' > playlist.m3u8\n";
 
 TEST_F(RecordedTest, RecordsWhatPagesShowFromTheBeginning) {
@@ -276,15 +276,15 @@ TEST_F(RecordedTest, MakesVideosWhenAsked) {
 
   const std::string address = target_of(row.at("downloadUrl"));
   const auto video = get(address);
-  EXPECT_EQ(video.body, "0123456789");
+  EXPECT_EQ(video.body, "0123ftyp89moov");
   EXPECT_EQ(video.header("content-type"), "video/mp4");
   const auto part = get(address, {{"Range", "bytes=3-5"}});
   EXPECT_EQ(part.status, 206);
-  EXPECT_EQ(part.body, "345");
-  EXPECT_EQ(part.header("content-range"), "bytes 3-5/10");
-  EXPECT_EQ(get(address, {{"Range", "bytes=8-"}}).body, "89");
+  EXPECT_EQ(part.body, "3ft");
+  EXPECT_EQ(part.header("content-range"), "bytes 3-5/14");
+  EXPECT_EQ(get(address, {{"Range", "bytes=8-"}}).body, "89moov");
   for (const char* odd : {"bytes=99-", "bytes=-3", "bytes=5-3", "lines=1-2", "bytes=a-"})
-    EXPECT_EQ(get(address, {{"Range", odd}}).body, "0123456789") << odd;
+    EXPECT_EQ(get(address, {{"Range", odd}}).body, "0123ftyp89moov") << odd;
   EXPECT_EQ(get(address.substr(0, address.find('?'))).status, 401);
 
   const auto playlist = get(path("/replays/0"));

@@ -19,7 +19,8 @@ constexpr std::int64_t kLastMs = 1'000;   // how long the last one is seen
 constexpr int kSideMax = 4'096;
 constexpr std::int64_t kMemoryMax = std::int64_t{2} << 30;
 constexpr int kNiceness = 15;
-constexpr std::size_t kSaidMax = std::size_t{64} << 10;
+constexpr std::size_t kSaidMax = std::size_t{1} << 20;
+constexpr std::size_t kPlaylistMax = std::size_t{4} << 20;
 
 int even(int side) { return std::clamp(side + side % 2, 2, kSideMax); }
 
@@ -78,18 +79,21 @@ std::vector<std::string> arguments_for(PictureSize size) {
           "-an", "-vf", fitted, "-fps_mode", "vfr", "-c:v", "libx264", "-preset", "veryfast",
           "-crf", "28", "-threads", "1", "-force_key_frames", "expr:gte(t,n_forced*6)", "-map",
           "0:v", "-f", "tee",
-          "[f=mp4:movflags=+faststart]video.mp4|"
-          "[f=hls:hls_time=6:hls_list_size=0:hls_playlist_type=vod:"
+          "[f=mp4:onfail=abort:movflags=+faststart]video.mp4|"
+          "[f=hls:onfail=abort:hls_time=6:hls_list_size=0:hls_playlist_type=vod:"
           "hls_segment_filename=%05d.ts]playlist.m3u8"};
 }
 
-// The first line that says something: what follows comes of it.
-std::string first_line(const std::string& path) {
+// What the encoder said, and the first line of it: the others come of that one.
+struct Said {
+  std::string all, first;
+};
+Said said_in(const std::string& path) {
   const auto text = read_text_file(path, kSaidMax);
   if (!text) return {};
   const auto from = std::min(text->find_first_not_of("\r\n"), text->size());
   const auto end = std::min(text->find('\n', from), text->size());
-  return text->substr(from, std::min<std::size_t>(end - from, 300));
+  return {*text, text->substr(from, std::min<std::size_t>(end - from, 300))};
 }
 
 bool has_bytes(const std::string& path) {
@@ -97,20 +101,36 @@ bool has_bytes(const std::string& path) {
   return fs::file_size(path, error) > 0 && !error;
 }
 
-// Runs on the reader's thread, like prepare().
+// An index before the pictures, as it is written at the very end.
+bool is_whole_video(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string head(64, '\0');
+  file.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<std::size_t>(file.gcount()));
+  return head.find("ftyp") == 4 && head.find("moov") != std::string::npos;
+}
+
+bool is_whole_playlist(const std::string& path) {
+  const auto text = read_text_file(path, kPlaylistMax);
+  return text && text->find("#EXT-X-ENDLIST") != std::string::npos;
+}
+
+// Runs on the reader's thread, like prepare(). Encoders have ended well with half a video.
 Result<void> complete(const Place& place, const std::string& exit_text) {
-  const std::string said = first_line(place.work + "/said.txt");
-  std::error_code error;
-  // It passes over the rest of a list that it cannot read, and says that all is well.
-  const bool read = said.find("Impossible to open") == std::string::npos;
-  const bool whole = exit_text == "exit code 0" && read && has_bytes(place.work + "/video.mp4") &&
-                     has_bytes(place.work + "/playlist.m3u8");
+  const Said said = said_in(place.work + "/said.txt");
+  if (said.all.find("No space left on device") != std::string::npos)
+    return fail(Errc::storage_failed, "recording: no space is left for its video", "data_dir");
+  // It passes over the rest of a list that it cannot read.
+  const bool read = said.all.find("Impossible to open") == std::string::npos;
+  const bool whole = exit_text == "exit code 0" && read &&
+                     is_whole_video(place.work + "/video.mp4") &&
+                     is_whole_playlist(place.work + "/playlist.m3u8");
   if (!whole) {
-    const bool full = said.find("No space left") != std::string::npos;
-    const std::string why = said.empty() ? "" : ": " + said;
-    return fail(full ? Errc::storage_failed : Errc::protocol_error,
+    const std::string why = said.first.empty() ? "" : ": " + said.first;
+    return fail(Errc::protocol_error,
                 "recording: the video encoder failed (" + exit_text + ")" + why, "video_encoder");
   }
+  std::error_code error;
   fs::remove(place.work + "/list.txt", error);
   fs::remove(place.work + "/said.txt", error);
   fs::remove_all(place.finished, error);

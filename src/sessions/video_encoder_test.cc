@@ -66,8 +66,8 @@ class VideoTest : public testing::Test {
     return path;
   }
   static std::string good() {
-    return "printf video > video.mp4; printf '#EXTM3U\\n00000.ts\\n' > playlist.m3u8; "
-           "printf segment > 00000.ts";
+    return "printf 0000ftyp0000moov > video.mp4; printf segment > 00000.ts; "
+           "printf '#EXTM3U\\n00000.ts\\n#EXT-X-ENDLIST\\n' > playlist.m3u8";
   }
   Result<void> make(const std::string& encoder, Duration limit = std::chrono::seconds(20)) {
     Context limited = ctx_.with_timeout(limit, "making a video");
@@ -150,9 +150,9 @@ TEST_F(VideoTest, KeepsWhatTheEncoderMade) {
   record({std::string(kJpeg)});
   ASSERT_TRUE(make(script("test -s list.txt && test $(nice) -ge 15 && " + good())));
   EXPECT_THAT(names(), ElementsAre("0.jpegs", "0.ndjson", "0.video", "end.json", "log.json"));
-  EXPECT_EQ(*run(store_.video_piece(ctx_, "s1", "0", "video.mp4", 0, 100)), "video");
+  EXPECT_EQ(*run(store_.video_piece(ctx_, "s1", "0", "video.mp4", 0, 100)), "0000ftyp0000moov");
   EXPECT_EQ(*run(store_.video_piece(ctx_, "s1", "0", "00000.ts", 3, 2)), "me");
-  EXPECT_EQ(*run(store_.video_size(ctx_, "s1", "0", "video.mp4")), 5u);
+  EXPECT_EQ(*run(store_.video_size(ctx_, "s1", "0", "video.mp4")), 16u);
   EXPECT_FALSE(run(store_.video_size(ctx_, "s1", "0", "list.txt")));
   EXPECT_TRUE(run(store_.pages(ctx_, "s1"))->at(0).video_at);
   EXPECT_TRUE(make(script("exit 1"))) << "one that is there is not made again";
@@ -179,8 +179,9 @@ TEST_F(VideoTest, AnEncoderThatMakesNothingHasFailed) {
   EXPECT_THAT(make(script("echo 'Impossible to open x' >&2; " + good())).error().message,
               HasSubstr("Impossible to open"));
   EXPECT_EQ(make(script("exit 0")).error().code, Errc::protocol_error);
-  EXPECT_EQ(make(script(": > video.mp4; echo x > playlist.m3u8")).error().code,
-            Errc::protocol_error);
+  for (const char* half : {"printf 0000ftyp0000mdat > video.mp4", ": > video.mp4",
+                           "printf '#EXTM3U\\n00000.ts\\n' > playlist.m3u8"})
+    EXPECT_EQ(make(script(good() + ";" + half)).error().code, Errc::protocol_error) << half;
   EXPECT_THAT(names(), only_the_recording());
 }
 
