@@ -247,6 +247,9 @@ RecordingStore::RecordingStore(asio::any_io_executor executor, std::string dir,
 
 RecordingStore::~RecordingStore() {
   if (!threads_) return;
+  // Who wanted everything written has waited for settle(): a slow disk must not hold up the end.
+  threads_->writer.stop();
+  threads_->reader.stop();
   threads_->writer.join();
   threads_->reader.join();
 }
