@@ -21,7 +21,7 @@ namespace troupe::api {
 /// screencast runs (most of a core), so that it runs for single pictures only: `between` apart
 /// while the burst lasts, then one per `refill`.
 struct PictureRate {
-  Duration calm = std::chrono::seconds(1);  ///< Pictures that far apart are no movement.
+  Duration calm = std::chrono::milliseconds(700);  ///< Pictures that far apart are no movement.
   Duration between = std::chrono::milliseconds(300);
   double burst = 50;  ///< Pictures of a session.
   Duration refill = std::chrono::seconds(2);
