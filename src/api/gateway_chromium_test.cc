@@ -270,6 +270,29 @@ TEST_F(RecordedChromiumTest, ReplaysTabsAndNavigations) {
   })) << "it plays to the end and stops";
 }
 
+TEST_F(RecordedChromiumTest, GoesOnAtAnotherSiteAndAfterACrash) {
+  spec_.record = true;
+  created_(kId);
+  const auto socket = client();
+  const std::string page = open(*socket, coloured("red"));
+  ASSERT_TRUE(wait_until([&] { return is_recorded("red"); }));
+  const std::string other = "http://127.0.0.1:" + std::to_string(server_->port()) + "/livez";
+  send(*socket, json::serialize(json::object{{"id", 9'000},
+                                             {"method", "Page.navigate"},
+                                             {"sessionId", page},
+                                             {"params", {{"url", other}}}}));
+  ASSERT_TRUE(wait_until([&] {
+    return std::ranges::any_of(
+        recorded(), [&](const json::value& one) { return one.at("url").as_string() == other; });
+  }));
+  send(*socket,
+       json::serialize(json::object{{"id", 9'001}, {"method", "Page.crash"}, {"sessionId", page}}));
+  ASSERT_TRUE(wait_until([&] {
+    (void)call(*socket, "Page.navigate", {{"url", coloured("lime")}}, page);
+    return is_recorded("lime");
+  }));
+}
+
 TEST_F(RecordedChromiumTest, ItsVideosPlay) {
   if (!server_->gateway().recorder().videos().encoder()) GTEST_SKIP() << "ffmpeg is not installed";
   ASSERT_NO_FATAL_FAILURE(record());
@@ -289,7 +312,8 @@ TEST_F(RecordedChromiumTest, ItsVideosPlay) {
     const auto shown =
         evaluate(*socket, page,
                  "new Promise((done) => { const video = document.createElement('video');"
-                 "video.onloadeddata = () => done(video.videoWidth > 100 && video.duration > 0.5);"
+                 "video.onloadeddata = () => done(video.videoWidth > 100 && video.duration > 0.5 ||"
+                 "[video.videoWidth, video.duration].join());"
                  "video.onerror = () => done(video.error.message); video.src = '" +
                      address + "'; })");
     EXPECT_EQ(shown, true) << json::serialize(shown);

@@ -30,18 +30,19 @@ json::array page_filter() {
 
 }  // namespace
 
+struct Recorder::RecordedTab {
+  int number = 0;
+  std::string target;
+  Timer next;
+  std::size_t looks = 0;  // of the last picture, as a hash
+  std::optional<SteadyTime> seen_at;
+};
+
 struct Recorder::Recording {
-  struct Page {
-    int number = 0;
-    std::string target;
-    Timer next;
-    std::size_t looks = 0;  // of the last picture, as a hash
-    std::optional<SteadyTime> seen_at;
-  };
   std::string session_id;
   std::unique_ptr<net::WebSocket> socket;
-  std::map<std::string, Page> pages;        // by flat session
-  std::map<std::string, std::string> urls;  // by target
+  std::map<std::string, RecordedTab> pages;  // by flat session
+  std::map<std::string, std::string> urls;   // by target
   int last_id = 0;
   int last_page = 0;
   double allowed = 0;  // pictures; below zero is what was taken in advance
@@ -143,7 +144,7 @@ asio::awaitable<void> Recorder::record(std::shared_ptr<Recording> recording) {
     const auto parsed = parse_json(message->data, "recording");
     if (parsed && parsed->is_object()) take(*recording, parsed->get_object());
   }
-  recording->pages.clear();
+  for (auto& [flat, page] : recording->pages) page.next.reset();
   if (std::exchange(recording->over, true)) co_return;
   recording->over_at = clock_.now();
 }
@@ -159,6 +160,7 @@ void Recorder::take(Recording& recording, const json::object& message) {
     const auto page =
         recording.pages.find(std::string(find_string(members, "sessionId").value_or("")));
     if (page == recording.pages.end()) return;
+    close(recording, page->second);
     recording.urls.erase(page->second.target);
     recording.pages.erase(page);
   }
@@ -206,7 +208,7 @@ void Recorder::take_frame(Recording& recording, const std::string& flat,
   const auto found = recording.pages.find(flat);
   const auto number = find_int(params, "sessionId");
   if (found == recording.pages.end() || !number) return;
-  Recording::Page& page = found->second;
+  RecordedTab& page = found->second;
   sessions::NewFrame frame{.page = page.number,
                            .time_ms = to_unix_ms(clock_.wall()),
                            .url = recording.urls[page.target],
@@ -234,6 +236,10 @@ void Recorder::take_frame(Recording& recording, const std::string& flat,
   });
 }
 
+void Recorder::close(const Recording& recording, const RecordedTab& tab) {
+  if (tab.seen_at) store_.close_page(recording.session_id, tab.number, to_unix_ms(clock_.wall()));
+}
+
 // The browser stops to make pictures; the session goes on.
 void Recorder::end(Recording& recording, const Error& why) {
   recording.over = true;
@@ -242,7 +248,9 @@ void Recorder::end(Recording& recording, const Error& why) {
   for (auto& [flat, page] : recording.pages) {
     page.next.reset();
     recording.call(flat, "Page.stopScreencast", {});
+    close(recording, page);
   }
+  recording.pages.clear();
   if (recording.socket) recording.socket->close(1000, {});
   log_.write({.session = recording.session_id},
              {.level = observe::Level::warning,
@@ -260,6 +268,8 @@ void Recorder::stop(const std::string& session_id, json::array log) {
                      clock_.now() - recording->over_at > kEndNotice;
   if (broke) recording->reason = "the connection to the browser broke";
   recording->over = true;
+  for (const auto& [flat, page] : recording->pages) close(*recording, page);
+  recording->pages.clear();
   const auto dropped = store_.frames_dropped(session_id);
   if (dropped > 0)
     log_.write({.session = session_id}, {.level = observe::Level::warning,

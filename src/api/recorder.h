@@ -58,6 +58,7 @@ class Recorder final {
   Async<void> join(Context& ctx);
 
  private:
+  struct RecordedTab;
   struct Recording;
   void arm_sweep();
   asio::awaitable<void> sweep();
@@ -66,6 +67,7 @@ class Recorder final {
   void attach(Recording& recording, const json::object& params);
   void take_frame(Recording& recording, const std::string& flat, const json::object& params);
   Duration next_pause(Recording& recording) const;
+  void close(const Recording& recording, const RecordedTab& tab);
   void end(Recording& recording, const Error& why);
 
   Clock& clock_;

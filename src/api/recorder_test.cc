@@ -93,6 +93,24 @@ TEST_F(RecorderTest, APageThatStandsStillIsSeenOnce) {
   EXPECT_EQ(reason(), "");
 }
 
+TEST_F(RecorderTest, APageIsSeenUntilItIsClosed) {
+  recorder().start(kId);
+  ASSERT_TRUE(wait_until([&] { return calls_["Page.screencastFrameAck"] == 1; }));
+  turn(std::chrono::milliseconds(50));
+  sockets_.back()->queue(net::Opcode::text,
+                         R"({"method":"Target.detachedFromTarget","params":{"sessionId":"F1"}})");
+  sockets_.back()->queue(net::Opcode::text, attached(2));
+  sockets_.back()->send_queued();
+  ASSERT_TRUE(wait_until([&] { return calls_["Page.startScreencast"] == 2; }));
+  EXPECT_EQ(reason(), "");
+  Context ctx = base().with_timeout(std::chrono::seconds(5), "reading");
+  const auto pages = run(recorder().store().pages(ctx, kId));
+  ASSERT_TRUE(pages);
+  ASSERT_EQ(pages->size(), 1u) << "nothing was seen of the other one";
+  EXPECT_EQ(pages->at(0).frames, 2);
+  EXPECT_GE(pages->at(0).end_ms - pages->at(0).start_ms, 50);
+}
+
 TEST_F(RecorderTest, APageThatMovesIsLookedAtNowAndThen) {
   moving_ = 1;
   recorder().start(kId);

@@ -17,6 +17,7 @@ constexpr std::string_view kIndex = ".ndjson";
 constexpr std::string_view kVideo = ".video";
 constexpr std::string_view kBroken = ".part";
 constexpr std::size_t kUrlBytesMax = 2'048;
+constexpr std::size_t kRowBytesMax = std::size_t{6} * kUrlBytesMax + 256;  // all of it escaped
 constexpr std::size_t kSweptRemembered = 1'000;
 constexpr std::size_t kIndexesHeld = 8;
 constexpr std::size_t kSmallFileMax = std::size_t{64} << 20;
@@ -52,6 +53,17 @@ Result<void> append(const std::string& path, std::string_view bytes) {
   return {};
 }
 
+Result<std::string> read_bytes(const std::string& path, std::uint64_t offset, std::size_t size) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail(Errc::not_found, "recording: there is no such file");
+  file.seekg(static_cast<std::streamoff>(offset));
+  std::string bytes(size, '\0');
+  file.read(bytes.data(), static_cast<std::streamsize>(size));
+  bytes.resize(static_cast<std::size_t>(file.gcount()));
+  if (file.bad()) return fail(Errc::storage_failed, "recording: " + path + " cannot be read");
+  return bytes;
+}
+
 // The row comes last: a picture that was written in part is never found.
 Result<void> write_frame(const std::string& dir, const NewFrame& frame) {
   const auto jpeg = from_base64(frame.base64);
@@ -65,6 +77,25 @@ Result<void> write_frame(const std::string& dir, const NewFrame& frame) {
   const json::object row{
       {"t", frame.time_ms}, {"o", offset}, {"s", jpeg->size()}, {"u", frame.url}};
   return append(base + std::string(kIndex), json::serialize(row) + "\n");
+}
+
+// What the last row says, once more at another time; nothing when there is none.
+Result<void> write_last_row(const std::string& dir, int page, std::int64_t time_ms) {
+  const std::string path = dir + "/" + std::to_string(page) + std::string(kIndex);
+  std::error_code error;
+  const auto size = fs::file_size(path, error);
+  if (error) return {};
+  const auto from = size - std::min<std::uintmax_t>(size, kRowBytesMax);
+  TRY(std::string tail, read_bytes(path, from, static_cast<std::size_t>(size - from)));
+  if (!tail.ends_with('\n')) return {};
+  tail.pop_back();
+  const auto begin = tail.rfind('\n');
+  const auto row = parse_json(tail.substr(begin == std::string::npos ? 0 : begin + 1), "recording");
+  if (!row || !row->is_object()) return {};
+  json::object again = row->get_object();
+  if (find_int(again, "t").value_or(time_ms) >= time_ms) return {};
+  again["t"] = time_ms;
+  return append(path, json::serialize(again) + "\n");
 }
 
 void write_end(const std::string& dir, const std::string& log, const RecordingEnd& end) {
@@ -150,17 +181,6 @@ Result<std::vector<RecordedFrame>> parse_index(const std::string& text) {
                       .url = std::string(find_string(object, "u").value_or(""))});
   }
   return frames;
-}
-
-Result<std::string> read_bytes(const std::string& path, std::uint64_t offset, std::size_t size) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(Errc::not_found, "recording: there is no such file");
-  file.seekg(static_cast<std::streamoff>(offset));
-  std::string bytes(size, '\0');
-  file.read(bytes.data(), static_cast<std::streamsize>(size));
-  bytes.resize(static_cast<std::size_t>(file.gcount()));
-  if (file.bad()) return fail(Errc::storage_failed, "recording: " + path + " cannot be read");
-  return bytes;
 }
 
 Result<std::string> video_path(const std::string& dir, const std::string& page,
@@ -295,6 +315,16 @@ Result<void> RecordingStore::add_frame(const std::string& session, NewFrame fram
     asio::post(executor, [written, result = std::move(result)] { written.tell(result); });
   });
   return {};
+}
+
+void RecordingStore::close_page(const std::string& session, int page, std::int64_t time_ms) {
+  const auto found = writing_->find(session);
+  const auto dir = folder(session);
+  if (found == writing_->end() || found->second.finished || found->second.error || !dir) return;
+  asio::post(threads_->writer, [dir = *dir, page, time_ms] {
+    // On a full disk the page ends with its last picture.
+    (void)write_last_row(dir, page, time_ms);
+  });
 }
 
 void RecordingStore::finish(const std::string& session, json::array log, std::string reason) {

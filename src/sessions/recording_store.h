@@ -72,6 +72,8 @@ class RecordingStore final {
   /// it is dropped and counted. An error ends the recording: exhausted (a limit of the session),
   /// storage_failed (an earlier picture could not be written), not_found (id).
   Result<void> add_frame(const std::string& session, NewFrame frame);
+  /// The page's last picture was still to be seen at that time; then it was closed.
+  void close_page(const std::string& session, int page, std::int64_t time_ms);
   /// The session writes no more; what waits is still written, then its log.
   void finish(const std::string& session, json::array log, std::string reason);
   bool is_writing(const std::string& session) const { return writing_->contains(session); }

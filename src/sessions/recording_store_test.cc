@@ -1,6 +1,9 @@
 #include "sessions/recording_store.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -97,6 +100,41 @@ TEST_F(RecordingStoreTest, KeepsTheLogAndWhyItEnded) {
   EXPECT_EQ(*run(store.log(ctx_, "s1")), "[1,2]");
   EXPECT_EQ(run(store.end(ctx_, "s1"))->reason, "full");
   EXPECT_EQ(run(store.end(ctx_, "s1"))->frames_dropped, 0u);
+}
+
+TEST_F(RecordingStoreTest, APageLastsUntilItIsClosed) {
+  RecordingStore store = this->store();
+  ASSERT_TRUE(store.add_frame("s1", frame(0, 1'000, std::string(3'000, '"'), "first")));
+  ASSERT_TRUE(store.add_frame("s1", frame(0, 2'000, std::string(3'000, '"'), "last")));
+  store.close_page("s1", 0, 60'000);
+  store.close_page("s1", 7, 60'000);
+  store.close_page("s2", 0, 60'000);
+  store.finish("s1", {}, "");
+  settle(store);
+  const auto pages = run(store.pages(ctx_, "s1"));
+  ASSERT_EQ(pages->size(), 1u);
+  EXPECT_EQ(pages->at(0).end_ms, 60'000);
+  EXPECT_EQ(*run(store.picture(ctx_, "s1", "0", 2)), "last");
+  EXPECT_FALSE(fs::exists(dir_ / "s2"));
+}
+
+// Opening a pipe for writing waits until somebody reads: like a disk that does not answer.
+TEST_F(RecordingStoreTest, ADiskThatDoesNotAnswerStopsNobody) {
+  fs::create_directories(dir_ / "s1");
+  const std::string pipe = (dir_ / "s1" / "0.jpegs").string();
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  RecordingStore store = this->store({.queued_bytes = 10'000});
+  for (int i = 0; i < 100; ++i)
+    ASSERT_TRUE(store.add_frame("s1", frame(0, i, "", std::string(750, 'x'))));
+  EXPECT_EQ(store.frames_dropped("s1"), 90u);
+  Context soon = ctx_.with_timeout(std::chrono::milliseconds(100), "writing");
+  EXPECT_EQ(run(store.settle(soon)).error().code, Errc::timeout);
+  EXPECT_FALSE(run(store.pages(ctx_, "s1"))) << "others can read meanwhile";
+
+  const int reader = open(pipe.c_str(), O_RDWR);  // it answers again
+  settle(store);
+  close(reader);
+  EXPECT_TRUE(store.add_frame("s1", frame(0, 200, "", "x")));
 }
 
 TEST_F(RecordingStoreTest, StopsAtTheLimitsOfASession) {

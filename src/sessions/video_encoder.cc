@@ -51,7 +51,7 @@ Result<PictureSize> prepare(const Place& place, const std::string& page,
     file.seekg(static_cast<std::streamoff>(frame.offset));
     file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     const auto size = file ? jpeg_size(bytes) : std::nullopt;
-    if (!size) continue;
+    if (!size || std::max(size->width, size->height) > kSideMax) continue;
     largest.width = std::max(largest.width, size->width);
     largest.height = std::max(largest.height, size->height);
     good.push_back({.time_ms = frame.time_ms, .offset = frame.offset, .size = frame.size});
@@ -73,12 +73,13 @@ std::vector<std::string> arguments_for(PictureSize size) {
   const std::string box = std::to_string(size.width) + ":" + std::to_string(size.height);
   const std::string fitted = "scale=" + box + ":force_original_aspect_ratio=decrease,pad=" + box +
                              ":(ow-iw)/2:(oh-ih)/2,setsar=1,format=yuv420p";
+  // No pictures that refer to later ones (-bf 0): with them each would last as long as another.
   return {"-nostdin", "-hide_banner", "-loglevel", "error",
           // Only the recording's own file is read.
           "-protocol_whitelist", "file,subfile", "-f", "concat", "-safe", "0", "-i", "list.txt",
           "-an", "-vf", fitted, "-fps_mode", "vfr", "-c:v", "libx264", "-preset", "veryfast",
-          "-crf", "28", "-threads", "1", "-force_key_frames", "expr:gte(t,n_forced*6)", "-map",
-          "0:v", "-f", "tee",
+          "-crf", "28", "-bf", "0", "-threads", "1", "-force_key_frames", "expr:gte(t,n_forced*6)",
+          "-map", "0:v", "-f", "tee",
           "[f=mp4:onfail=abort:movflags=+faststart]video.mp4|"
           "[f=hls:onfail=abort:hls_time=6:hls_list_size=0:hls_playlist_type=vod:"
           "hls_segment_filename=%05d.ts]playlist.m3u8"};
