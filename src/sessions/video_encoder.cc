@@ -163,13 +163,17 @@ Async<std::string> run_encoder(Context& ctx, std::string encoder, std::string wo
                          .working_dir = work,
                          .niceness = kNiceness};
   auto process = Process::spawn(ctx.executor(), options);
-  if (!process && process.error().code == Errc::browser_missing)
-    co_return fail(Errc::unsupported, "video encoder: " + process.error().message, "video_encoder",
-                   "install the Debian package ffmpeg");
+  const Error missing =
+      fail(Errc::unsupported, "video encoder: " + options.path + " does not start", "video_encoder",
+           "install the Debian package ffmpeg");
+  if (!process && process.error().code == Errc::browser_missing) co_return missing;
   if (!process) co_return process.error();
   // A deadline or a stop ends it with this frame: the destructor kills and reaps.
   CO_TRY_VOID(co_await (*process)->exited().wait(ctx));
-  co_return (*process)->exit_text();
+  const std::string& said = (*process)->exit_text();
+  if (said == "exit code 127")
+    co_return missing;  // what a shell says of a program that is not there
+  co_return said;
 }
 
 }  // namespace

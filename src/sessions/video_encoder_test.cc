@@ -206,8 +206,13 @@ TEST_F(VideoTest, AnEncoderThatHangsIsKilledWithItsChildren) {
   ASSERT_GT(leader, 0);
   EXPECT_NE(kill(leader, 0), 0);
   // The orphan is init's to reap; until then it is there, but ended.
-  const auto stat = read_text_file("/proc/" + std::to_string(child) + "/stat", 4'096);
-  EXPECT_TRUE(!stat || stat->find(") Z") != std::string::npos) << *stat;
+  const auto is_there = [child] {
+    const auto stat = read_text_file("/proc/" + std::to_string(child) + "/stat", 4'096);
+    return stat && stat->find(") Z") == std::string::npos;
+  };
+  for (int i = 0; i < 500 && is_there(); ++i)
+    (void)run(sleep_for(ctx_, std::chrono::milliseconds(10)));
+  EXPECT_FALSE(is_there());
 }
 
 TEST_F(VideoTest, WhatCannotBeStartedIsNotSupported) {
@@ -215,6 +220,7 @@ TEST_F(VideoTest, WhatCannotBeStartedIsNotSupported) {
   const auto failed = make((dir_ / "none").string());
   EXPECT_EQ(failed.error().code, Errc::unsupported);
   EXPECT_THAT(failed.error().hint, HasSubstr("ffmpeg"));
+  EXPECT_EQ(make(script("exec no-such-program")).error().code, Errc::unsupported);
   EXPECT_THAT(names(), only_the_recording());
 }
 
