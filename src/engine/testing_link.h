@@ -21,7 +21,8 @@ struct TaskView {
   std::uint64_t token = 0;
   std::int64_t ready_ms = 0;                        ///< World time at which it became claimable.
   std::map<std::string, std::uint64_t> journalled;  ///< Step → token that wrote it down first.
-  bool page_failed = false;  ///< By the script: its journal may be given up then.
+  std::set<std::uint64_t> finished;  ///< Tokens whose finish was applied: it may be repeated.
+  bool page_failed = false;          ///< By the script: its journal may be given up then.
   bool failed_by_script = false;
 };
 

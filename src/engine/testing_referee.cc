@@ -84,9 +84,11 @@ void Referee::finished(const std::vector<tasks::Finish>& finishes,
   for (std::size_t i = 0; i < answers.size(); ++i) {
     TaskView* task = find(finishes[i].id, "finish");
     if (!task) continue;
-    if (finishes[i].token == task->token && !answers[i].stale)
+    if (answers[i].stale || task->finished.contains(finishes[i].token)) continue;
+    task->finished.insert(finishes[i].token);
+    if (finishes[i].token == task->token)
       go(*task, answers[i].state, "finish");
-    else if (!answers[i].stale && finishes[i].token != task->token)
+    else
       world_.broken("task " + finishes[i].id + " was finished with the old token " +
                     std::to_string(finishes[i].token));
     moved(answers[i].moved);

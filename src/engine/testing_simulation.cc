@@ -90,6 +90,7 @@ class Simulation final {
   Script script_;
   bool one_machine_ = false;  ///< On SQLite; else nodes on Redis.
   bool healed_ = false;
+  bool over_ = false;  ///< Nobody is started any more.
   bool inspected_ = false;
   std::vector<std::vector<std::unique_ptr<Node>>> machines_;  ///< With all their lives.
   std::size_t widowed_ = 1'000;                               ///< A machine that stays dead.
@@ -237,7 +238,7 @@ void Simulation::restart_when_closed(Node& node, std::size_t machine) {
   if (!node.ward.open.empty())
     world_.broken(node.options.name + " left " + std::to_string(node.ward.open.size()) +
                   " sessions open");
-  if (machines_[machine].back().get() == &node) start(machine);
+  if (machines_[machine].back().get() == &node && !over_) start(machine);
 }
 
 void Simulation::fault() {
@@ -371,6 +372,13 @@ void Simulation::inspect(const tasks::Record& record) {
 void Simulation::inspect_run(const tasks::Document& document) {
   const auto value = parse_json(document.text, "run").value();
   const std::string state(value.at("state").as_string());
+  std::int64_t succeeded = 0;
+  for (const auto& [id, task] : referee_.tasks)
+    succeeded += task.spec.run_id == document.id && task.state == tasks::State::succeeded;
+  if (value.at("succeeded") != json::value(succeeded))
+    world_.broken("run " + document.id + " is stored with " +
+                  json::serialize(value.at("succeeded")) + " tasks that succeeded, not " +
+                  std::to_string(succeeded));
   if (state == "pending" || state == "running")
     world_.broken("run " + document.id + " is stored as " + state + ", though all has ended");
 }
@@ -395,6 +403,7 @@ asio::awaitable<void> Simulation::inspect() {
 }
 
 void Simulation::close_all() {
+  over_ = true;
   for (const auto& lives : machines_)
     for (const auto& node : lives) {
       if (node->place.life == Place::Life::killed)
