@@ -141,13 +141,13 @@ class ScriptedPages final : public interact::Interactor {
     const bool fails = world.happens(node_.script.action_fails);
     const auto kind = static_cast<std::size_t>(world.random.between(0, 4));
     const Duration takes = hangs ? Duration(1h) : world.between(1ms, node_.script.action_max);
-    if (hangs) mark(ctx, true);
+    if (hangs) mark(ctx);
     CO_TRY_VOID(co_await sleep_for(ctx, takes));
     if (fails) {
       constexpr std::array kKinds = {Errc::network_error, Errc::navigation_failed,
                                      Errc::target_not_found, Errc::unavailable,
                                      Errc::assertion_failed};
-      mark(ctx, traits(kKinds[kind]).fault == Fault::page);
+      if (traits(kKinds[kind]).fault == Fault::page) mark(ctx);
       co_return fail(kKinds[kind], "page: as the script says");
     }
     take_effect(ctx, text.substr(0, text.find(' ')));
@@ -162,11 +162,9 @@ class ScriptedPages final : public interact::Interactor {
   }
 
  private:
-  void mark(Context& ctx, bool page) {
+  void mark(Context& ctx) {
     const auto task = node_.hub.referee.tasks.find(ctx.ids().task);
-    if (task == node_.hub.referee.tasks.end()) return;
-    task->second.failed_by_script = true;
-    if (page) task->second.page_failed = true;
+    if (task != node_.hub.referee.tasks.end()) task->second.page_failed = true;
   }
 
   void take_effect(Context& ctx, const std::string& step) {

@@ -23,7 +23,7 @@ struct TaskView {
   std::map<std::string, std::uint64_t> journalled;  ///< Step → token that wrote it down first.
   std::set<std::uint64_t> finished;  ///< Tokens whose finish was applied: it may be repeated.
   bool page_failed = false;          ///< By the script: its journal may be given up then.
-  bool failed_by_script = false;
+  int retries = 0;
 };
 
 /// The rules of the store: tokens only grow, one holder, states follow the table, gates and pauses
@@ -52,6 +52,7 @@ class Referee {
   int repeated = 0;  ///< Effects of steps that had had theirs, but were not written down.
 
  private:
+  void take_finish(TaskView& task, tasks::Finish::Verdict verdict, tasks::State now);
   void go(TaskView& task, tasks::State to, const std::string& why);
   TaskView* find(const std::string& id, const std::string& who);
 

@@ -87,7 +87,7 @@ void Referee::finished(const std::vector<tasks::Finish>& finishes,
     if (answers[i].stale || task->finished.contains(finishes[i].token)) continue;
     task->finished.insert(finishes[i].token);
     if (finishes[i].token == task->token)
-      go(*task, answers[i].state, "finish");
+      take_finish(*task, finishes[i].verdict, answers[i].state);
     else
       world_.broken("task " + finishes[i].id + " was finished with the old token " +
                     std::to_string(finishes[i].token));
@@ -95,10 +95,18 @@ void Referee::finished(const std::vector<tasks::Finish>& finishes,
   }
 }
 
+void Referee::take_finish(TaskView& task, tasks::Finish::Verdict verdict, State now) {
+  const bool again = verdict == tasks::Finish::Verdict::retry && waits(now);
+  if (again && ++task.retries >= task.spec.retry.attempts_max)
+    world_.broken("task " + task.spec.id + " is tried more than " +
+                  std::to_string(task.spec.retry.attempts_max) + " times");
+  go(task, now, "finish");
+}
+
 void Referee::moved(const tasks::Moved& moved, bool replayed) {
   TaskView* task = find(moved.id, "store");
   if (!task) return;
-  if (replayed && tasks::is_final(task->state)) task->failed_by_script = false;
+  if (replayed && tasks::is_final(task->state)) task->retries = 0;
   go(*task, moved.state, replayed ? "replay" : "move");
 }
 
@@ -125,6 +133,10 @@ void Referee::effect(const std::string& id, std::uint64_t token, const std::stri
   TaskView* task = find(id, "an action");
   if (!task) return;
   ++effects;
+  const std::string before(1, static_cast<char>(step.front() - 1));  // steps are a, b, c
+  if (step != "a" && !task->journalled.contains(before))
+    world_.broken("task " + id + " did step " + step + " before step " + before +
+                  " was written down");
   const auto entry = task->journalled.find(step);
   if (entry != task->journalled.end() && entry->second < token && !task->page_failed)
     world_.broken("task " + id + " did step " + step + " again, which was written down");

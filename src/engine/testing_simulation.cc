@@ -55,6 +55,7 @@ class Simulation final {
   }
 
   Verdict play();
+  Verdict play_crowd();
 
  private:
   using Act = std::function<void()>;
@@ -66,6 +67,7 @@ class Simulation final {
   Node* living(std::size_t machine);
   Node* some_living();
   void order(int number);
+  Order& order_of(std::string tenant, int items, int priority, Duration when);
   void insist(Order& order);
   asio::awaitable<void> ask(Node& node, Order& order);
   asio::awaitable<void> ask_cancel(Node& node, Order& order);
@@ -78,6 +80,7 @@ class Simulation final {
   bool run_until(const std::function<bool()>& done, Duration limit);
   bool settled() const;
   std::string unsettled() const;
+  void finish();
   void close_all();
   asio::awaitable<void> inspect();
   void inspect(const tasks::Record& record);
@@ -88,6 +91,7 @@ class Simulation final {
   Referee referee_;
   Hub hub_;
   Script script_;
+  int sessions_least_ = 1;
   bool one_machine_ = false;  ///< On SQLite; else nodes on Redis.
   bool healed_ = false;
   bool over_ = false;  ///< Nobody is started any more.
@@ -134,7 +138,7 @@ void Simulation::start(std::size_t machine) {
       hub_, script_,
       NodeOptions{.name = name,
                   .backend_name = one_machine_ ? "sqlite" : "redis",
-                  .sessions_max = static_cast<int>(world_.random.between(1, 3)),
+                  .sessions_max = static_cast<int>(world_.random.between(sessions_least_, 3)),
                   .seed = world_.random.next()}));
   if (one_machine_) lives.back()->place.wall_offset = hub_.place.wall_offset;
 }
@@ -423,10 +427,8 @@ void Simulation::close_all() {
     }
 }
 
-Verdict Simulation::play() {
-  prepare();
-  run_until([] { return false; }, world_.between(5s, 45s));
-  heal();
+// From when nothing bad happens any more: everything ends, and ends well.
+void Simulation::finish() {
   if (!run_until([this] { return settled(); }, kEndsWithin) && world_.violations.empty())
     world_.broken(unsettled());
   if (world_.violations.empty()) {
@@ -440,6 +442,64 @@ Verdict Simulation::play() {
   verdict_.tasks = static_cast<int>(referee_.tasks.size());
   verdict_.effects = referee_.effects;
   verdict_.repeated = referee_.repeated;
+}
+
+Verdict Simulation::play() {
+  prepare();
+  run_until([] { return false; }, world_.between(5s, 45s));
+  heal();
+  finish();
+  return verdict_;
+}
+
+Order& Simulation::order_of(std::string tenant, int items, int priority, Duration when) {
+  auto order = std::make_unique<Order>();
+  RunRequest& request = order->request;
+  request.workflow = three_steps();
+  request.tenant = std::move(tenant);
+  request.priority = priority;
+  request.idempotency_key = "order" + std::to_string(orders_.size());
+  for (int i = 0; i < items; ++i)
+    request.items.push_back({{"word", "w" + std::to_string(orders_.size()) + std::to_string(i)}});
+  request.sessions = 2;
+  Order* place = order.get();
+  orders_.push_back(std::move(order));
+  after(when, [this, place] { insist(*place); });
+  return *place;
+}
+
+Verdict Simulation::play_crowd() {
+  machines_.resize(1);
+  healed_ = true;
+  sessions_least_ = 3;
+  start(0);
+  constexpr int kMany = 40, kFew = 4;
+  order_of("acme", kMany, 0, 0s);
+  Order& few = order_of("zenith", kFew, 0, 5s);
+  Order& humble = order_of("acme", 1, -9, 5s);
+  // A little more urgent work than one node can do, for half an hour.
+  for (int i = 0; i < 120; ++i) order_of("acme", 12, 9, 10s + i * 15s);
+  const auto all_ended = [this](const Order& order) {
+    return order.accepted && std::ranges::all_of(referee_.tasks, [&](const auto& row) {
+             return row.second.spec.run_id != order.run_id || tasks::is_final(row.second.state);
+           });
+  };
+  run_until([] { return false; }, 5s);
+  const auto served_before = referee_.served["acme"];
+  if (!run_until([&] { return all_ended(few); }, 5min))
+    world_.broken("few tasks of a second tenant waited for the many of the first");
+  const auto overtaken = referee_.served["acme"] - served_before;
+  if (overtaken > kFew + 2 * machines_[0].back()->options.sessions_max + 2)
+    world_.broken("while " + std::to_string(kFew) + " tasks of one tenant were served, " +
+                  std::to_string(overtaken) + " of the other were");
+  // A step of priority is worth a minute: 18 steps are 18 minutes.
+  if (!run_until([&] { return all_ended(humble); }, 25min))
+    world_.broken("a task of the lowest priority starved");
+  if (settled()) world_.broken("there was not enough urgent work for the question");
+  verdict_.violations = world_.violations;
+  if (!world_.violations.empty()) return verdict_;
+  run_until([this] { return settled(); }, 2h);
+  finish();
   return verdict_;
 }
 
@@ -449,6 +509,13 @@ Verdict play(std::uint64_t seed, bool keep_trace) {
   auto simulation = std::make_unique<Simulation>(seed, keep_trace);
   Verdict verdict = simulation->play();
   // After a broken rule the processes are in the middle of something: their memory is left alone.
+  if (!verdict.violations.empty()) (void)simulation.release();
+  return verdict;
+}
+
+Verdict play_crowd(std::uint64_t seed) {
+  auto simulation = std::make_unique<Simulation>(seed, false);
+  Verdict verdict = simulation->play_crowd();
   if (!verdict.violations.empty()) (void)simulation.release();
   return verdict;
 }

@@ -21,4 +21,8 @@ struct Verdict {
 /// Plays one seed to its end, or to the first broken rule.
 Verdict play(std::uint64_t seed, bool keep_trace);
 
+/// Without faults: a tenant with many tasks, one with few that come later, and one task of the
+/// lowest priority while urgent ones keep coming.
+Verdict play_crowd(std::uint64_t seed);
+
 }  // namespace troupe::simulation
