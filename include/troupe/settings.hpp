@@ -54,6 +54,7 @@ struct Settings {
   int session_tabs_max = 100;  ///< Pages of one session at once; further ones are closed.
   std::int64_t session_downloads_bytes_max = std::int64_t{4} << 30;
   int session_downloads_max = 1'000;
+  std::string proxy_url;  ///< Secret: a password may be in it. For whoever asks for `proxies`.
 
   // Models.
   std::vector<std::string> models;         ///< `PROVIDER/MODEL` or `PROVIDER/MODEL@URL`, as asked.

@@ -19,6 +19,10 @@
 #include "troupe/session.hpp"
 #include "troupe/settings.hpp"
 
+namespace troupe::services {
+class Model;
+}  // namespace troupe::services
+
 namespace troupe::tasks {
 class Scheduler;
 class Webhooks;
@@ -106,10 +110,13 @@ struct Services {
   net::HttpClient* fetcher = nullptr;             ///< For /v1/fetch; null: not offered.
   net::HttpClient* unverified_fetcher = nullptr;  ///< Takes any certificate.
   net::HttpClient* searcher = nullptr;            ///< For the search service.
-  tasks::Backend* backend = nullptr;              ///< For what only reads and tunes the queue.
-  tasks::Scheduler* schedules = nullptr;          ///< Null: not offered.
-  tasks::Webhooks* webhooks = nullptr;            ///< Null: not offered.
-  Gateway* gateway = nullptr;                     ///< The server's own; never null in a handler.
+  net::HttpClient* proxied_fetcher = nullptr;     ///< Through setting proxy_url; null: none.
+  net::HttpClient* unverified_proxied_fetcher = nullptr;
+  services::Model* model = nullptr;       ///< Null: none is configured.
+  tasks::Backend* backend = nullptr;      ///< For what only reads and tunes the queue.
+  tasks::Scheduler* schedules = nullptr;  ///< Null: not offered.
+  tasks::Webhooks* webhooks = nullptr;    ///< Null: not offered.
+  Gateway* gateway = nullptr;             ///< The server's own; never null in a handler.
 };
 
 }  // namespace troupe::api

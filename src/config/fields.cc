@@ -131,6 +131,16 @@ constexpr std::array kFields = std::to_array<Field>({
      "Downloads of one session in bytes; it ends beyond that", kKiB, 1'024 * kGiB},
     {kSessions, "session_downloads_max", &S::session_downloads_max,
      "Downloaded files of one session; it ends beyond that", 1, 1'000'000},
+    {kSessions,
+     "proxy_url",
+     &S::proxy_url,
+     "Proxy of local sessions and fetches that ask for `proxies` without naming one: "
+     "http://user:password@host:port, or socks5:// (sessions only); empty: such requests are "
+     "refused",
+     0,
+     0,
+     {},
+     true},
 
     {kModels, "models", &S::models,
      "Language models in the order they are asked: PROVIDER/MODEL, or PROVIDER/MODEL@URL for "
