@@ -107,6 +107,7 @@ struct Settings {
   std::string s3_access_key;  ///< Secret.
   std::string s3_secret_key;  ///< Secret.
   std::string s3_prefix;      ///< Begins the names of all objects.
+  std::string node_url;       ///< Where other nodes reach this one; empty: from host and port.
 
   // Logs.
   std::string log_level = "info";

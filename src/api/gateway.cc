@@ -17,7 +17,6 @@ constexpr std::size_t kSecretBytes = 32;
 constexpr Duration kSweepEvery = std::chrono::seconds(5);
 constexpr Duration kReleaseTimeout = std::chrono::seconds(10);
 constexpr Duration kEndNotice = std::chrono::seconds(2);
-constexpr std::size_t kTargetsBytesMax = 1 << 20;
 
 std::string end_text(const Session& session) {
   std::string text = "session ended: " + std::string(to_string(session.end_reason));
@@ -35,6 +34,7 @@ int close_code(const Session& session) {
 }
 
 std::string secret_of(const GatewayOptions& options, observe::Log& log) {
+  if (!options.secret.empty()) return options.secret;
   if (options.secret_file.empty()) return secure_token(kSecretBytes);
   std::string said;
   auto secret = kept_secret(options.secret_file, said);
@@ -140,7 +140,7 @@ Result<void> Gateway::check_origin(const net::HttpRequest& request) const {
   return fail(Errc::permission_denied, "request: Origin '" + origin + "' is another site");
 }
 
-Result<KeyClaim> Gateway::claim_of(const net::HttpRequest& request) const {
+Result<KeyClaim> Gateway::claim_of(const net::HttpRequest& request, bool trusted) const {
   const std::string* key = request.query_value("signingKey");
   if (!key) key = request.query_value("key");
   if (key) return keys_.check(*key, clock_.wall());
@@ -154,13 +154,19 @@ Result<KeyClaim> Gateway::claim_of(const net::HttpRequest& request) const {
   asked.headers = request.headers;
   if (const std::string* api_key = request.query_value("apiKey"))
     asked.headers.emplace_back("x-bb-api-key", *api_key);
-  TRY_VOID(access_.check(asked));
+  if (!trusted) TRY_VOID(access_.check(asked));
   return KeyClaim{.session_id = *session, .scope = KeyScope::connect, .expires = WallTime::max()};
 }
 
-Result<Gateway::Target> Gateway::target_of(const net::HttpRequest& request) const {
+Result<std::string> Gateway::session_of(const net::HttpRequest& request) const {
+  TRY_VOID(net::check_handshake(request));
+  TRY(auto target, target_of(request, false));
+  return std::move(target.claim.session_id);
+}
+
+Result<Gateway::Target> Gateway::target_of(const net::HttpRequest& request, bool trusted) const {
   TRY_VOID(check_origin(request));
-  TRY(auto claim, claim_of(request));
+  TRY(auto claim, claim_of(request, trusted));
   constexpr std::string_view prefix = "/debug/";
   constexpr std::string_view middle = "/devtools/page/";
   std::string_view path = request.path;
@@ -204,9 +210,10 @@ Async<std::unique_ptr<net::WebSocket>> Gateway::dial(Context& ctx, std::string s
   co_return co_await net::connect_websocket(ctx, std::move(url), std::move(options));
 }
 
-Async<net::HttpResponse> Gateway::connect(Context& ctx, const net::HttpRequest& request) {
+Async<net::HttpResponse> Gateway::connect(Context& ctx, const net::HttpRequest& request,
+                                          bool trusted) {
   CO_TRY_VOID(net::check_handshake(request));
-  CO_TRY(auto target, target_of(request));
+  CO_TRY(auto target, target_of(request, trusted));
   CO_TRY(const auto session, running(target.claim.session_id));
   if (stopping_) co_return fail(Errc::draining, "service: is shutting down");
   const auto room = rooms_.find(session.id);
@@ -553,32 +560,6 @@ SessionTrace* Gateway::trace_for(const std::string& session_id) { return &traces
 
 const SessionTrace* Gateway::trace(const std::string& session_id) const {
   return traces_.find(session_id);
-}
-
-// --- Tabs
-Async<std::vector<LivePage>> Gateway::pages(Context& ctx, std::string session_id) {
-  CO_TRY_VOID(running(session_id));
-  Context limited = ctx.with_timeout(options_.dial_timeout, "asking the browser for its pages");
-  CO_TRY(auto socket, co_await dial(limited, session_id, ""));
-  socket->queue(net::Opcode::text, R"({"id":1,"method":"Target.getTargets"})");
-  socket->send_queued();
-  CO_TRY(const auto answer, co_await socket->read(limited, kTargetsBytesMax));
-  socket->close(1000, {});
-  CO_TRY(const auto parsed, parse_json(answer.data, "Target.getTargets"));
-  const json::value* result = find(parsed, "result");
-  const json::value* targets = result ? find(*result, "targetInfos") : nullptr;
-  if (!targets || !targets->is_array())
-    co_return fail(Errc::protocol_error, "browser: did not list its targets");
-  std::vector<LivePage> pages;
-  for (const json::value& target : targets->get_array()) {
-    if (!target.is_object()) continue;
-    const json::object& info = target.get_object();
-    if (find_string(info, "type") != "page") continue;
-    pages.push_back({std::string(find_string(info, "targetId").value_or("")),
-                     std::string(find_string(info, "url").value_or("")),
-                     std::string(find_string(info, "title").value_or(""))});
-  }
-  co_return pages;
 }
 
 void Gateway::stop() {

@@ -300,6 +300,9 @@ constexpr std::array kFields = std::to_array<Field>({
      true,
      "AWS_SECRET_ACCESS_KEY"},
     {kService, "s3_prefix", &S::s3_prefix, "Begins the names of all objects in s3_bucket"},
+    {kService, "node_url", &S::node_url,
+     "Where the other nodes of backend redis reach this one, such as http://10.0.0.7:8000; empty: "
+     "http, host and port (the machine's name when it listens on all addresses)"},
 
     {kLogs, "log_level", &S::log_level, "Least important event that is logged", 0, 0,
      "trace|debug|info|warning|error|off"},

@@ -10,6 +10,7 @@ namespace troupe::engine {
 namespace {
 
 constexpr auto kBookkeeping = std::chrono::seconds(15);
+constexpr auto kRefreshEvery = std::chrono::milliseconds(500);
 constexpr auto kLookAgain = std::chrono::seconds(2);  // for tasks that other nodes perform
 constexpr int kPage = 1'000;
 constexpr auto kRetentionEvery = std::chrono::minutes(10);
@@ -153,6 +154,10 @@ void Engine::Impl::took_end(const std::string& run_id, std::int64_t run_open) {
 
 asio::awaitable<void> Engine::Impl::perform(tasks::Claim claim, Context ctx) {
   const std::string run_id = claim.spec.run_id;
+  // Another node has begun it anew: what is remembered of its end does not hold any more.
+  if (const auto known = runs.find(run_id);
+      shared() && known != runs.end() && known->second->ended.is_set())
+    forget(run_id);
   Context reading = ctx.with_timeout(kBookkeeping, "reading the run");
   auto found = co_await run_of(reading, run_id);
   if (!found) {
@@ -179,12 +184,15 @@ asio::awaitable<void> Engine::Impl::perform(tasks::Claim claim, Context ctx) {
     limited = limited.with_timeout(left, "task deadline");
   }
   const int slot = take_slot(*run);
+  const int place = claim.spec.index;
   ++run->attempts_running;
+  run->performed_here.insert(place);
   TaskServices given = services();
   interact::Interactor& performer = *interactor(run->request.interactor);
   auto finished =
       co_await attempt_task(given, run, std::move(limited), performer, std::move(claim), slot);
   --run->attempts_running;
+  run->performed_here.erase(place);
   run->slots[static_cast<std::size_t>(slot)] = false;
   if (!finished) {
     const bool all_ended = std::ranges::all_of(
@@ -271,12 +279,68 @@ Async<void> Engine::Impl::load_results(Context& ctx, RunRecord& run) {
     for (const tasks::Record& record : page.records) {
       const auto index = static_cast<std::size_t>(record.spec.index);
       if (index >= run.result.tasks.size()) run.result.tasks.resize(index + 1);
+      // What is performed here, or has ended, is known better.
+      if (run.performed_here.contains(record.spec.index)) continue;
+      if (has_ended(run.result.tasks[index].state)) continue;
       run.result.tasks[index] = task_result_from(record);
       co_await restore_output(ctx, run.result.tasks[index]);
     }
     cursor = std::move(page.next_cursor);
   } while (!cursor.empty());
   co_return Result<void>{};
+}
+
+// How far the tasks are that other nodes perform, and whether one has begun the run anew.
+asio::awaitable<void> Engine::Impl::refresh(Context& ctx, std::shared_ptr<RunRecord>& run) {
+  const SteadyTime now = parts.clock->now();
+  if (!shared() || run->document_version == 0 || now - run->refreshed_at < kRefreshEvery) co_return;
+  run->refreshed_at = now;
+  if (!run->ended.is_set()) {
+    (void)co_await load_results(ctx, *run);
+    RunResult& result = run->result;
+    const bool began = std::ranges::any_of(
+        result.tasks, [](const TaskResult& task) { return task.state != TaskState::queued; });
+    // Of its own runs a node hears when they begin (take_news).
+    if (began && result.state == RunState::pending && run->node != node)
+      result.state = RunState::running;
+    co_return;
+  }
+  const std::string kind(kRunKind);
+  const std::string id = run->result.run_id;
+  const auto stored = co_await parts.backend->document(ctx, kind, id);
+  if (!stored || !*stored || (*stored)->version == run->document_version) co_return;
+  forget(id);
+  if (auto again = co_await run_of(ctx, id)) run = std::move(*again);
+  run->refreshed_at = now;
+}
+
+// A task of it has ended on another node: perhaps it was the last.
+asio::awaitable<void> Engine::Impl::look_at(std::shared_ptr<RunRecord> run) {
+  if (std::exchange(run->looking, true)) co_return;
+  const std::string id = run->result.run_id;
+  Context ctx = base().with_timeout(kBookkeeping, "run bookkeeping");
+  const auto counts = co_await parts.backend->run_counts(ctx, id);
+  run->looking = false;
+  if (counts && counts->open() == 0 && run->attempts_running == 0) run->settled.set();
+}
+
+void Engine::take_news(std::string type, const Ids& ids, json::object data) {
+  const auto found = impl_->runs.find(ids.run);
+  if (found == impl_->runs.end() || found->second->ended.is_set()) return;
+  RunRecord& run = *found->second;
+  if (type == "run.started") {
+    if (run.result.state != RunState::pending) return;  // it began here, or on a third node
+    run.result.state = RunState::running;
+    run.result.started_at = impl_->parts.clock->wall();
+  }
+  const bool ends = type == "task.ended";
+  impl_->events.publish(std::move(type), ids, std::move(data));
+  if (ends) impl_->scope.spawn("run bookkeeping", impl_->look_at(found->second));
+}
+
+void Engine::Impl::forget(const std::string& run_id) {
+  runs.erase(run_id);
+  std::erase(ended_order, run_id);
 }
 
 // Takes over the end of a run whose node is gone; or what is left of a submission that was none.
@@ -354,8 +418,7 @@ Async<void> Engine::Impl::forget_ended(WallTime before) {
       tasks::Filter filter{.run_id = id};
       CO_TRY_VOID(co_await parts.backend->purge(ctx, std::move(filter), kPurgeMax));
       CO_TRY_VOID(co_await parts.backend->erase(ctx, kind, id));
-      runs.erase(id);
-      std::erase(ended_order, id);
+      forget(id);
     }
     cursor = documents.back().id;
   }
