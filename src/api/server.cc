@@ -350,7 +350,7 @@ Async<net::HttpResponse> ApiServer::handle_here(Context& ctx, Exchange& exchange
 }
 
 void ApiServer::write_log(const Exchange& exchange, int status, const Error* error) const {
-  const bool read = is_read(exchange.request.method);
+  const bool read = is_read(exchange.request.method) || exchange.request.path == kNodeEventsPath;
   const observe::Level level = status >= 500 && status != 503 ? observe::Level::warning
                                : read                         ? observe::Level::debug
                                                               : observe::Level::info;

@@ -539,6 +539,7 @@ Async<void> RedisBackend::erase(Context& ctx, std::string kind, std::string id) 
 }
 
 void RedisBackend::watch(std::function<void()> news) {
+  if (!news) news = [] {};  // nobody watches any more
   client_.subscribe(key_ + ":news", [news](std::string_view) { news(); }, news);
 }
 
