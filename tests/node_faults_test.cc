@@ -201,7 +201,7 @@ TEST(NodeFaults, ASlowWayToRedisOnlyCostsTime) {
   NEEDS_REDIS();
   Installation installation;
   Witness witness;
-  SlowWay way(installation.redis().port(), milliseconds(50));
+  SlowWay way(installation.redis().port(), milliseconds(15));
   const auto slow = installation.node("a", "all", {{"TROUPE_REDIS_URL", way.url()}});
   const auto fast = installation.node("b", "all");
   const std::string id = slow->start(paced_run(witness.url(), 6, "200ms", 4));

@@ -58,7 +58,8 @@ Engine::Impl::Impl(asio::any_io_executor run_on, Parts given)
       scope(executor) {}
 
 WorkerOptions Engine::Impl::worker_options() {
-  WorkerOptions options{.id = node, .slots = parts.settings.sessions_max};
+  WorkerOptions options{
+      .id = node, .slots = parts.settings.sessions_max, .lease = parts.settings.task_lease};
   if (parts.one_shot) options.queues.clear();
   return options;
 }
