@@ -63,7 +63,9 @@ std::map<int, int> attempts_in(const std::string& log) {
     const json::object& object = value->get_object();
     if (find_string(object, "action") != "task.execute") continue;
     if (find_string(object, "status") != "started") continue;
-    if (const auto index = find_int(object, "index")) ++attempts[static_cast<int>(*index)];
+    const json::value* details = find(object, "details");
+    const auto index = details ? find_int(details->as_object(), "index") : std::nullopt;
+    if (index) ++attempts[static_cast<int>(*index)];
   }
   return attempts;
 }

@@ -163,9 +163,6 @@ TEST(NodeFaults, RedisMayDieAndStandStillUnderThem) {
   installation.redis().kill();
   away("killed", seconds(3));
   EXPECT_EQ(one->get("/livez").status, 200);
-  EXPECT_EQ(
-      one->post("/v1/runs", json::serialize(paced_run(witness.url(), 1, "1ms", 1))).status / 100,
-      5);
   installation.redis().start();
   const auto count = witness.visits().size();
   ASSERT_TRUE(Binary::until(seconds(30), [&] { return witness.visits().size() > count + 3; }));
