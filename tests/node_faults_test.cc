@@ -172,6 +172,34 @@ TEST(NodeFaults, RedisMayDieAndStandStillUnderThem) {
   expect_all_done(*two, id, witness, 16, seconds(90));
 }
 
+TEST(NodeFaults, AFailoverIsFollowed) {
+  NEEDS_REDIS();
+  Installation installation;
+  net::RedisServer& primary = installation.redis();
+  const net::RedisServer replica({"--appendonly", "yes", "--replicaof", "127.0.0.1",
+                                  std::to_string(primary.port()), "--repl-diskless-sync-delay",
+                                  "0"});
+  ASSERT_TRUE(Binary::until(
+      seconds(10), [&] { return replica.ask("ROLE").find("connected") != std::string::npos; }));
+  const std::string file = installation.scratch().write(
+      "sentinel.conf", "sentinel monitor main 127.0.0.1 " + std::to_string(primary.port()) +
+                           " 1\n"
+                           "sentinel down-after-milliseconds main 400\n"
+                           "sentinel failover-timeout main 2000\n");
+  const net::RedisServer sentinel({file, "--sentinel"});
+  ASSERT_TRUE(Binary::until(
+      seconds(10), [&] { return !sentinel.ask("SENTINEL REPLICAS main").starts_with("*0"); }));
+  const std::string url = "redis-sentinel://127.0.0.1:" + std::to_string(sentinel.port()) + "/main";
+  Witness witness;
+  const auto one = installation.node("a", "all", {{"TROUPE_REDIS_URL", url}});
+  const auto two = installation.node("b", "all", {{"TROUPE_REDIS_URL", url}});
+  const std::string id = one->start(paced_run(witness.url(), 10, "400ms", 4));
+  ASSERT_TRUE(Binary::until(seconds(20), [&] { return witness.seen().contains("/end?t0"); }));
+  primary.kill();
+  expect_all_done(*two, id, witness, 10, seconds(60));
+  expect_all_done(*one, id, witness, 10, seconds(60));
+}
+
 // A proxy on a thread of its own.
 class SlowWay final {
  public:

@@ -104,6 +104,33 @@ TEST(Nodes, AnyOfThemAnswersForASession) {
   EXPECT_EQ(other->get("/v1/sessions/" + id + "/debug", key).status, 410);
 }
 
+TEST(Nodes, ASessionBeginsWhereItsContextIs) {
+  NEEDS_REDIS();
+  Installation installation;
+  const auto owner = installation.node("a");
+  const auto other = installation.node("b");
+  const auto made = owner->post("/v1/contexts", "{}");
+  ASSERT_EQ(made.status, 201) << made.body;
+  const std::string context(parsed(made.body).at("id").as_string());
+  EXPECT_EQ(other->get("/v1/contexts/" + context).status, 200);
+  const auto session =
+      other->post("/v1/sessions", R"({"keepAlive": true, "browserSettings": {"context": {"id": ")" +
+                                      context + R"("}}})");
+  ASSERT_EQ(session.status, 201) << session.body;
+  const json::value given = parsed(session.body);
+  EXPECT_THAT(std::string(given.at("connectUrl").as_string()),
+              HasSubstr("ws" + other->url().substr(4)));
+  const std::string id(given.at("id").as_string());
+  EXPECT_EQ(shown(*other, id).at("contextId").as_string(), context);
+  const auto none = other->post(
+      "/v1/sessions",
+      R"({"browserSettings": {"context": {"id": "00000000-0000-4000-8000-000000000000"}}})");
+  EXPECT_EQ(none.status, 404) << none.body;
+  EXPECT_EQ(other->erase("/v1/sessions/" + id).status, 204);
+  EXPECT_EQ(other->erase("/v1/contexts/" + context).status, 204);
+  EXPECT_EQ(owner->get("/v1/contexts/" + context).status, 404);
+}
+
 TEST(Nodes, NobodyButANodeIsTakenForOne) {
   NEEDS_REDIS();
   Installation installation({{"TROUPE_API_KEYS", "me:secret-of-the-test"}});

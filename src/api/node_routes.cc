@@ -13,7 +13,10 @@ namespace {
 constexpr std::string_view kSession = "/v1/sessions/{id}";
 constexpr std::string_view kLive = "/live/";
 constexpr std::string_view kId = "{id}";
-constexpr std::string_view kFile = "/v1/downloads/{id}";
+// The last one: a session that begins with a context or an extension.
+constexpr std::array kInAFolder = std::to_array<std::string_view>(
+    {"/v1/downloads/{id}", "/v1/contexts/{id}", "/v1/extensions/{id}", "/v1/certificates/{id}",
+     "/v1/sessions"});
 
 }  // namespace
 
@@ -26,7 +29,9 @@ std::string session_asked_for(const Route& route, const net::HttpRequest& reques
   return id ? *id : std::string();
 }
 
-bool is_by_file(const Operation& operation) { return operation.path == kFile; }
+bool may_be_anothers(const Operation& operation) {
+  return std::ranges::find(kInAFolder, operation.path) != kInAFolder.end();
+}
 
 bool is_for_probes(const Operation* operation) {
   return operation && operation->access == Access::open && !operation->path.starts_with(kLive);

@@ -12,8 +12,9 @@ namespace troupe::api {
 
 /// The session that a request is about; empty: none.
 std::string session_asked_for(const Route& route, const net::HttpRequest& request);
-/// Whether an operation names a file by an id that does not say whose it is.
-bool is_by_file(const Operation& operation);
+/// Whether what an operation names, and this node does not know, may be in another one's folder: a
+/// download, a context, an extension, a certificate.
+bool may_be_anothers(const Operation& operation);
 /// What a node that only works answers to everybody.
 bool is_for_probes(const Operation* operation);
 

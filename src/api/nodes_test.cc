@@ -276,8 +276,11 @@ TEST(NodeRoutes, KnowWhichSessionARequestIsAbout) {
   EXPECT_EQ(asked_for("GET", "/v1/downloads?sessionId=s1", {{"sessionId", "s1"}}), "s1");
   EXPECT_EQ(asked_for("GET", "/v1/sessions"), "");
   EXPECT_EQ(asked_for("GET", "/v1/runs/s1"), "");
-  EXPECT_TRUE(is_by_file(*find_route("GET", "/v1/downloads/f1").operation));
-  EXPECT_FALSE(is_by_file(*find_route("GET", "/v1/downloads").operation));
+  EXPECT_TRUE(may_be_anothers(*find_route("GET", "/v1/downloads/f1").operation));
+  EXPECT_TRUE(may_be_anothers(*find_route("DELETE", "/v1/contexts/c1").operation));
+  EXPECT_TRUE(may_be_anothers(*find_route("POST", "/v1/sessions").operation));
+  EXPECT_FALSE(may_be_anothers(*find_route("GET", "/v1/downloads").operation));
+  EXPECT_FALSE(may_be_anothers(*find_route("GET", "/v1/tasks/t1").operation));
 }
 
 TEST(NodeRoutes, AWorkerAnswersProbesOnly) {

@@ -60,6 +60,8 @@ Result<void> bind_project(const Operation& operation, std::string_view project,
   return {};
 }
 
+constexpr auto kOthersLimit = std::chrono::seconds(35);  // a session may have to be created
+
 // A form with a file may be larger than other bodies: extensions of 100 MB, and their envelope.
 constexpr std::int64_t kUploadBytesMax = 105'000'000;
 
@@ -308,11 +310,12 @@ Async<std::optional<Node>> ApiServer::node_of_events(Context& ctx, const Exchang
   co_return services_.nodes->find_node(services_.runs.node_of(run_id));
 }
 
-// A file's id does not say whose it is.
+// Its id does not say whose it is.
 Async<net::HttpResponse> ApiServer::ask_the_others(Context& ctx, const Exchange& exchange,
                                                    Result<net::HttpResponse> own) {
   for (const Node& node : services_.nodes->others()) {
-    auto answer = co_await forwarder_->send(ctx, exchange.request, node, stopping_);
+    Context limited = ctx.with_timeout(kOthersLimit, "answer of another node");
+    auto answer = co_await forwarder_->send(limited, exchange.request, node, stopping_);
     if (answer && answer->status != 404) co_return answer;
   }
   co_return own;
@@ -332,7 +335,7 @@ Async<net::HttpResponse> ApiServer::call(Context& ctx, Exchange& exchange) {
   auto answer = co_await handle_here(ctx, exchange, std::move(body));
   const bool unknown = !answer && answer.error().code == Errc::not_found;
   if (unknown && remote) co_return gone_answer(operation, *remote);
-  if (unknown && is_by_file(operation))
+  if (unknown && may_be_anothers(operation))
     co_return co_await ask_the_others(ctx, exchange, std::move(answer));
   co_return answer;
 }
