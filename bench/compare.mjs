@@ -2,14 +2,14 @@
 // blocks so that a busy machine hits all alike. Prints a table of medians and the ratio to the floor of
 // the same block.
 //   node bench/compare.mjs --binary build/release/bin/bench_session [--sessions 60] [--blocks 3]
-//                          [--parallel 1,2,5,10] [--peer yes]
+//                          [--parallel 1,2,5,10] [--peer yes] [--isolation context,reuse,process]
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as statics from "./static_server.mjs";
 
 const given = { binary: "build/release/bin/bench_session", sessions: "60", blocks: "3",
-  parallel: "1,2,5,10", peer: "yes" };
+  parallel: "1,2,5,10", peer: "yes", isolation: "context,reuse,process" };
 for (let i = 2; i + 1 < process.argv.length; i += 2) given[process.argv[i].slice(2)] = process.argv[i + 1];
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -19,8 +19,8 @@ const node = (script) => (p) => ["node", [here + script, "--url", url, "--sessio
   "--parallel", String(p)]];
 const troupe = (isolation) => (p) => [given.binary, ["--url", url, "--sessions", given.sessions,
   "--parallel", String(p), "--isolation", isolation]];
-const contenders = { floor: node("floor.mjs"), "troupe context": troupe("context"),
-  "troupe reuse": troupe("reuse"), "troupe process": troupe("process") };
+const contenders = { floor: node("floor.mjs") };
+for (const isolation of given.isolation.split(",")) contenders[`troupe ${isolation}`] = troupe(isolation);
 if (given.peer === "yes" && existsSync(`${here}../build/bench/node_modules/puppeteer-cluster`))
   contenders["puppeteer-cluster"] = node("puppeteer_cluster.mjs");
 

@@ -246,8 +246,8 @@ Async<json::object> Page::evaluate_once(Context& ctx, const std::string& express
   CO_TRY(auto answer, co_await call(ctx, "Runtime.evaluate", std::move(params)));
   if (const auto* details = find(answer, "exceptionDetails"); details && details->is_object())
     co_return script_failure(details->get_object());
-  const auto* result = find(answer, "result");
-  co_return result && result->is_object() ? result->get_object() : json::object{};
+  auto* result = answer.if_contains("result");
+  co_return result && result->is_object() ? std::move(result->get_object()) : json::object{};
 }
 
 Async<json::value> Page::evaluate(Context& ctx, std::string expression, EvaluateOptions options) {

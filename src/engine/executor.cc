@@ -93,8 +93,10 @@ Async<json::value> Run::run_workflow(Context& ctx, Frame& frame,
 Result<json::value> Run::output_of(Context& ctx, const Frame& frame,
                                    const workflows::Definition& definition) {
   const bool written = !definition.output.is_constant() || !definition.output.constant().is_null();
-  json::value output = frame.written->own();  // without `output`: everything that was saved
-  if (written) {
+  json::value output;
+  if (!written) {
+    output = frame.written->own();  // without `output`: everything that was saved
+  } else {
     auto rendered = render(ctx, frame, definition.output);
     if (!rendered) {
       Error error = rendered.error();

@@ -20,8 +20,10 @@ namespace troupe::engine {
 /// step of the workflow itself (not of those that it calls); JSON, see executor_journal.cc.
 struct StepJournal {
   std::vector<std::pair<std::string, std::string>> finished;  ///< Step id → entry, in order.
-  /// The next step does not begin before this has answered.
-  std::function<Async<void>(Context& ctx, std::string step, std::string entry)> add;
+  /// In order. No step that may have an effect elsewhere is followed by another one before this has
+  /// answered; entries of other steps come along with the next one, or after a second.
+  std::function<Async<void>(Context& ctx, std::vector<std::pair<std::string, std::string>> entries)>
+      add;
 };
 
 /// All that one execution needs; owns everything.

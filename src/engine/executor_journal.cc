@@ -4,9 +4,12 @@
 // An entry is {"saved": {name: value}, "url", "cookies": [...], "storage": [origin, local,
 // session], "stop": true}; all but `saved` only where there is something. Steps that only changed
 // what the page shows (fill, select, hover, scroll, upload) are done again after the page has been
-// opened anew; steps that may have had an effect elsewhere (click, act, ...) never are.
+// opened anew; steps that may have had an effect elsewhere (click, act, ...) never are. Only those
+// are waited for until they are durable: to read or to fill in once more does no harm, so what the
+// others leave is written together with the next one, or after a second, or when the attempt fails.
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "engine/executor_run.h"
 
@@ -16,19 +19,28 @@ namespace {
 constexpr std::size_t kEntryBytesMax = 512 << 10;
 constexpr std::size_t kStorageBytesMax = 128 << 10;
 constexpr auto kStateLimit = std::chrono::seconds(2);
+constexpr auto kUnwrittenFor = std::chrono::seconds(1);
+constexpr auto kLastWords = std::chrono::seconds(2);
 
 bool changes_only_the_page(const workflows::Step& step) {
   constexpr std::array<std::string_view, 5> kinds = {"fill", "select", "hover", "scroll", "upload"};
   return std::ranges::find(kinds, step.kind) != kinds.end();
 }
 
+bool needs_no_page(const workflows::Step& step) {
+  return step.type == workflows::StepType::log || step.type == workflows::StepType::assign ||
+         step.type == workflows::StepType::assertion;
+}
+
 // What cannot have changed cookies or storage.
 bool only_reads(const workflows::Step& step) {
   constexpr std::array<std::string_view, 4> kinds = {"extract", "observe", "screenshot",
                                                      "wait_for"};
-  return step.type == workflows::StepType::log || step.type == workflows::StepType::assign ||
-         step.type == workflows::StepType::assertion ||
-         std::ranges::find(kinds, step.kind) != kinds.end();
+  return needs_no_page(step) || std::ranges::find(kinds, step.kind) != kinds.end();
+}
+
+bool may_have_effect(const workflows::Step& step) {
+  return !only_reads(step) && !changes_only_the_page(step);
 }
 
 bool is_web(std::string_view url) {
@@ -69,10 +81,16 @@ bool holds_something(const json::value& storage) {
 Async<Flow> Run::run_journalled(Context& ctx, Frame& frame, const Steps& steps) {
   frame.written->take_changed();
   CO_TRY(const std::size_t done, co_await resume(ctx, frame, steps));
+  written_at_ = ctx.clock().now();
   for (std::size_t i = done; i < steps.size(); ++i) {
-    CO_TRY(const Flow flow, co_await run_step(ctx, frame, steps[i]));
-    CO_TRY_VOID(co_await write_down(ctx, frame, steps[i], flow));
-    if (flow != Flow::next) co_return flow;
+    const auto flow = co_await run_step(ctx, frame, steps[i]);
+    if (!flow) {
+      Context last = ctx.for_cleanup(kLastWords, "journal");
+      (void)co_await flush_journal(last);  // the step's failure is what is told
+      co_return flow.error();
+    }
+    CO_TRY_VOID(co_await write_down(ctx, frame, steps, i, *flow));
+    if (*flow != Flow::next) co_return *flow;
   }
   co_return Flow::next;
 }
@@ -144,15 +162,19 @@ Async<void> Run::go_back_to(Context& ctx, Frame& frame, const std::string& url,
   co_return Result<void>();
 }
 
-Async<void> Run::write_down(Context& ctx, Frame& frame, const Step& step, Flow flow) {
+Async<void> Run::write_down(Context& ctx, Frame& frame, const Steps& steps, std::size_t place,
+                            Flow flow) {
+  const Step& step = steps[place];
   json::object entry;
   json::object& saved = entry["saved"].emplace_object();
   for (const std::string& name : frame.written->take_changed())
     if (const auto* value = frame.written->find(name)) saved[name] = *value;
   if (flow == Flow::stop) entry["stop"] = true;
-  if (frame.branch->tab && is_web(frame.branch->tab->url())) {
+  const auto rest = std::span(steps).subspan(place + 1);
+  const bool page_needed = flow != Flow::stop && !std::ranges::all_of(rest, needs_no_page);
+  if (page_needed && frame.branch->tab && is_web(frame.branch->tab->url())) {
     entry["url"] = frame.branch->tab->url();
-    if (!only_reads(step) && !changes_only_the_page(step))
+    if (may_have_effect(step))
       co_await add_page_state(ctx, frame, entry);
     else if (const auto* before = find(page_state_, "cookies"))
       entry["cookies"] = *before;
@@ -165,30 +187,52 @@ Async<void> Run::write_down(Context& ctx, Frame& frame, const Step& step, Flow f
                        std::to_string(text.size()) + " bytes, more than " +
                        std::to_string(kEntryBytesMax),
                    "journal", "save less, or give the workflow `restart: always`");
-  const std::string id = step.id;
-  co_return co_await input_.journal->add(ctx, id, std::move(text));
+  unwritten_.emplace_back(step.id, std::move(text));
+  const bool due = ctx.clock().now() - written_at_ >= kUnwrittenFor;
+  if (!may_have_effect(step) && flow != Flow::stop && !due) co_return Result<void>{};
+  co_return co_await flush_journal(ctx);
+}
+
+Async<void> Run::flush_journal(Context& ctx) {
+  if (unwritten_.empty()) co_return Result<void>{};
+  written_at_ = ctx.clock().now();
+  auto entries = std::exchange(unwritten_, {});
+  co_return co_await input_.journal->add(ctx, std::move(entries));
 }
 
 // As far as it can be had: a page that does not answer is the next step's affair.
 asio::awaitable<void> Run::add_page_state(Context& ctx, Frame& frame, json::object& entry) {
   Context limited = ctx.with_timeout(kStateLimit, "cookies");
   page_state_.clear();
-  if (auto browser = session_.browser()) {
-    json::object params;
-    if (!browser->browser_context_id.empty())
-      params["browserContextId"] = browser->browser_context_id;
-    const std::string method = "Storage.getCookies";
-    auto cookies = co_await browser->connection->call(limited, {}, method, std::move(params));
-    if (cookies && cookies->contains("cookies")) page_state_["cookies"] = cookies->at("cookies");
-  }
-  interact::Action read{.kind = "evaluate", .args = {{"expression", json::string(kReadStorage)}}};
-  auto storage = co_await interactor_.perform(limited, *frame.branch->tab, std::move(read));
-  if (storage && storage->output.is_string() &&
-      storage->output.get_string().size() <= kStorageBytesMax) {
-    auto value = parse_json(storage->output.get_string(), "storage");
-    if (value && holds_something(*value)) page_state_["storage"] = std::move(*value);
-  }
+  std::vector<Async<json::object>> both;
+  both.push_back(cookies_now(limited));
+  both.push_back(storage_now(limited, frame));
+  auto found = co_await gather(limited, std::move(both));
+  for (auto& part : found)
+    if (part)
+      for (auto& [name, value] : *part) page_state_[name] = std::move(value);
   if (const auto* cookies = find(page_state_, "cookies")) entry["cookies"] = *cookies;
+}
+
+Async<json::object> Run::cookies_now(Context& ctx) {
+  auto browser = session_.browser();
+  if (!browser) co_return json::object{};
+  json::object params;
+  if (!browser->browser_context_id.empty())
+    params["browserContextId"] = browser->browser_context_id;
+  const std::string method = "Storage.getCookies";
+  co_return co_await browser->connection->call(ctx, {}, method, std::move(params));
+}
+
+Async<json::object> Run::storage_now(Context& ctx, Frame& frame) {
+  interact::Action read{.kind = "evaluate", .args = {{"expression", json::string(kReadStorage)}}};
+  CO_TRY(auto storage, co_await interactor_.perform(ctx, *frame.branch->tab, std::move(read)));
+  const auto* text = storage.output.if_string();
+  if (!text || text->size() > kStorageBytesMax) co_return json::object{};
+  CO_TRY(auto value, parse_json(*text, "storage"));
+  json::object found;
+  if (holds_something(value)) found["storage"] = std::move(value);
+  co_return found;
 }
 
 }  // namespace troupe::engine

@@ -104,8 +104,12 @@ class Run final {
                       const json::object& last);
   Async<void> go_back_to(Context& ctx, Frame& frame, const std::string& url,
                          const json::object& last);
-  Async<void> write_down(Context& ctx, Frame& frame, const Step& step, Flow flow);
+  Async<void> write_down(Context& ctx, Frame& frame, const Steps& steps, std::size_t place,
+                         Flow flow);
   asio::awaitable<void> add_page_state(Context& ctx, Frame& frame, json::object& entry);
+  Async<json::object> cookies_now(Context& ctx);
+  Async<json::object> storage_now(Context& ctx, Frame& frame);
+  Async<void> flush_journal(Context& ctx);
 
   // executor_steps.cc
   Async<Flow> run_steps(Context& ctx, Frame& frame, const Steps& steps);
@@ -156,6 +160,8 @@ class Run final {
   ExecutionOutcome outcome_;
   int steps_since_wait_ = 0;
   json::object page_state_;  ///< Cookies and storage after the last step that may change them.
+  std::vector<std::pair<std::string, std::string>> unwritten_;  ///< Of the journal.
+  SteadyTime written_at_{};                                     ///< The journal, last.
 };
 
 /// Whether another attempt of a step can help: what the error table calls retryable, and everything

@@ -98,14 +98,32 @@ ExecutionInput execution_input(const Attempt& attempt) {
   return input;
 }
 
+// All at once: the backend writes them down together.
+Async<void> add_to_journal(Context& ctx, tasks::Backend& backend, std::string id,
+                           std::uint64_t token, int series,
+                           std::vector<std::pair<std::string, std::string>> entries) {
+  std::vector<Async<void>> adds;
+  for (auto& [step, entry] : entries)
+    adds.push_back(
+        backend.journal_add(ctx, id, token, journal_key(series, step), std::move(entry)));
+  if (adds.size() == 1) {
+    Async<void> only = std::move(adds.front());
+    co_return co_await std::move(only);
+  }
+  const auto added = co_await gather(ctx, std::move(adds));
+  for (const auto& one : added)
+    if (!one) co_return one.error();
+  co_return Result<void>{};
+}
+
 StepJournal step_journal(Attempt& attempt) {
   StepJournal journal;
   journal.finished = std::move(attempt.journal->finished);
   tasks::Backend* backend = &attempt.services.backend;
   journal.add = [backend, id = attempt.claim.spec.id, token = attempt.claim.token,
-                 series = attempt.journal->series](Context& ctx, std::string step,
-                                                   std::string entry) {
-    return backend->journal_add(ctx, id, token, journal_key(series, step), std::move(entry));
+                 series = attempt.journal->series](
+                    Context& ctx, std::vector<std::pair<std::string, std::string>> entries) {
+    return add_to_journal(ctx, *backend, id, token, series, std::move(entries));
   };
   return journal;
 }

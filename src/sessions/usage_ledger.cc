@@ -1,5 +1,6 @@
 #include "sessions/usage_ledger.h"
 
+#include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
@@ -10,6 +11,7 @@ namespace troupe::sessions {
 namespace {
 
 constexpr std::size_t kFileBytesMax = std::size_t{64} << 20;
+constexpr auto kBetweenWrites = std::chrono::milliseconds(250);
 // Beside the projects; no project has a name with a line break.
 constexpr std::string_view kRunning = "\nrunning";
 
@@ -55,8 +57,11 @@ Usage from_row(const json::object& row) {
 struct UsageLedger::Writer {
   std::string file;
   std::mutex mutex;
+  std::condition_variable closed;
   std::string next;
   bool scheduled = false;
+  bool closing = false;
+  std::chrono::steady_clock::time_point written_at{};
 
   // Whether a write must be posted for it.
   bool offer(std::string text) {
@@ -64,10 +69,18 @@ struct UsageLedger::Writer {
     next = std::move(text);
     return !std::exchange(scheduled, true);
   }
+  void close() {
+    const std::lock_guard lock(mutex);
+    closing = true;
+    closed.notify_all();
+  }
+  // Sessions that end in a row are written down together.
   void write() {
     std::string text;
     {
-      const std::lock_guard lock(mutex);
+      std::unique_lock lock(mutex);
+      closed.wait_until(lock, written_at + kBetweenWrites, [this] { return closing; });
+      written_at = std::chrono::steady_clock::now();
       scheduled = false;
       text.swap(next);
     }
@@ -126,7 +139,10 @@ void UsageLedger::count(const std::string& project, std::int64_t browser_ms,
   std::erase_if(usage.hours_ms, [&](const auto& row) { return row.first <= hour_of(now) - 24; });
 }
 
-UsageLedger::~UsageLedger() { files_.join(); }
+UsageLedger::~UsageLedger() {
+  writer_->close();
+  files_.join();
+}
 
 void UsageLedger::know(const std::string& project) {
   const WallTime now = clock_.wall();

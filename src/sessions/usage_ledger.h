@@ -24,7 +24,8 @@ struct Usage {
   std::map<std::int64_t, std::int64_t> hours_ms;
 };
 
-/// Threads: engine; the file is written on a thread of its own, at most one write at a time.
+/// Threads: engine; the file is written on a thread of its own, at most one write at a time and
+/// four in a second.
 class UsageLedger final {
  public:
   /// Reads `file`; one that is damaged is put aside as `<file>.damaged` and begun anew. Sessions

@@ -94,6 +94,7 @@ class SqliteBackend final : public Backend {
       return claims_of(core, entries);
     };
     auto call = std::make_shared<TypedCall<Claimed>>(std::move(work));
+    call->durable = false;
     auto claimed = co_await through<Claimed>(ctx, call);
     // Whoever asked is gone: what comes yet goes back, and is not lost for the length of a lease.
     if (!claimed)
@@ -119,7 +120,9 @@ class SqliteBackend final : public Backend {
       }
       return beats;
     };
-    return through<Answer>(ctx, std::move(work));
+    auto call = std::make_shared<TypedCall<Answer>>(std::move(work));
+    call->durable = false;
+    return through<Answer>(ctx, std::move(call));
   }
 
   Async<std::vector<Finished>> finish(Context& ctx, std::vector<Finish> finishes) override {

@@ -2,6 +2,9 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "tasks/sqlite_schema.h"
 
 namespace troupe::tasks {
@@ -29,7 +32,7 @@ Result<void> SqliteWriter::prepare() {
   TRY(lock_, FileLock::take(options_.path));
   TRY_VOID(connection_.open(options_.path, Connection::Mode::create, options_.vfs));
   connection_.exec("PRAGMA journal_mode=WAL");
-  connection_.exec(options_.full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+  connection_.exec("PRAGMA synchronous=FULL");
   // The log stays at its size: writing over it is cheaper than growing it.
   const std::string pages =
       "PRAGMA wal_autocheckpoint=" + std::to_string(options_.checkpoint_pages);
@@ -98,6 +101,7 @@ void SqliteWriter::process(Batch& batch) {
 
 // All in one transaction. On failure nothing has happened, in the ledger neither.
 bool SqliteWriter::attempt(std::span<const std::shared_ptr<WriterCall>> calls) {
+  sync_commits(options_.full && std::ranges::any_of(calls, &WriterCall::durable));
   for (const auto& call : calls) {
     call->run({*ledger_, *tables_});
     tables_->flush();
@@ -125,6 +129,12 @@ bool SqliteWriter::attempt(std::span<const std::shared_ptr<WriterCall>> calls) {
   if (!connection_.ok()) broken_ = connection_.error();
   if (calls.size() == 1) calls.front()->fail(full);
   return calls.size() == 1;
+}
+
+// The next synced commit takes along what those before it left in the page cache.
+void SqliteWriter::sync_commits(bool sync) {
+  if (std::exchange(syncs_, sync) == sync) return;
+  connection_.exec(sync ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
 }
 
 // The disk is full for all of them together. What ends tasks goes first, and alone; what adds some

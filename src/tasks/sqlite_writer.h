@@ -35,6 +35,9 @@ class WriterCall {
   virtual void complete() = 0;
   /// Whether it takes more room on the disk for good.
   bool adds = false;
+  /// Whether its answer waits for the disk. Without, a power cut may undo it (a kill does not): for
+  /// claims and beats, whose holders a power cut ends too.
+  bool durable = true;
 };
 
 template <class T>
@@ -89,6 +92,7 @@ class SqliteWriter final {
   void process(Batch& batch);
   bool attempt(std::span<const std::shared_ptr<WriterCall>> calls);
   void one_by_one(Batch& batch);
+  void sync_commits(bool sync);
   void give_back(Batch batch);
 
   asio::any_io_executor executor_;
@@ -97,6 +101,7 @@ class SqliteWriter final {
   Connection connection_;
   std::unique_ptr<Tables> tables_;
   std::unique_ptr<Ledger> ledger_;
+  bool syncs_ = true;            // as the database is set
   std::optional<Error> broken_;  // fail stop: nothing is done any more
   std::function<void()> news_;   // engine thread
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // engine thread
