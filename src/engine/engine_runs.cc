@@ -185,6 +185,8 @@ asio::awaitable<void> Engine::Impl::perform(tasks::Claim claim, Context ctx) {
   }
   const int slot = take_slot(*run);
   const int place = claim.spec.index;
+  const std::string task_id = claim.spec.id;
+  const std::uint64_t token = claim.token;
   ++run->attempts_running;
   run->performed_here.insert(place);
   TaskServices given = services();
@@ -195,6 +197,7 @@ asio::awaitable<void> Engine::Impl::perform(tasks::Claim claim, Context ctx) {
   run->performed_here.erase(place);
   run->slots[static_cast<std::size_t>(slot)] = false;
   if (!finished) {
+    if (shared()) worker.hand_back(task_id, token);
     const bool all_ended = std::ranges::all_of(
         run->result.tasks, [](const TaskResult& task) { return has_ended(task.state); });
     if (parts.one_shot && run->attempts_running == 0 && (run->unstored || all_ended))
@@ -427,7 +430,10 @@ Async<void> Engine::Impl::forget_ended(WallTime before) {
 asio::awaitable<void> Engine::Impl::end(std::shared_ptr<RunRecord> run) {
   RunResult& result = run->result;
   Context ctx = base().with_timeout(kBookkeeping, "ending the run").with_ids(run->ids);
-  if (shared()) (void)co_await load_results(ctx, *run);
+  // What a sweep ended while the run was being read was told to nobody.
+  const bool unknown = std::ranges::any_of(
+      result.tasks, [](const TaskResult& task) { return !has_ended(task.state); });
+  if (shared() || (unknown && !run->unstored)) (void)co_await load_results(ctx, *run);
   result.ended_at = parts.clock->wall();
   result.state = final_state(*run);
   if (result.state != RunState::succeeded && !result.error)
