@@ -64,6 +64,8 @@ class Binary final {
       for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
       (void)!freopen(out_path().c_str(), "w", stdout);
       (void)!freopen(err_path().c_str(), "w", stderr);
+      // What the test has open is its own: a connection would not end when it closes it.
+      close_range(3, ~0U, 0);
       std::vector<char*> argv;
       for (auto& argument : arguments) argv.push_back(argument.data());
       argv.push_back(nullptr);

@@ -56,6 +56,25 @@ TEST(Database, IsCheckedAndCopiedWhileAServiceUsesIt) {
   EXPECT_THAT(migrate.out, HasSubstr("already, nothing to do"));
 }
 
+TEST(Database, ARunBesideTheServiceSaysThatItIsKeptInMemoryOnly) {
+  const Scratch scratch;
+  const std::string file = scratch.write("hello.yaml",
+                                         "workflow: hello\n"
+                                         "steps:\n"
+                                         "  - set: {word: hello}\n"
+                                         "output: '{{ word }}'\n");
+  const Ended alone = troupe(scratch, {"run", file});
+  EXPECT_EQ(alone.code, 0) << alone.err;
+  EXPECT_THAT(alone.err, ::testing::Not(HasSubstr("in memory only")));
+  const Service service(scratch);
+  const Ended beside = troupe(scratch, {"run", file});
+  EXPECT_EQ(beside.code, 0) << beside.err;
+  EXPECT_THAT(beside.err, HasSubstr("in use by a service: this run is kept in memory only"));
+  EXPECT_THAT(beside.out, HasSubstr("hello"));
+  EXPECT_THAT(troupe(scratch, {"run", file, "--ephemeral"}).err,
+              ::testing::Not(HasSubstr("in memory only")));
+}
+
 TEST(Database, FindsDamage) {
   const Scratch scratch;
   {

@@ -93,6 +93,9 @@ class Service final : public Server {
                  .headers = std::move(headers),
                  .body = std::move(body)});
   }
+  net::HttpReply erase(const std::string& path) const {
+    return send({.method = "DELETE", .url = url() + path, .headers = {}, .body = {}});
+  }
   /// Starts a run and gives its id.
   std::string start(const json::object& request) const {
     const auto reply = post("/v1/runs", json::serialize(request));

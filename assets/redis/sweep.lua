@@ -1,5 +1,6 @@
 -- uses: records lanes endings
--- ARGV: time, most, tasks to look through. Answers {more, mended, moved...}.
+-- ARGV: time, most, tasks to look through, longest time in ms between two sweeps and the time that
+-- is granted after a longer one (0: none). Answers {more, mended, moved...}.
 local most, moves, mended = tonumber(ARGV[2]), {}, 0
 
 local function along(t, act)
@@ -40,6 +41,21 @@ local function lose(t, taken)
     end_task(t, FAILED, POISONED, taken)
   else
     move(t, QUEUED, NONE)
+  end
+end
+
+-- When nobody swept for so long, the server was away and nobody could beat either: whoever still has
+-- a task gets the time to say so. Not again at once, so that an unsteady server cannot keep the
+-- tasks of the dead.
+local function grant(longest, grace)
+  local meta = tag .. 'meta'
+  local swept = tonumber(call('HGET', meta, 'swept') or now)
+  call('HSET', meta, 'swept', now)
+  if grace == 0 or now - swept <= longest then return end
+  if now - tonumber(call('HGET', meta, 'granted') or 0) < 60000 then return end
+  call('HSET', meta, 'granted', now)
+  for _, id in ipairs(call('ZRANGEBYSCORE', tag .. 'leases', '-inf', now, 'LIMIT', 0, 10000)) do
+    call('ZADD', tag .. 'leases', 'XX', now + grace, id)
   end
 end
 
@@ -113,6 +129,7 @@ local function look_through(budget)
   call('HSET', tag .. 'meta', 'cursor', #ids == budget and ids[#ids] or '')
 end
 
+grant(tonumber(ARGV[4]), tonumber(ARGV[5]))
 promote()
 sweep_expired()
 if #moves < most then sweep_leases() end

@@ -114,6 +114,7 @@ struct Settings {
   int recordings_max = 1'000;
   std::string video_encoder = "ffmpeg";  ///< Path, or a name on PATH; empty: none.
   int video_encodings_max = 1;           ///< At once.
+  std::string node_url;  ///< Where other nodes reach this one; empty: from host and port.
 
   // Logs.
   std::string log_level = "info";

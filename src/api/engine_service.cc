@@ -1,5 +1,6 @@
 // The seams of service.h over the engine.
 #include "api/automation.h"
+#include "api/node_events.h"
 #include "api/server.h"
 #include "engine/engine.h"
 #include "sessions/pool.h"
@@ -55,6 +56,7 @@ class EngineRuns final : public RunService {
   std::unique_ptr<EventSource> events(const std::string& run_id, std::uint64_t after) override {
     return std::make_unique<BusSource>(engine_.events().subscribe(run_id, after));
   }
+  std::string node_of(const std::string& run_id) const override { return engine_.node_of(run_id); }
 
  private:
   engine::Engine& engine_;
@@ -195,6 +197,39 @@ std::unique_ptr<net::HttpClient> proxied_client(const Settings& settings, bool v
   return net::HttpClient::create(std::move(options));
 }
 
+// One of several processes on a shared backend.
+struct Membership {
+  Membership(engine::Engine& from, const SessionService& sessions, asio::any_io_executor executor)
+      : engine(from),
+        nodes(from.backend(), sessions, from.clock(), executor, from.log(), options(from)),
+        events(nodes, from.events(), from.clock(), executor,
+               [&from](const std::string& run_id) { return from.node_of(run_id); }) {
+    listener = from.events().listen([this](const observe::EventRecord& event) {
+      if (event.type.starts_with("session.")) nodes.changed(event.ids.session);
+    });
+    from.on_close([this] { return stop(); });
+  }
+  ~Membership() { engine.on_close(nullptr); }
+
+  static NodesOptions options(const engine::Engine& from) {
+    const Settings& settings = from.settings();
+    return {.self = {.id = from.node(), .url = {}, .role = settings.role},
+            .secret = from.shared_secret(),
+            .beat_every = std::min<Duration>(std::chrono::seconds(2), settings.task_lease / 4),
+            .silence_max = settings.task_lease,
+            .kept = settings.downloads_kept};
+  }
+  asio::awaitable<void> stop() {
+    co_await events.stop();
+    co_await nodes.stop();
+  }
+
+  engine::Engine& engine;
+  Nodes nodes;
+  NodeEvents events;
+  observe::EventBus::Listener listener;
+};
+
 struct Adapters {
   Adapters(engine::Engine& engine, asio::any_io_executor executor,
            std::unique_ptr<net::HttpClient> search_client)
@@ -206,6 +241,9 @@ struct Adapters {
         proxied_fetcher(proxied_client(engine.settings(), true)),
         unverified_proxied_fetcher(proxied_client(engine.settings(), false)),
         searcher(std::move(search_client)),
+        membership(engine.shared_secret().empty()
+                       ? nullptr
+                       : std::make_unique<Membership>(engine, sessions, executor)),
         automation(engine, runs, library, std::move(executor)) {}
   EngineRuns runs;
   EngineSessions sessions;
@@ -215,6 +253,7 @@ struct Adapters {
   std::unique_ptr<net::HttpClient> proxied_fetcher;
   std::unique_ptr<net::HttpClient> unverified_proxied_fetcher;
   std::unique_ptr<net::HttpClient> searcher;
+  std::unique_ptr<Membership> membership;
   Automation automation;
 };
 
@@ -244,6 +283,10 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(engine::Engine& engine,
                     .backend = &engine.backend(),
                     .schedules = &adapters->automation.schedules(),
                     .webhooks = &adapters->automation.webhooks()};
+  if (adapters->membership) services.nodes = &adapters->membership->nodes;
+  services.take_news = [&engine](std::string type, const Ids& ids, json::object data) {
+    engine.take_news(std::move(type), ids, std::move(data));
+  };
   TRY(auto server, start(std::move(services), std::move(executor), std::move(host), port));
   adapters->automation.start();
   server->adapters_ = std::move(adapters);

@@ -26,6 +26,7 @@ struct GatewayOptions {
   Duration dial_timeout = std::chrono::seconds(10);
   RecorderOptions recorder;
   bool record_by_default = false;           ///< Local sessions of clients that do not say.
+  std::string secret;                       ///< Of connect keys; empty: that of `secret_file`.
   std::string secret_file;                  ///< Of kept_secret; empty: one for this process only.
   sessions::SessionFiles* files = nullptr;  ///< Learns the names of downloads; has the uploads.
 };
@@ -49,7 +50,12 @@ class Gateway final {
   /// that what cannot work is refused before the upgrade.
   /// Errors: invalid_argument (handshake), permission_denied (origin, scope), unauthenticated,
   /// not_found, gone (key or session), exhausted (clients), and those of connecting.
-  Async<net::HttpResponse> connect(Context& ctx, const net::HttpRequest& request);
+  /// `trusted`: its sender needs no API key to name a session (another node).
+  Async<net::HttpResponse> connect(Context& ctx, const net::HttpRequest& request,
+                                   bool trusted = false);
+  /// The session that such a request may connect to, here or on another node.
+  /// Errors: invalid_argument, permission_denied, unauthenticated, not_found, gone.
+  Result<std::string> session_of(const net::HttpRequest& request) const;
 
   /// `ws://host/…` as the client that sent `request` reaches this service.
   static std::string base_url(const net::HttpRequest& request, std::string_view scheme);
@@ -77,8 +83,8 @@ class Gateway final {
   struct Client;
   struct Room;
   struct Target;
-  Result<Target> target_of(const net::HttpRequest& request) const;
-  Result<KeyClaim> claim_of(const net::HttpRequest& request) const;
+  Result<Target> target_of(const net::HttpRequest& request, bool trusted) const;
+  Result<KeyClaim> claim_of(const net::HttpRequest& request, bool trusted) const;
   Result<void> check_origin(const net::HttpRequest& request) const;
   Result<Session> running(const std::string& session_id) const;
   Async<std::unique_ptr<net::WebSocket>> dial(Context& ctx, std::string session_id,

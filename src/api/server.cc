@@ -1,5 +1,7 @@
 #include "api/server.h"
 
+#include "api/node_events.h"
+#include "api/node_routes.h"
 #include "api/operations.h"
 #include "api/request_ids.h"
 #include "api/router.h"
@@ -18,7 +20,8 @@ struct ApiServer::Exchange {
   std::string request_id;
   std::string key_name;
   Route route;
-  int status = 0;  ///< A status that only HTTP knows; 0: the error table's.
+  bool from_node = false;  ///< Another node has let it in and asks this one.
+  int status = 0;          ///< A status that only HTTP knows; 0: the error table's.
 };
 
 namespace {
@@ -56,6 +59,8 @@ Result<void> bind_project(const Operation& operation, std::string_view project,
   }
   return {};
 }
+
+constexpr auto kOthersLimit = std::chrono::seconds(35);  // a session may have to be created
 
 // A form with a file may be larger than other bodies: extensions of 100 MB, and their envelope.
 constexpr std::int64_t kUploadBytesMax = 105'000'000;
@@ -103,6 +108,7 @@ GatewayOptions gateway_options(const Services& services) {
   recorder.video.encoder = settings.video_encoder;
   recorder.video.at_once = settings.video_encodings_max;
   if (!settings.data_dir.empty()) options.secret_file = settings.data_dir + "/connect.key";
+  if (services.nodes) options.secret = services.nodes->secret_for("connect");
   return options;
 }
 
@@ -111,6 +117,7 @@ GatewayOptions gateway_options(const Services& services) {
 ApiServer::ApiServer(Services services, AccessRules access, asio::any_io_executor executor)
     : services_(std::move(services)),
       access_(std::move(access)),
+      forwarder_(services_.nodes ? std::make_unique<Forwarder>(*services_.nodes) : nullptr),
       gateway_(services_.sessions, services_.clock, std::move(executor), services_.log, access_,
                gateway_options(services_)),
       devtools_(services_.sessions) {
@@ -126,7 +133,10 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Services services,
   std::unique_ptr<ApiServer> server(
       new ApiServer(std::move(services), std::move(access), executor));
   TRY_VOID(server->reach_upstream());
-  TRY_VOID(server->listen(std::move(executor), std::move(host), port));
+  if (const auto& url = server->services_.settings.node_url; !url.empty())
+    TRY_VOID(check_node_url(url));
+  TRY_VOID(server->listen(std::move(executor), host, port));
+  server->join_nodes(host);
   return server;
 }
 
@@ -164,6 +174,18 @@ Result<void> ApiServer::listen(asio::any_io_executor executor, std::string host,
   return {};
 }
 
+void ApiServer::join_nodes(const std::string& host) {
+  if (!services_.nodes) return;
+  const std::string& told = services_.settings.node_url;
+  std::string url = told.empty() ? default_node_url(host, port()) : told;
+  while (url.ends_with('/')) url.pop_back();
+  const Node& self = services_.nodes->self();
+  services_.log.write({}, {.action = "node.join",
+                           .status = "ok",
+                           .details = {{"node", self.id}, {"role", self.role}, {"url", url}}});
+  services_.nodes->start(std::move(url));
+}
+
 asio::awaitable<void> ApiServer::stop_automation() {
   if (services_.schedules) co_await services_.schedules->stop();
   if (services_.webhooks) co_await services_.webhooks->stop();
@@ -174,6 +196,7 @@ Async<void> ApiServer::stop(Context& ctx) {
   stopping_.cancel(fail(Errc::draining, "service: is shutting down"));
   gateway_.stop();
   auto stopped = co_await server_->stop(ctx);
+  if (services_.nodes) co_await services_.nodes->stop();
   Context last = ctx.for_cleanup(std::chrono::seconds(2), "gateway: its last clients");
   CO_TRY_VOID(co_await gateway_.join(last));
   co_return stopped;
@@ -212,18 +235,35 @@ net::HttpResponse ApiServer::finish(Exchange& exchange, Result<net::HttpResponse
   return response;
 }
 
+// Knows another node by its token.
+Result<void> ApiServer::meet(Exchange& exchange) const {
+  if (!services_.nodes) return {};
+  const auto from_node = services_.nodes->is_from_node(exchange.request);
+  if (!from_node) exchange.status = kMisdirected;
+  TRY(exchange.from_node, from_node);
+  if (exchange.from_node) take_client_host(exchange.request);
+  return {};
+}
+
 Async<net::HttpResponse> ApiServer::perform(Context& ctx, Exchange& exchange) {
   const net::HttpRequest& request = exchange.request;
   exchange.route = find_route(request.method, request.target);
   const Operation* operation = exchange.route.operation;
+  CO_TRY_VOID(meet(exchange));
+  if (services_.settings.role == "worker" && !exchange.from_node && !is_for_probes(operation))
+    co_return fail(Errc::not_found, "path: " + request.path + " is not served by a worker", {},
+                   "ask a node with role api or all");
   if (is_webdriver(request.path)) co_return webdriver_refusal();
   CO_TRY_VOID(services::check_via(request.header(services::kViaHeader)));
-  if (!operation && net::wants_websocket(request))
-    co_return co_await gateway_.connect(ctx, exchange.request);
+  if (!operation && net::wants_websocket(request)) co_return co_await connect(ctx, exchange);
   if (!operation && request.path.starts_with(DevtoolsFrontend::kPrefix) && !access_.is_locked())
     co_return co_await devtools_.file(ctx, request);
-  if (!operation || operation->access == Access::key) {
+  if (!exchange.from_node && (!operation || operation->access == Access::key)) {
     CO_TRY(exchange.key_name, access_.check(request));
+  }
+  if (exchange.from_node && request.path == kNodeEventsPath) {
+    CO_TRY_VOID(take_node_events(request.body, services_.take_news));
+    co_return net::HttpResponse{.status = 204, .content_type = {}};
   }
   if (auto route = way_upstream(request))
     co_return co_await upstream_->forward(ctx, request, std::move(*route));
@@ -251,10 +291,65 @@ std::optional<UpstreamRoute> ApiServer::way_upstream(const net::HttpRequest& req
   return upstream_route(request.target, gateway, services_.sessions);
 }
 
+// Sessions that this node does not know may be another's. One hop: what a node asks for is here.
+Async<std::optional<RemoteSession>> ApiServer::elsewhere(Context& ctx, std::string session_id) {
+  if (session_id.empty() || services_.sessions.find(session_id))
+    co_return std::optional<RemoteSession>();
+  co_return co_await services_.nodes->find_session(ctx, std::move(session_id));
+}
+
+Async<net::HttpResponse> ApiServer::connect(Context& ctx, const Exchange& exchange) {
+  const net::HttpRequest& request = exchange.request;
+  if (services_.nodes && !exchange.from_node) {
+    CO_TRY(std::string session_id, gateway_.session_of(request));
+    CO_TRY(const auto remote, co_await elsewhere(ctx, std::move(session_id)));
+    if (remote && !remote->node) co_return gone_with_node(*remote);
+    if (remote) co_return co_await forwarder_->connect(ctx, request, *remote->node, stopping_);
+  }
+  co_return co_await gateway_.connect(ctx, request, exchange.from_node);
+}
+
+// The node that accepted a run has all of its events.
+Async<std::optional<Node>> ApiServer::node_of_events(Context& ctx, const Exchange& exchange) {
+  if (exchange.route.operation->id != "getRunEvents") co_return std::optional<Node>();
+  const std::string& run_id = exchange.route.path_values[0];
+  CO_TRY_VOID(co_await services_.runs.find(ctx, run_id));
+  co_return services_.nodes->find_node(services_.runs.node_of(run_id));
+}
+
+// Its id does not say whose it is.
+Async<net::HttpResponse> ApiServer::ask_the_others(Context& ctx, const Exchange& exchange,
+                                                   Result<net::HttpResponse> own) {
+  for (const Node& node : services_.nodes->others()) {
+    Context limited = ctx.with_timeout(kOthersLimit, "answer of another node");
+    auto answer = co_await forwarder_->send(limited, exchange.request, node, stopping_);
+    if (answer && answer->status != 404) co_return answer;
+  }
+  co_return own;
+}
+
 Async<net::HttpResponse> ApiServer::call(Context& ctx, Exchange& exchange) {
   const Operation& operation = *exchange.route.operation;
   CO_TRY(auto body, body_of(operation, exchange.request.body));
   CO_TRY_VOID(bind_project(operation, access_.project_of(exchange.key_name), body));
+  if (!services_.nodes || exchange.from_node)
+    co_return co_await handle_here(ctx, exchange, std::move(body));
+  std::string session_id = session_asked_for(exchange.route, exchange.request);
+  CO_TRY(const auto remote, co_await elsewhere(ctx, std::move(session_id)));
+  CO_TRY(auto node, co_await node_of_events(ctx, exchange));
+  if (remote) node = remote->node;
+  if (node) co_return co_await forwarder_->send(ctx, exchange.request, *node, stopping_);
+  auto answer = co_await handle_here(ctx, exchange, std::move(body));
+  const bool unknown = !answer && answer.error().code == Errc::not_found;
+  if (unknown && remote) co_return gone_answer(operation, *remote);
+  if (unknown && may_be_anothers(operation))
+    co_return co_await ask_the_others(ctx, exchange, std::move(answer));
+  co_return answer;
+}
+
+Async<net::HttpResponse> ApiServer::handle_here(Context& ctx, Exchange& exchange,
+                                                json::object body) {
+  const Operation& operation = *exchange.route.operation;
   const Call call{.services = services_,
                   .request = exchange.request,
                   .path_values = std::move(exchange.route.path_values),
@@ -265,7 +360,7 @@ Async<net::HttpResponse> ApiServer::call(Context& ctx, Exchange& exchange) {
 }
 
 void ApiServer::write_log(const Exchange& exchange, int status, const Error* error) const {
-  const bool read = is_read(exchange.request.method);
+  const bool read = is_read(exchange.request.method) || exchange.request.path == kNodeEventsPath;
   const observe::Level level = status >= 500 && status != 503 ? observe::Level::warning
                                : read                         ? observe::Level::debug
                                                               : observe::Level::info;

@@ -6,6 +6,7 @@
 
 #include "api/access_rules.h"
 #include "api/devtools_frontend.h"
+#include "api/forward.h"
 #include "api/gateway.h"
 #include "api/service.h"
 #include "api/upstream.h"
@@ -45,8 +46,16 @@ class ApiServer final {
   struct Exchange;
   Async<net::HttpResponse> perform(Context& ctx, Exchange& exchange);
   Async<net::HttpResponse> call(Context& ctx, Exchange& exchange);
+  Async<net::HttpResponse> handle_here(Context& ctx, Exchange& exchange, json::object body);
+  Async<net::HttpResponse> connect(Context& ctx, const Exchange& exchange);
+  Async<std::optional<RemoteSession>> elsewhere(Context& ctx, std::string session_id);
+  Async<std::optional<Node>> node_of_events(Context& ctx, const Exchange& exchange);
+  Async<net::HttpResponse> ask_the_others(Context& ctx, const Exchange& exchange,
+                                          Result<net::HttpResponse> own);
+  Result<void> meet(Exchange& exchange) const;
   std::optional<UpstreamRoute> way_upstream(const net::HttpRequest& request) const;
   net::HttpResponse finish(Exchange& exchange, Result<net::HttpResponse> result) const;
+  void join_nodes(const std::string& host);
   void write_log(const Exchange& exchange, int status, const Error* error) const;
 
   /// Adapters of an engine, of a type that only engine_service.cc knows; nobody else owns them.
@@ -56,6 +65,7 @@ class ApiServer final {
   std::unique_ptr<Upstream> upstream_;  ///< Null: no key for the real Browserbase.
   Random random_ = Random::from_system();
   CancelSource stopping_;
+  std::unique_ptr<Forwarder> forwarder_;  ///< Null: there are no other nodes.
   Gateway gateway_;
   DevtoolsFrontend devtools_;
   std::unique_ptr<net::HttpServer> server_;

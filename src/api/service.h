@@ -56,6 +56,7 @@ class RunService {
   virtual Async<int> replay_run(Context& ctx, std::string run_id) = 0;
   virtual Result<void> cancel(const std::string& run_id, std::string reason) = 0;
   virtual std::unique_ptr<EventSource> events(const std::string& run_id, std::uint64_t after) = 0;
+  virtual std::string node_of(const std::string&) const { return {}; }
 };
 
 /// Threads: engine. Meaning and errors as in engine::Engine.
@@ -96,6 +97,7 @@ class Library {
 };
 
 class Gateway;
+class Nodes;
 
 /// All of them. What is referred to lives longer than the server.
 struct Services {
@@ -116,6 +118,9 @@ struct Services {
   tasks::Backend* backend = nullptr;      ///< For what only reads and tunes the queue.
   tasks::Scheduler* schedules = nullptr;  ///< Null: not offered.
   tasks::Webhooks* webhooks = nullptr;    ///< Null: not offered.
+  Nodes* nodes = nullptr;                 ///< Null: this is the only process.
+  /// Takes events of runs that other nodes perform tasks of. With `nodes` only.
+  std::function<void(std::string type, const Ids& ids, json::object data)> take_news = {};
   Gateway* gateway = nullptr;             ///< The server's own; never null in a handler.
 };
 

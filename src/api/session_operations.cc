@@ -4,6 +4,7 @@
 #include <array>
 
 #include "api/gateway.h"
+#include "api/nodes.h"
 #include "api/operations.h"
 #include "api/session_body.h"
 #include "api/session_query.h"
@@ -15,6 +16,7 @@
 namespace troupe::api {
 namespace {
 
+constexpr auto kTellLimit = std::chrono::seconds(3);
 constexpr std::array<std::string_view, 3> kIsolations = {"context", "reuse", "process"};
 constexpr std::array<std::string_view, 1> kRelease = {"REQUEST_RELEASE"};
 constexpr std::array<std::string_view, 5> kStatuses = {"PENDING", "RUNNING", "ERROR", "TIMED_OUT",
@@ -80,13 +82,18 @@ Async<net::HttpResponse> create_session(Context& ctx, const Call& call) {
   spec.via = call.request.header(services::kViaHeader);
   CO_TRY_VOID(check_references(call.services, spec));
   CO_TRY(const auto session, co_await call.services.sessions.create(ctx, std::move(spec)));
+  if (call.services.nodes) {
+    // The next request may reach another node. It works without, on this one.
+    Context limited = ctx.with_timeout(kTellLimit, "telling the other nodes");
+    (void)co_await call.services.nodes->told(limited, session.id);
+  }
   json::object object = with_connection(call, session);
   net::HttpResponse response = json_response(object, 201);
   response.headers.emplace_back("Location", "/v1/sessions/" + session.id);
   co_return response;
 }
 
-Async<net::HttpResponse> list_sessions(Context&, const Call& call) {
+Async<net::HttpResponse> list_sessions(Context& ctx, const Call& call) {
   const std::string* status = call.request.query_value("status");
   if (status && std::ranges::find(kStatuses, *status) == kStatuses.end())
     co_return fail(Errc::invalid_argument,
@@ -97,14 +104,27 @@ Async<net::HttpResponse> list_sessions(Context&, const Call& call) {
   if (const std::string* text = call.request.query_value("q")) {
     CO_TRY(query, parse_metadata_query(*text));
   }
+  std::vector<std::pair<std::int64_t, json::object>> rows;
   std::vector<Session> sessions = call.services.sessions.list();
   std::ranges::sort(sessions, std::greater<>(), &Session::created_at);
-  json::array list;
   for (const Session& session : sessions) {
     if (status && status_of(session) != *status) continue;
     if (query && !query->fits(session.user_context)) continue;
-    list.push_back(session_object(session));
+    rows.emplace_back(to_unix_ms(session.created_at), session_object(session));
   }
+  if (call.services.nodes) {
+    CO_TRY(auto remote, co_await call.services.nodes->sessions(ctx));
+    for (RemoteSession& session : remote) {
+      const json::value* metadata = find(session.shown, "userMetadata");
+      if (status && find_string(session.shown, "status") != *status) continue;
+      if (query && (!metadata || !metadata->is_object() || !query->fits(metadata->get_object())))
+        continue;
+      rows.emplace_back(session.created_ms, std::move(session.shown));
+    }
+  }
+  std::ranges::stable_sort(rows, std::greater<>(), [](const auto& row) { return row.first; });
+  json::array list;
+  for (auto& [created, object] : rows) list.push_back(std::move(object));
   co_return json_response(list);
 }
 

@@ -13,6 +13,7 @@
 #include "app/text.h"
 #include "demo/site.h"
 #include "engine/engine.h"
+#include "tasks/backend.h"
 
 namespace troupe::app {
 namespace {
@@ -226,6 +227,11 @@ int run_workflow(const Invocation& invocation, config::Loaded loaded) {
   auto engine =
       engine::Engine::create(loop.io(), loaded.settings, std::move(*log), engine::Use::one_shot);
   if (!engine) return report(engine.error());
+  const bool downgraded =
+      loaded.settings.backend != "memory" && (*engine)->backend().name() == "memory";
+  if (downgraded && !invocation.run.quiet)
+    std::cerr << "troupe: the data folder is in use by a service: this run is kept in memory only "
+                 "(`troupe submit` hands it to the service)\n";
   auto file = ResultFile::open(invocation.run.output_file);
   if (!file) return report(file.error());
   RunCommand command(invocation, loop, **engine, std::move(*file), log_on_stderr);

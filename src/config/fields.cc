@@ -324,6 +324,9 @@ constexpr std::array kFields = std::to_array<Field>({
      "none"},
     {kService, "video_encodings_max", &S::video_encodings_max,
      "Videos of recordings made at once; each takes up to one core at low priority", 1, 64},
+    {kService, "node_url", &S::node_url,
+     "Where the other nodes of backend redis reach this one, such as http://10.0.0.7:8000; empty: "
+     "http, host and port (the machine's name when it listens on all addresses)"},
 
     {kLogs, "log_level", &S::log_level, "Least important event that is logged", 0, 0,
      "trace|debug|info|warning|error|off"},

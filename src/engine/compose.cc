@@ -84,6 +84,31 @@ Result<std::unique_ptr<tasks::Backend>> open_file(Parts& parts, asio::any_io_exe
   return tasks::make_memory_backend(*parts.clock, {});
 }
 
+// Made by whoever comes first.
+Async<std::string> shared_secret(Context& ctx, tasks::Backend& backend) {
+  constexpr std::size_t bytes = 32;
+  const std::string kind = "secret", id = "nodes";
+  for (;;) {
+    CO_TRY(const auto stored, co_await backend.document(ctx, kind, id));
+    if (stored) co_return stored->text;
+    tasks::Document made{.kind = kind, .id = id, .text = secure_token(bytes)};
+    const auto put = co_await backend.put(ctx, std::move(made));
+    if (!put && put.error().code != Errc::conflict) co_return put.error();
+  }
+}
+
+Async<std::unique_ptr<tasks::Backend>> open_shared(Context& ctx, tasks::RedisOptions options,
+                                                   std::string& secret) {
+  CO_TRY(auto backend, co_await tasks::open_redis_backend(ctx, std::move(options)));
+  auto read = co_await shared_secret(ctx, *backend);
+  if (read) {
+    secret = std::move(*read);
+    co_return std::move(backend);
+  }
+  co_await backend->close();
+  co_return read.error();
+}
+
 // Connecting needs the event loop, which nobody runs yet.
 Result<std::unique_ptr<tasks::Backend>> open_redis(Parts& parts, asio::io_context& io,
                                                    const Settings& settings) {
@@ -105,7 +130,7 @@ Result<std::unique_ptr<tasks::Backend>> open_redis(Parts& parts, asio::io_contex
   Context ctx = Context(*parts.clock, io.get_executor())
                     .with_timeout(std::chrono::seconds(15), "opening the backend");
   asio::co_spawn(
-      io, tasks::open_redis_backend(ctx, std::move(options)),
+      io, open_shared(ctx, std::move(options), parts.shared_secret),
       [&opened](std::exception_ptr exception, Result<std::unique_ptr<tasks::Backend>> backend) {
         if (exception) die_of_bug("opening the backend", exception);
         opened = std::move(backend);

@@ -71,7 +71,8 @@ Engine::Impl::Impl(asio::any_io_executor run_on, Parts given)
       scope(executor) {}
 
 WorkerOptions Engine::Impl::worker_options() {
-  WorkerOptions options{.id = node, .slots = parts.settings.sessions_max};
+  WorkerOptions options{
+      .id = node, .slots = parts.settings.sessions_max, .lease = parts.settings.task_lease};
   if (parts.one_shot) options.queues.clear();
   return options;
 }
@@ -182,8 +183,8 @@ Async<RunResult> Engine::wait(Context& ctx, std::string run_id) {
 }
 
 Async<RunResult> Engine::find_run(Context& ctx, std::string run_id) {
-  CO_TRY(const auto run, co_await impl_->run_of(ctx, run_id));
-  if (!run->same_as.empty()) run_id = run->same_as;
+  CO_TRY(auto run, co_await impl_->run_of(ctx, run_id));
+  co_await impl_->refresh(ctx, run);
   co_return run->result;
 }
 
@@ -259,6 +260,16 @@ services::Model* Engine::models() {
   return models && !models->empty() ? models : nullptr;
 }
 
+const std::string& Engine::node() const { return impl_->node; }
+
+const std::string& Engine::shared_secret() const { return impl_->parts.shared_secret; }
+
+std::string Engine::node_of(const std::string& run_id) const {
+  const auto run = impl_->runs.find(run_id);
+  return run == impl_->runs.end() ? std::string() : run->second->node;
+}
+
+void Engine::on_close(Farewell farewell) { impl_->farewell = std::move(farewell); }
 tasks::Backend& Engine::backend() { return *impl_->parts.backend; }
 observe::EventBus& Engine::events() { return impl_->events; }
 observe::Log& Engine::log() { return *impl_->parts.log; }
@@ -331,6 +342,7 @@ asio::awaitable<void> Engine::close(bool now) {
   Context cleanup = impl.base().with_timeout(kCloseTimeout, "session clean-up");
   auto ended = co_await impl.pool.shutdown(cleanup);
   if (impl.results()) co_await impl.results()->stop();
+  if (impl.farewell) co_await impl.farewell();
   co_await impl.parts.backend->close();
   std::optional<Error> error;
   if (!ended) error = ended.error();

@@ -106,6 +106,18 @@ class Engine final {
 
   /// The configured language models; null: none.
   services::Model* models();
+  /// This process among those that share a backend; another one after each start.
+  const std::string& node() const;
+  /// A random text that all processes of a shared backend have; empty when it is not shared.
+  const std::string& shared_secret() const;
+  /// The node that accepted a run and has all of its events; empty: not known here.
+  std::string node_of(const std::string& run_id) const;
+  /// An event of a run that this node accepted, from the one that performs a task of it.
+  void take_news(std::string type, const Ids& ids, json::object data);
+  /// Called within close(), after the last session's end and while the backend still works.
+  using Farewell = std::function<asio::awaitable<void>()>;
+  void on_close(Farewell farewell);
+
   tasks::Backend& backend();
   sessions::Stores stores() const;
   observe::EventBus& events();

@@ -94,6 +94,7 @@ Result<std::shared_ptr<RunRecord>> Engine::Impl::accept(RunRequest request) {
   }
   run->ids.project = request.project.empty() ? parts.settings.project : request.project;
   run->result.run_id = random.id("run", parts.clock->wall());
+  run->node = node;
   run->result.workflow = run->definition->name;
   run->result.site = run->site.name;
   run->result.sessions = request.sessions;

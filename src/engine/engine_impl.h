@@ -48,6 +48,9 @@ struct Engine::Impl {
   Async<std::shared_ptr<RunRecord>> run_of(Context& ctx, std::string run_id);
   Async<std::shared_ptr<RunRecord>> load(Context& ctx, std::string run_id);
   Async<void> load_results(Context& ctx, RunRecord& run);
+  asio::awaitable<void> refresh(Context& ctx, std::shared_ptr<RunRecord>& run);
+  asio::awaitable<void> look_at(std::shared_ptr<RunRecord> run);
+  void forget(const std::string& run_id);
   asio::awaitable<void> restore_output(Context& ctx, TaskResult& task);
   asio::awaitable<void> adopt(std::string run_id);
   asio::awaitable<void> find_open_runs();
@@ -94,6 +97,7 @@ struct Engine::Impl {
   bool closing = false;
   Event closed;
   RunEndHandler on_run_end;
+  Farewell farewell;
 };
 
 }  // namespace troupe::engine

@@ -12,6 +12,7 @@ namespace {
 constexpr auto kBookkeeping = std::chrono::seconds(15);
 constexpr auto kEndAgainMin = std::chrono::milliseconds(100);
 constexpr auto kEndAgainMax = std::chrono::seconds(5);
+constexpr auto kRefreshEvery = std::chrono::milliseconds(500);
 constexpr auto kLookAgain = std::chrono::seconds(2);  // for tasks that other nodes perform
 constexpr auto kOrphansEvery = std::chrono::seconds(10);
 constexpr int kPage = 1'000;
@@ -156,6 +157,10 @@ void Engine::Impl::took_end(const std::string& run_id, std::int64_t run_open) {
 
 asio::awaitable<void> Engine::Impl::perform(tasks::Claim claim, Context ctx) {
   const std::string run_id = claim.spec.run_id;
+  // Another node has begun it anew: what is remembered of its end does not hold any more.
+  if (const auto known = runs.find(run_id);
+      shared() && known != runs.end() && known->second->ended.is_set())
+    forget(run_id);
   Context reading = ctx.with_timeout(kBookkeeping, "reading the run");
   auto found = co_await run_of(reading, run_id);
   if (!found) {
@@ -182,14 +187,20 @@ asio::awaitable<void> Engine::Impl::perform(tasks::Claim claim, Context ctx) {
     limited = limited.with_timeout(left, "task deadline");
   }
   const int slot = take_slot(*run);
+  const int place = claim.spec.index;
+  const std::string task_id = claim.spec.id;
+  const std::uint64_t token = claim.token;
   ++run->attempts_running;
+  run->performed_here.insert(place);
   TaskServices given = services();
   interact::Interactor& performer = *interactor(run->request.interactor);
   auto finished =
       co_await attempt_task(given, run, std::move(limited), performer, std::move(claim), slot);
   --run->attempts_running;
+  run->performed_here.erase(place);
   run->slots[static_cast<std::size_t>(slot)] = false;
   if (!finished) {
+    if (shared()) worker.hand_back(task_id, token);
     const bool all_ended = std::ranges::all_of(
         run->result.tasks, [](const TaskResult& task) { return has_ended(task.state); });
     if (parts.one_shot && run->attempts_running == 0 && (run->unstored || all_ended))
@@ -280,12 +291,68 @@ Async<void> Engine::Impl::load_results(Context& ctx, RunRecord& run) {
     for (const tasks::Record& record : page.records) {
       const auto index = static_cast<std::size_t>(record.spec.index);
       if (index >= run.result.tasks.size()) run.result.tasks.resize(index + 1);
+      // What is performed here, or has ended, is known better.
+      if (run.performed_here.contains(record.spec.index)) continue;
+      if (has_ended(run.result.tasks[index].state)) continue;
       run.result.tasks[index] = task_result_from(record);
       co_await restore_output(ctx, run.result.tasks[index]);
     }
     cursor = std::move(page.next_cursor);
   } while (!cursor.empty());
   co_return Result<void>{};
+}
+
+// How far the tasks are that other nodes perform, and whether one has begun the run anew.
+asio::awaitable<void> Engine::Impl::refresh(Context& ctx, std::shared_ptr<RunRecord>& run) {
+  const SteadyTime now = parts.clock->now();
+  if (!shared() || run->document_version == 0 || now - run->refreshed_at < kRefreshEvery) co_return;
+  run->refreshed_at = now;
+  if (!run->ended.is_set()) {
+    (void)co_await load_results(ctx, *run);
+    RunResult& result = run->result;
+    const bool began = std::ranges::any_of(
+        result.tasks, [](const TaskResult& task) { return task.state != TaskState::queued; });
+    // Of its own runs a node hears when they begin (take_news).
+    if (began && result.state == RunState::pending && run->node != node)
+      result.state = RunState::running;
+    co_return;
+  }
+  const std::string kind(kRunKind);
+  const std::string id = run->result.run_id;
+  const auto stored = co_await parts.backend->document(ctx, kind, id);
+  if (!stored || !*stored || (*stored)->version == run->document_version) co_return;
+  forget(id);
+  if (auto again = co_await run_of(ctx, id)) run = std::move(*again);
+  run->refreshed_at = now;
+}
+
+// A task of it has ended on another node: perhaps it was the last.
+asio::awaitable<void> Engine::Impl::look_at(std::shared_ptr<RunRecord> run) {
+  if (std::exchange(run->looking, true)) co_return;
+  const std::string id = run->result.run_id;
+  Context ctx = base().with_timeout(kBookkeeping, "run bookkeeping");
+  const auto counts = co_await parts.backend->run_counts(ctx, id);
+  run->looking = false;
+  if (counts && counts->open() == 0 && run->attempts_running == 0) run->settled.set();
+}
+
+void Engine::take_news(std::string type, const Ids& ids, json::object data) {
+  const auto found = impl_->runs.find(ids.run);
+  if (found == impl_->runs.end() || found->second->ended.is_set()) return;
+  RunRecord& run = *found->second;
+  if (type == "run.started") {
+    if (run.result.state != RunState::pending) return;  // it began here, or on a third node
+    run.result.state = RunState::running;
+    run.result.started_at = impl_->parts.clock->wall();
+  }
+  const bool ends = type == "task.ended";
+  impl_->events.publish(std::move(type), ids, std::move(data));
+  if (ends) impl_->scope.spawn("run bookkeeping", impl_->look_at(found->second));
+}
+
+void Engine::Impl::forget(const std::string& run_id) {
+  runs.erase(run_id);
+  std::erase(ended_order, run_id);
 }
 
 // Takes over the end of a run whose node is gone; or what is left of a submission that was none.
@@ -396,8 +463,7 @@ Async<void> Engine::Impl::forget_ended(WallTime before) {
       tasks::Filter filter{.run_id = id};
       CO_TRY_VOID(co_await parts.backend->purge(ctx, std::move(filter), kPurgeMax));
       CO_TRY_VOID(co_await parts.backend->erase(ctx, kind, id));
-      runs.erase(id);
-      std::erase(ended_order, id);
+      forget(id);
     }
     cursor = documents.back().id;
   }
@@ -430,8 +496,12 @@ Async<void> Engine::Impl::insist_on_end(RunRecord& run) {
 
 Async<void> Engine::Impl::end_once(Context& ctx, RunRecord& run) {
   RunResult& result = run.result;
-  // How a run ended depends on all of its tasks: not on those alone that this node has seen.
-  auto loaded = shared() ? co_await load_results(ctx, run) : Result<void>();
+  // How a run ended depends on all of its tasks: not on those alone that this node has seen. And
+  // what a sweep ended while the run was being read was told to nobody.
+  const bool unknown = std::ranges::any_of(
+      result.tasks, [](const TaskResult& task) { return !has_ended(task.state); });
+  const bool look = shared() || (unknown && !run.unstored);
+  auto loaded = look ? co_await load_results(ctx, run) : Result<void>();
   result.ended_at = parts.clock->wall();
   result.state = final_state(run);
   if (result.state != RunState::succeeded && !result.error)

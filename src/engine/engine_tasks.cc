@@ -55,8 +55,7 @@ Async<tasks::Moved> Engine::cancel_task(Context& ctx, std::string task_id, std::
 Async<void> Engine::Impl::reopen(Context& ctx, std::string run_id) {
   CO_TRY(auto run, co_await run_of(ctx, run_id));
   if (!run->ended.is_set()) co_return Result<void>{};
-  runs.erase(run_id);
-  std::erase(ended_order, run_id);
+  forget(run_id);
   CO_TRY(run, co_await load(ctx, run_id));
   run->result.state = RunState::running;
   run->result.ended_at = {};

@@ -33,6 +33,8 @@ struct Parts {
   std::unique_ptr<ResultKeeping> results;  ///< Null: outputs stay in the backend.
   /// Runs that have not ended at the end of this process go on in the next one, or in another.
   bool keep_runs = false;
+  /// All processes that share the backend have the same one; empty when it is not shared.
+  std::string shared_secret;
   /// Claims only what it submits itself (`troupe run`).
   bool one_shot = false;
   // Stores; null where a service does not offer them. Before the providers, which refer to them.

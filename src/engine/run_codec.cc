@@ -183,6 +183,7 @@ tasks::Document run_document(const RunRecord& run) {
                       {"sessions", result.sessions},
                       {"tasks", result.tasks.size()},
                       {"succeeded", result.succeeded()}};
+  put_text(object, "node", run.node);
   put_time(object, "created_ms", result.created_at);
   put_time(object, "started_ms", result.started_at);
   put_time(object, "ended_ms", result.ended_at);
@@ -209,6 +210,7 @@ Result<std::shared_ptr<RunRecord>> run_from_document(const tasks::Document& docu
   run->site.profile = object_of(site, "profile");
   run->document_version = document.version;
   RunResult& result = run->result;
+  run->node = text_of(*object, "node");
   result.run_id = document.id;
   result.workflow = run->definition->name;
   result.site = run->site.name;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,10 @@ struct RunRecord {
   int sessions_created = 0;
   std::vector<bool> slots;  ///< Which `session.index` are taken on this node.
   int attempts_running = 0;
+  std::set<int> performed_here;  ///< Indexes of the tasks that run in this process.
+  std::string node;              ///< Which node accepted it; that one has all of its events.
+  SteadyTime refreshed_at{};     ///< When the other nodes' tasks were last read.
+  bool looking = false;          ///< Whether it has ended is being asked.
   bool unstored = false;  ///< The backend could not end its tasks: what is known here counts.
   std::uint64_t document_version = 0;  ///< Of its document in the backend; 0: not there.
   std::string same_as;  ///< Id of the run that its idempotency key was used for before.

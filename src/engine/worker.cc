@@ -10,6 +10,13 @@ constexpr auto kBackOffMin = std::chrono::milliseconds(100);
 constexpr auto kBackOffMax = std::chrono::seconds(5);
 constexpr auto kComplainEvery = std::chrono::seconds(10);
 constexpr int kSweepMax = 200;
+constexpr int kPage = 1'000;
+constexpr int kLooks = 2;  // what was under way may arrive behind the first
+
+bool may_have_been_applied(const Error& error) {
+  return error.code == Errc::timeout || error.code == Errc::unavailable ||
+         error.code == Errc::network_error;
+}
 
 tasks::UnixMs in_ms(Duration duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
@@ -90,8 +97,10 @@ asio::awaitable<void> Worker::claim_loop() {
   while (claiming_ && !stop_.is_cancelled()) {
     Duration longest = options_.poll;
     news_ = false;
-    auto due = co_await claim_some();
+    const auto good = co_await make_good();
+    auto due = good ? co_await claim_some() : Result<std::optional<tasks::UnixMs>>(good.error());
     if (!due) {
+      if (may_have_been_applied(due.error())) looks_left_ = kLooks;
       complain("task.claim", due.error());
       if (on_failure_) on_failure_(due.error());
       const double most = std::min(std::chrono::duration<double>(kBackOffMax).count(),
@@ -123,17 +132,61 @@ Async<std::optional<tasks::UnixMs>> Worker::claim_some() {
   // Counted from before the call: whatever time it took, the lease began after this.
   const SteadyTime until = clock_.now() + options_.lease;
   CO_TRY(auto claimed, co_await backend_.claim(ctx, std::move(request)));
-  for (auto& claim : claimed.claims) scope_.spawn("task attempt", perform(std::move(claim), until));
+  for (auto& claim : claimed.claims) {
+    // Known from here on, not from when its attempt gets its turn.
+    const std::uint64_t number = ++last_number_;
+    leases_.emplace(number, tasks::Held{.id = claim.spec.id, .token = claim.token, .progress = {}});
+    Holding holding{.id = claim.spec.id, .cancel = {}, .lapse = {}};
+    holding.lapse = lapse_at(until, holding.id, holding.cancel);
+    held_.emplace(number, std::move(holding));
+    scope_.spawn("task attempt", perform(std::move(claim), number));
+  }
   co_return claimed.next_due_ms;
 }
 
-asio::awaitable<void> Worker::perform(tasks::Claim claim, SteadyTime until) {
-  const std::uint64_t number = ++last_number_;
-  Holding holding{.id = claim.spec.id, .cancel = {}, .lapse = {}};
-  holding.lapse = lapse_at(until, holding.id, holding.cancel);
-  Context ctx = Context(clock_, executor_).with_cancel(holding.cancel);
-  leases_.emplace(number, tasks::Held{.id = claim.spec.id, .token = claim.token, .progress = {}});
-  held_.emplace(number, std::move(holding));
+void Worker::hand_back(std::string task_id, std::uint64_t token) {
+  unsettled_.push_back(
+      {.id = std::move(task_id), .token = token, .verdict = tasks::Finish::Verdict::released});
+  wake();
+}
+
+// After the backend was away: what this process has and cannot do anything with goes back before
+// its lease ends, since a lost lease would count against the task.
+Async<void> Worker::make_good() {
+  if (looks_left_ > 0) {
+    CO_TRY_VOID(co_await find_unknown_claims());
+    --looks_left_;
+  }
+  if (unsettled_.empty()) co_return Result<void>{};
+  std::vector<tasks::Finish> finishes = unsettled_;
+  const auto count = static_cast<std::ptrdiff_t>(finishes.size());
+  Context ctx = base().with_timeout(kCallLimit, "handing back");
+  CO_TRY_VOID(co_await backend_.finish(ctx, std::move(finishes)));
+  unsettled_.erase(unsettled_.begin(), unsettled_.begin() + count);
+  co_return Result<void>{};
+}
+
+// A claim that was applied and whose answer was lost.
+Async<void> Worker::find_unknown_claims() {
+  std::string cursor;
+  do {
+    Context ctx = base().with_timeout(kCallLimit, "looking for lost claims");
+    tasks::Filter filter{.states = {tasks::State::running}};
+    CO_TRY(auto page, co_await backend_.list(ctx, std::move(filter), cursor, kPage));
+    for (const tasks::Record& record : page.records) {
+      const tasks::Status& status = record.status;
+      const bool known = std::ranges::any_of(leases_, [&](const auto& lease) {
+        return lease.second.id == record.spec.id && lease.second.token == status.token;
+      });
+      if (status.worker == options_.id && !known) hand_back(record.spec.id, status.token);
+    }
+    cursor = std::move(page.next_cursor);
+  } while (!cursor.empty());
+  co_return Result<void>{};
+}
+
+asio::awaitable<void> Worker::perform(tasks::Claim claim, std::uint64_t number) {
+  Context ctx = Context(clock_, executor_).with_cancel(held_.at(number).cancel);
   co_await perform_(std::move(claim), std::move(ctx));
   leases_.erase(number);
   held_.erase(number);

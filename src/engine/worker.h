@@ -46,6 +46,9 @@ class Worker final {
   void wake();
   /// Claims from this queue too.
   void add_queue(std::string queue);
+  /// A claim whose attempt ended without finish(), because the backend was away: it is given back
+  /// untouched when that answers again. Harmless when somebody else has it by then.
+  void hand_back(std::string task_id, std::uint64_t token);
   /// Stops a task that runs here at once, instead of with its next beat. False: it does not.
   bool cancel(const std::string& task_id, const Error& reason);
   /// Stops everything that runs here.
@@ -68,10 +71,12 @@ class Worker final {
   asio::awaitable<void> claim_loop();
   asio::awaitable<void> beat_loop();
   asio::awaitable<void> sweep_loop();
-  asio::awaitable<void> perform(tasks::Claim claim, SteadyTime until);
+  asio::awaitable<void> perform(tasks::Claim claim, std::uint64_t number);
   Timer lapse_at(SteadyTime until, std::string id, CancelSource cancel);
   asio::awaitable<void> beat();
   Async<std::optional<tasks::UnixMs>> claim_some();
+  Async<void> make_good();
+  Async<void> find_unknown_claims();
   Async<void> rest(Duration longest);
   Context base() const { return Context(clock_, executor_).with_cancel(stop_); }
   void complain(std::string_view action, const Error& error);
@@ -95,6 +100,8 @@ class Worker final {
   std::map<std::uint64_t, Holding> held_;  ///< By a number of its own: tokens belong to tasks.
   std::uint64_t last_number_ = 0;
   std::map<std::uint64_t, tasks::Held> leases_;
+  std::vector<tasks::Finish> unsettled_;
+  int looks_left_ = 0;  ///< For claims whose answers were lost.
   Scope scope_;
 };
 

@@ -202,6 +202,81 @@ asio::awaitable<Exchange> exchange(Context& ctx, Wire& wire, const HttpCall& cal
   co_return result;
 }
 
+// The answer of one connection, read as it is asked for.
+class WireStream final : public HttpStream {
+ public:
+  WireStream(std::unique_ptr<Wire> wire, std::string where)
+      : wire_(std::move(wire)), where_(std::move(where)) {}
+  ~WireStream() override { wire_->close(); }
+
+  Async<void> begin(Context& ctx, const HttpCall& call, const std::string& bytes,
+                    int header_bytes_max) {
+    {
+      const Interruption interruption(ctx, [this] { wire_->close(); });
+      const auto error = co_await wire_->write(bytes);
+      if (error) co_return interruption.explain(error, where_);
+    }
+    do {
+      prepare(parser_, call, header_bytes_max);
+      parser_->body_limit(boost::none);
+      while (!parser_->is_header_done()) CO_TRY_VOID(co_await advance(ctx));
+    } while (is_interim(*parser_));
+    std::string body = std::exchange(parser_->get().body(), {});
+    head_ = to_reply(*parser_);
+    parser_->get().body() = std::move(body);
+    co_return Result<void>{};
+  }
+
+  const HttpReply& head() const override { return head_; }
+
+  Async<std::string> read(Context& ctx) override {
+    while (parser_->get().body().empty() && !parser_->is_done()) CO_TRY_VOID(co_await advance(ctx));
+    std::string piece = parser_->get().body();
+    parser_->get().body().clear();
+    co_return piece;
+  }
+
+ private:
+  // Parses what is there, or waits for more.
+  Async<void> advance(Context& ctx) {
+    boost::system::error_code error;
+    std::size_t used = 0;
+    if (wire_->buffer.size() > 0 && !needs_more_first(*parser_, wire_->buffer.size()))
+      used = parser_->put(wire_->buffer.data(), error);
+    wire_->buffer.consume(used);
+    if (error && error != http::error::need_more)
+      co_return fail(Errc::protocol_error,
+                     where_ + ": answer is not valid HTTP: " + error.message());
+    if (used > 0) co_return Result<void>{};
+    const Interruption interruption(ctx, [this] { wire_->close(); });
+    const auto read_error = co_await wire_->read();
+    if (!read_error) co_return Result<void>{};
+    error = {};
+    const bool ended = read_error == asio::error::eof && !interruption.happened();
+    if (ended && parser_->is_header_done()) parser_->put_eof(error);
+    if (ended && !error && parser_->is_done()) co_return Result<void>{};
+    co_return interruption.explain(read_error, where_);
+  }
+
+  std::unique_ptr<Wire> wire_;
+  std::string where_;
+  std::optional<Parser> parser_;
+  HttpReply head_;
+};
+
+// A whole answer as a stream.
+class WholeStream final : public HttpStream {
+ public:
+  explicit WholeStream(HttpReply reply)
+      : body_(std::exchange(reply.body, {})), head_(std::move(reply)) {}
+  const HttpReply& head() const override { return head_; }
+  Async<std::string> read(Context&) override { co_return std::exchange(body_, {}); }
+
+ private:
+  std::string body_;
+  HttpReply head_;
+};
+
 class PooledClient final : public HttpClient {
  public:
   explicit PooledClient(HttpClientOptions options) : options_(std::move(options)) {}
@@ -218,19 +293,32 @@ class PooledClient final : public HttpClient {
     auto wire = take(ctx, url.origin());
     const bool kept = wire != nullptr;
     if (!kept) {
-      CO_TRY(wire, co_await open(ctx, url, proxy));
+      CO_TRY(wire, co_await connect(ctx, url, proxy));
     }
     Exchange done = co_await exchange(ctx, *wire, call, bytes, where, options_.header_bytes_max);
     const bool stale = kept && !done.began && !done.reply &&
                        done.reply.error().code == Errc::network_error && is_idempotent(call.method);
     if (stale) {
-      CO_TRY(wire, co_await open(ctx, url, proxy));
+      CO_TRY(wire, co_await connect(ctx, url, proxy));
       done = co_await exchange(ctx, *wire, call, bytes, where, options_.header_bytes_max);
     }
     if (proxy && !url.secure() && done.reply && done.reply->status == 407)
       co_return proxy_refusal("proxy " + proxy->authority());
     if (done.reusable) keep(ctx, url.origin(), std::move(wire));
     co_return std::move(done.reply);
+  }
+
+  Async<std::unique_ptr<HttpStream>> open(Context& ctx, HttpCall call) override {
+    CO_TRY_VOID(ctx.check());
+    CO_TRY(const Url url, parse_url(call.url));
+    const Url* proxy = options_.public_addresses_only ? nullptr : proxy_for(options_.proxy, url);
+    CO_TRY(const std::string bytes, request_bytes(call, url, url.secure() ? nullptr : proxy));
+    CO_TRY(auto wire, co_await connect(ctx, url, proxy));
+    if (call.on_sending) call.on_sending();
+    auto stream = std::make_unique<WireStream>(
+        std::move(wire), call.method + " " + url.scheme + "://" + url.authority());
+    CO_TRY_VOID(co_await stream->begin(ctx, call, bytes, options_.header_bytes_max));
+    co_return std::unique_ptr<HttpStream>(std::move(stream));
   }
 
  private:
@@ -276,7 +364,7 @@ class PooledClient final : public HttpClient {
     idle.push_back({std::move(wire), ctx.clock().now() + options_.idle_timeout});
   }
 
-  Async<std::unique_ptr<Wire>> open(Context& ctx, const Url& url, const Url* proxy) {
+  Async<std::unique_ptr<Wire>> connect(Context& ctx, const Url& url, const Url* proxy) {
     const Url& next = proxy && !url.secure() ? *proxy : url;
     std::string host = next.host;
     std::string port = next.port;
@@ -308,6 +396,11 @@ std::string_view HttpReply::header(std::string_view name) const {
   for (const auto& [key, value] : headers)
     if (key == name) return value;
   return {};
+}
+
+Async<std::unique_ptr<HttpStream>> HttpClient::open(Context& ctx, HttpCall call) {
+  CO_TRY(auto reply, co_await send(ctx, std::move(call)));
+  co_return std::make_unique<WholeStream>(std::move(reply));
 }
 
 std::unique_ptr<HttpClient> HttpClient::create(HttpClientOptions options) {

@@ -34,6 +34,17 @@ struct HttpReply {
   std::string_view header(std::string_view name) const;
 };
 
+/// An answer whose body is read as it comes.
+class HttpStream {
+ public:
+  virtual ~HttpStream() = default;
+  /// Status and headers; its body stays empty.
+  virtual const HttpReply& head() const = 0;
+  /// The next piece of the body, empty at its end. The peer waits while nobody reads.
+  /// Errors: network_error, protocol_error, timeout, cancelled.
+  virtual Async<std::string> read(Context& ctx) = 0;
+};
+
 struct HttpClientOptions {
   /// Trusted certificates (PEM); empty: the system's.
   std::string ca_file;
@@ -59,6 +70,9 @@ class HttpClient {
   /// password), tls_error, timeout, cancelled, payload_too_large, protocol_error. A status of 4xx
   /// or 5xx is a reply, not an error.
   virtual Async<HttpReply> send(Context& ctx, HttpCall call) = 0;
+  /// The same, but ends when the answer's header is there; its body has no limit. The connection is
+  /// this answer's alone and ends with it. Without a client of its own kind: send().
+  virtual Async<std::unique_ptr<HttpStream>> open(Context& ctx, HttpCall call);
 };
 
 }  // namespace troupe::net

@@ -199,6 +199,49 @@ TEST_F(HttpClientTest, ARefusedConnectionIsANetworkError) {
   EXPECT_THAT(reply.error().message, HasSubstr("refused"));
 }
 
+Async<std::string> whole_stream(Context& ctx, HttpClient& client, HttpCall call, int& pieces) {
+  CO_TRY(const auto stream, co_await client.open(ctx, std::move(call)));
+  std::string text = std::to_string(stream->head().status) + " ";
+  for (;;) {
+    CO_TRY(const std::string piece, co_await stream->read(ctx));
+    if (piece.empty()) co_return text;
+    text += piece;
+    ++pieces;
+  }
+}
+
+TEST_F(HttpClientTest, ReadsABodyAsItComes) {
+  const auto text_of = [this](std::string answer) {
+    accepted_ = 0;
+    peer({{.answer = std::move(answer), .close = true}});
+    Context ctx =
+        Context(*clock_, io_.get_executor()).with_timeout(std::chrono::seconds(5), "call");
+    int pieces = 0;
+    std::string text;
+    HttpCall call{.url = url()};
+    asio::co_spawn(io_, whole_stream(ctx, *client_, std::move(call), pieces),
+                   [&](std::exception_ptr exception, Result<std::string> result) {
+                     if (exception) std::rethrow_exception(exception);
+                     text = result ? *result : std::string(to_string(result.error().code));
+                   });
+    io_.restart();
+    while (text.empty() && io_.run_one_for(std::chrono::seconds(20)) > 0) {
+    }
+    acceptor_.close();
+    acceptor_ = tcp::acceptor(io_, {asio::ip::address_v4::loopback(), 0});
+    return text;
+  };
+  EXPECT_EQ(text_of("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    "3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n"),
+            "200 abcdefg");
+  EXPECT_EQ(text_of("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno"),
+            "404 no");
+  EXPECT_EQ(text_of("HTTP/1.1 204 None\r\n\r\n"), "204 ");
+  EXPECT_EQ(text_of("HTTP/1.1 200 OK\r\n\r\nuntil the end"), "200 until the end");
+  EXPECT_EQ(text_of("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\ncut off"), "network_error");
+  EXPECT_EQ(text_of("no HTTP at all\r\n\r\n"), "protocol_error");
+}
+
 TEST_F(HttpClientTest, AnUnknownHostIsADnsError) {
   const auto reply = send({.url = "http://no-such-host.invalid/"});
 

@@ -82,7 +82,8 @@ struct WebSocketConnectOptions {
   Headers headers;
   /// Trusted certificates (PEM) for wss; empty: the system's.
   std::string ca_file;
-  ProxyRules proxy;  ///< See proxy_rules(proxy_environment()); none by itself.
+  ProxyRules proxy;              ///< See proxy_rules(proxy_environment()); none by itself.
+  int* declined_with = nullptr;  ///< Gets the status of an answer that declines the upgrade.
 };
 
 /// Connects to `ws://host:port/path` or `wss://…`; a user and password in it become basic

@@ -37,7 +37,8 @@ Error with_peer(const std::string& peer, const Error& error) {
 
 // Gives the bytes that came behind the answer's head.
 template <class Stream>
-Async<std::string> shake_hands(Context& ctx, Stream& stream, Url url, Headers headers) {
+Async<std::string> shake_hands(Context& ctx, Stream& stream, Url url, Headers headers,
+                               int* declined_with) {
   const std::string peer = url.origin();
   const std::string key = random_key();
   const std::string request = handshake_request(url, key, headers);
@@ -57,7 +58,11 @@ Async<std::string> shake_hands(Context& ctx, Stream& stream, Url url, Headers he
     co_return fail(Errc::protocol_error, peer + ": did not answer the WebSocket handshake");
   if (error) co_return interruption.explain(error, peer);
   const auto checked = check_handshake_answer(answer.substr(0, std::get<1>(read)), key);
-  if (!checked) co_return with_peer(peer, checked.error());
+  if (!checked) {
+    if (declined_with && answer.starts_with("HTTP/1.1 "))
+      *declined_with = std::atoi(answer.c_str() + std::string_view("HTTP/1.1 ").size());
+    co_return with_peer(peer, checked.error());
+  }
   co_return answer.substr(std::get<1>(read));
 }
 
@@ -81,13 +86,15 @@ Async<std::unique_ptr<WebSocket>> connect_websocket(Context& ctx, std::string ur
     CO_TRY(auto secure, co_await connect_tls(ctx, *tls, std::move(host), std::move(port), nullptr,
                                              std::move(proxy)));
     keep_alive(secure->next_layer());
-    CO_TRY(early, co_await shake_hands(ctx, *secure, parsed, std::move(headers)));
+    CO_TRY(early,
+           co_await shake_hands(ctx, *secure, parsed, std::move(headers), options.declined_with));
     stream = make_byte_stream(std::move(secure));
   } else {
     CO_TRY(auto socket,
            co_await connect_through(ctx, std::move(proxy), std::move(host), std::move(port)));
     keep_alive(*socket);
-    CO_TRY(early, co_await shake_hands(ctx, *socket, parsed, std::move(headers)));
+    CO_TRY(early,
+           co_await shake_hands(ctx, *socket, parsed, std::move(headers), options.declined_with));
     stream = make_byte_stream(std::move(*socket));
   }
   co_return std::make_unique<WebSocket>(ctx.executor(), ctx.clock(), std::move(stream),

@@ -17,6 +17,8 @@ using net::RedisValue;
 constexpr std::int64_t kListBudget = 500;     // tasks looked at in one script call
 constexpr std::int64_t kPurgeBudget = 1'000;  // so the server is never busy for long
 constexpr std::int64_t kLookThrough = 100;
+constexpr std::int64_t kSweepGapMs = 3'000;  // every node sweeps each second
+constexpr std::int64_t kGraceMs = 10'000;
 constexpr std::size_t kBatchMax = 100'000;
 constexpr std::size_t kBytesPerSecond = 20 << 20;  // that a call may take longer for
 constexpr UnixMs kLeaseMax = 24LL * 60 * 60 * 1000;
@@ -452,6 +454,8 @@ Async<std::int64_t> RedisBackend::purge(Context& ctx, Filter filter, int max) {
 Async<Swept> RedisBackend::sweep(Context& ctx, int max) {
   RedisCommand given = arguments();
   given.add(std::int64_t{std::max(max, 1)}).add(kLookThrough);
+  // A clock that a test moves makes gaps of its own.
+  given.add(kSweepGapMs).add(options_.clock ? std::int64_t{0} : kGraceMs);
   CO_TRY(const RedisValue answer, co_await run(ctx, Script::sweep, std::move(given), Kind::writes));
   if (const auto mended = item(answer, 1).integer; mended > 0)
     warn("redis: mended the indexes of " + std::to_string(mended) + " tasks");
@@ -539,6 +543,7 @@ Async<void> RedisBackend::erase(Context& ctx, std::string kind, std::string id) 
 }
 
 void RedisBackend::watch(std::function<void()> news) {
+  if (!news) news = [] {};  // nobody watches any more
   client_.subscribe(key_ + ":news", [news](std::string_view) { news(); }, news);
 }
 

@@ -173,6 +173,11 @@ asio::awaitable<void> news_of_others(Context& ctx, std::string url) {
   EXPECT_TRUE(co_await add_one(ctx, *submitter, spec("task_2")));
   (void)co_await sleep_for(ctx, 50ms);
   EXPECT_EQ(heard, 1) << "who has not come yet is not called twice";
+  worker->watch({});  // nobody any more: news is for nobody
+  (void)co_await claim(ctx, *worker, "node_a", 10);
+  EXPECT_TRUE(co_await add_one(ctx, *submitter, spec("task_3")));
+  (void)co_await sleep_for(ctx, 50ms);
+  EXPECT_EQ(heard, 1);
   co_await worker->close();
   co_await submitter->close();
 }

@@ -1,0 +1,97 @@
+#include "engine/worker.h"
+
+#include <gmock/gmock.h>
+
+#include "base/testing.h"
+#include "tasks/testing_faulty.h"
+
+namespace troupe::engine {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using ::testing::UnorderedElementsAre;
+
+tasks::Submission three_tasks() {
+  tasks::Submission submission;
+  for (const char* id : {"task_1", "task_2", "task_3"}) {
+    tasks::Spec spec;
+    spec.id = id;
+    spec.run_id = "run_1";
+    spec.job = "{}";
+    submission.tasks.push_back(std::move(spec));
+  }
+  return submission;
+}
+
+// A worker whose leases outlast the test, so that only handing back frees a task.
+struct Workplace {
+  explicit Workplace(Context& ctx)
+      : backend(tasks::make_memory_backend(ctx.clock(), {}), 1,
+                {.fail_before = 0, .lose_answer = 1, .duplicate = 0, .delay = 0, .lose_news = 0}),
+        worker(
+            backend, ctx.clock(), ctx.executor(), random, *log,
+            {.id = "node_1", .slots = 3, .lease = minutes(10), .poll = milliseconds(20)},
+            [this](tasks::Claim claim, Context own) {
+              return perform(*this, std::move(claim), std::move(own));
+            },
+            [](const tasks::Moved&) {}) {}
+
+  static asio::awaitable<void> perform(Workplace& place, tasks::Claim claim, Context ctx) {
+    place.performed.push_back(claim.spec.id + " " + std::to_string(claim.attempt) + " " +
+                              std::to_string(claim.losses));
+    if (place.forsaken.insert(claim.spec.id).second && place.forsakes)
+      co_return place.worker.hand_back(claim.spec.id, claim.token);
+    tasks::Finish finish{.id = claim.spec.id, .token = claim.token};
+    std::vector<tasks::Finish> one{std::move(finish)};
+    (void)co_await place.backend.finish(ctx, std::move(one));
+  }
+  asio::awaitable<void> until_performed(Context& ctx, std::size_t count) {
+    while (performed.size() < count && ctx.check()) (void)co_await sleep_for(ctx, milliseconds(1));
+  }
+
+  Random random{1};
+  std::unique_ptr<observe::Log> log = observe::make_null_log();
+  tasks::FaultyBackend backend;
+  bool forsakes = false;
+  std::set<std::string> forsaken;
+  std::vector<std::string> performed;
+  Worker worker;
+};
+
+asio::awaitable<void> loses_answers(Context& ctx) {
+  Workplace place(ctx);
+  auto submission = three_tasks();
+  EXPECT_FALSE(co_await place.backend.enqueue(ctx, std::move(submission)));  // but it was applied
+  place.worker.start();
+  while (place.backend.faults_done() < 4 && ctx.check())
+    (void)co_await sleep_for(ctx, milliseconds(1));
+  place.backend.heal();
+  co_await place.until_performed(ctx, 3);
+  EXPECT_THAT(place.performed, UnorderedElementsAre("task_1 1 0", "task_2 1 0", "task_3 1 0"));
+  co_await place.worker.close();
+}
+
+TEST(Worker, GivesBackWhatItClaimedWithoutHearingOfIt) { troupe::testing::run(loses_answers); }
+
+asio::awaitable<void> hands_back(Context& ctx) {
+  Workplace place(ctx);
+  place.backend.heal();
+  place.forsakes = true;
+  auto submission = three_tasks();
+  EXPECT_TRUE(co_await place.backend.enqueue(ctx, std::move(submission)));
+  place.worker.start();
+  co_await place.until_performed(ctx, 6);
+  std::ranges::sort(place.performed);
+  EXPECT_THAT(place.performed, UnorderedElementsAre("task_1 1 0", "task_1 1 0", "task_2 1 0",
+                                                    "task_2 1 0", "task_3 1 0", "task_3 1 0"));
+  (void)co_await place.worker.idle(ctx);
+  const auto stats = co_await place.backend.stats(ctx);
+  EXPECT_EQ(stats->counts.succeeded, 3);
+  co_await place.worker.close();
+}
+
+TEST(Worker, WhatIsHandedBackIsDoneAgainAtOnce) { troupe::testing::run(hands_back); }
+
+}  // namespace
+}  // namespace troupe::engine
