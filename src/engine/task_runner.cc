@@ -344,6 +344,7 @@ asio::awaitable<std::optional<tasks::Finished>> attempt_task(TaskServices& servi
       co_await use_session(task_ctx, attempt, *lease, interactor);
     else
       attempt.outcome.error = lease.error();
+    if (!lease) attempt.resumed.clear();  // without a session it says nothing about the place
   } else {
     attempt.outcome.error = opened.error();
   }
