@@ -1,8 +1,10 @@
 // From asking for a session to the first answer of its browser, in ms: Troupe with spares (warm) and
-// without (cold), a bare Chromium, puppeteer-cluster with a browser per task. Rounds are interleaved, so
+// without (cold), a bare Chromium, puppeteer-cluster with a browser per task, and a browserless that runs
+// already, if its address is given. Rounds are interleaved, so
 // that a busy machine hits all alike; each round waits until the spares are there again.
 //   PUPPETEER_SKIP_DOWNLOAD=1 npm install --prefix build/bench puppeteer-cluster puppeteer-core ws
 //   node bench/session_create.mjs [--binary build/release/bin/troupe] [--rounds 8] [--parallel 1,5,10]
+//     [--browserless ws://127.0.0.1:3000/chromium]
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -89,6 +91,14 @@ async function bare() {
   } };
 }
 
+// A browser per connection; it ends with it.
+const browserless = (url) => async () => {
+  const started = performance.now();
+  const socket = await firstAnswer(url);
+  const took = performance.now() - started;
+  return { took, end: async () => socket.terminate() };
+};
+
 async function startCluster(parallel) {
   const cluster = await Cluster.launch({
     concurrency: Cluster.CONCURRENCY_BROWSER, maxConcurrency: parallel, timeout: 60_000,
@@ -116,7 +126,8 @@ for (const parallel of given.parallel.split(",").map(Number)) {
   const cold = await startTroupe(0);
   const cluster = await startCluster(parallel);
   const contenders = { "troupe, warm": troupe(warm), "troupe, cold": troupe(cold), "bare Chromium": bare,
-    "puppeteer-cluster": cluster.one };
+    "puppeteer-cluster": cluster.one,
+    ...(given.browserless ? { browserless: browserless(given.browserless) } : {}) };
   const figures = {};
   // The first rounds teach the demand for spares, and start the cluster's workers.
   for (let round = -2; round < Number(given.rounds); ++round)

@@ -37,6 +37,15 @@ inline json::value parsed(const std::string& text) {
   return value ? *value : json::value(nullptr);
 }
 
+/// Files, sockets and the like that a process has open.
+inline std::size_t descriptors_of(pid_t pid) {
+  std::error_code error;
+  std::size_t count = 0;
+  for (const auto& entry : fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd", error))
+    count += !entry.path().empty();
+  return count;
+}
+
 /// A server of the binary on a free port.
 class Server {
  public:

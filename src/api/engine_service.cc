@@ -96,14 +96,22 @@ class EngineSessions final : public SessionService {
     if (clients != 0) engine_.pool().count_client(session_id, clients);
     engine_.pool().count_traffic(session_id, more);
   }
+  std::shared_ptr<void> on_created(std::function<void(const std::string&)> listener) override {
+    return listen("session.created", std::move(listener));
+  }
   std::shared_ptr<void> on_ended(std::function<void(const std::string&)> listener) override {
-    auto handle = engine_.events().listen([listener](const observe::EventRecord& event) {
-      if (event.type == "session.ended") listener(event.ids.session);
+    return listen("session.ended", std::move(listener));
+  }
+
+ private:
+  std::shared_ptr<void> listen(std::string_view type,
+                               std::function<void(const std::string&)> listener) {
+    auto handle = engine_.events().listen([type, listener](const observe::EventRecord& event) {
+      if (event.type == type) listener(event.ids.session);
     });
     return handle.handler;
   }
 
- private:
   engine::Engine& engine_;
 };
 
@@ -177,6 +185,16 @@ net::HttpClientOptions fetch_options(const Settings& settings, bool verify) {
   return options;
 }
 
+// Through the proxy of the settings and no other way; null when there is none that fetches can use.
+std::unique_ptr<net::HttpClient> proxied_client(const Settings& settings, bool verify) {
+  const auto proxy = net::parse_url(settings.proxy_url);
+  if (!proxy || proxy->scheme != "http") return nullptr;
+  net::HttpClientOptions options = fetch_options(settings, verify);
+  options.proxy = {.http = *proxy, .https = *proxy};
+  options.always_proxied = true;
+  return net::HttpClient::create(std::move(options));
+}
+
 struct Adapters {
   Adapters(engine::Engine& engine, asio::any_io_executor executor,
            std::unique_ptr<net::HttpClient> search_client)
@@ -185,6 +203,8 @@ struct Adapters {
         library(engine.catalogue()),
         fetcher(net::HttpClient::create(fetch_options(engine.settings(), true))),
         unverified_fetcher(net::HttpClient::create(fetch_options(engine.settings(), false))),
+        proxied_fetcher(proxied_client(engine.settings(), true)),
+        unverified_proxied_fetcher(proxied_client(engine.settings(), false)),
         searcher(std::move(search_client)),
         automation(engine, runs, library, std::move(executor)) {}
   EngineRuns runs;
@@ -192,6 +212,8 @@ struct Adapters {
   CatalogueLibrary library;
   std::unique_ptr<net::HttpClient> fetcher;
   std::unique_ptr<net::HttpClient> unverified_fetcher;
+  std::unique_ptr<net::HttpClient> proxied_fetcher;
+  std::unique_ptr<net::HttpClient> unverified_proxied_fetcher;
   std::unique_ptr<net::HttpClient> searcher;
   Automation automation;
 };
@@ -216,6 +238,9 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(engine::Engine& engine,
                     .fetcher = adapters->fetcher.get(),
                     .unverified_fetcher = adapters->unverified_fetcher.get(),
                     .searcher = adapters->searcher.get(),
+                    .proxied_fetcher = adapters->proxied_fetcher.get(),
+                    .unverified_proxied_fetcher = adapters->unverified_proxied_fetcher.get(),
+                    .model = engine.models(),
                     .backend = &engine.backend(),
                     .schedules = &adapters->automation.schedules(),
                     .webhooks = &adapters->automation.webhooks()};

@@ -4,9 +4,13 @@
 
 #include "api/markdown.h"
 #include "api/operations.h"
+#include "api/page_values.h"
 #include "base/random.h"
 #include "net/http_client.h"
 #include "net/url.h"
+#include "services/json_schema.h"
+#include "services/model.h"
+#include "services/prompts.h"
 #include "sessions/context_cookies.h"
 
 namespace troupe::api {
@@ -18,14 +22,17 @@ constexpr std::int64_t kSearchBytesMax = 4 << 20;
 constexpr int kRedirectsMax = 10;
 constexpr Duration kFetchTimeout = std::chrono::seconds(30);
 constexpr std::size_t kLinksMax = 500;
+constexpr std::size_t kModelTextMax = 60'000;
 
 constexpr Field kFetchFields[] = {
     {"url", FieldType::string, "http or https.", true},
     {"allowRedirects", FieldType::boolean, "Follow up to 10 redirects; false when not given."},
     {"allowInsecureSsl", FieldType::boolean, "Take any certificate; false when not given."},
-    {"proxies", FieldType::any, "Only false: this service fetches from its own network."},
+    {"proxies", FieldType::any, "true: through the proxy of setting proxy_url."},
     {"format", FieldType::string, "raw when not given.", false, 0, 0, kFormats},
-    {"schema", FieldType::object, "Not offered: needs a language model."},
+    {"schema", FieldType::object,
+     "JSON Schema of the content in format json: filled from what the page says in structured "
+     "data, tables and the like, else by the configured language model."},
     {"contextId", FieldType::string, "The page is asked for with the cookies of this context."},
 };
 constexpr Field kSearchFields[] = {
@@ -38,17 +45,40 @@ Error refused(std::string what, std::string hint = "leave it out") {
               std::move(hint));
 }
 
-Result<void> check_offered(const json::object& body) {
-  const json::value* proxies = find(body, "proxies");
-  const bool no_proxy =
-      !proxies || proxies->is_null() || (proxies->is_bool() && !proxies->get_bool());
-  if (!no_proxy)
-    return refused("proxies",
-                   "this service has no proxies of its own: open the page in a session "
-                   "with an external one");
-  if (const json::value* schema = find(body, "schema"); schema && !schema->is_null())
-    return refused("schema", "take format json and pick from what it gives");
-  return {};
+Error no_proxy(const Settings& settings) {
+  if (settings.proxy_url.empty())
+    return refused("proxies", "set proxy_url, or open the page in a session with an external one");
+  return refused("proxies", "fetches take a proxy_url that begins with http:// only");
+}
+
+// Who asks: directly or through the proxy, with certificates checked or not.
+Result<net::HttpClient*> client_for(const Call& call) {
+  const Services& services = call.services;
+  const bool insecure = find_bool(call.body, "allowInsecureSsl").value_or(false);
+  const json::value* proxies = find(call.body, "proxies");
+  const bool direct = !proxies || proxies->is_null() || *proxies == false;
+  if (!services.fetcher) return refused("fetch", {});
+  if (direct) return insecure ? services.unverified_fetcher : services.fetcher;
+  const json::object* choice = proxies->if_object();
+  if (!choice && !proxies->is_bool())
+    return fail(Errc::invalid_argument, "proxies: is neither a boolean nor an object",
+                "request body");
+  if (choice && choice->contains("geolocation"))
+    return refused("proxies.geolocation", "leave it out: proxy_url is one proxy in one place");
+  net::HttpClient* client =
+      insecure ? services.unverified_proxied_fetcher : services.proxied_fetcher;
+  if (!client) return no_proxy(services.settings);
+  return client;
+}
+
+Result<std::string> format_of(const json::object& body) {
+  const json::value* schema = find(body, "schema");
+  const auto format = find_string(body, "format");
+  const bool by_schema = schema && !schema->is_null();
+  if (by_schema && format && *format != "json")
+    return fail(Errc::invalid_argument,
+                "schema: only goes with format json, not " + std::string(*format), "request body");
+  return by_schema ? "json" : std::string(format.value_or("raw"));
 }
 
 // Of the context that the request names; none when it names none.
@@ -165,6 +195,61 @@ json::object content_of(const Page& page, std::string_view format) {
   return content;
 }
 
+std::string names_of(const std::vector<std::string>& missing) {
+  std::string text;
+  for (std::size_t i = 0; i < missing.size() && i < 10; ++i)
+    text += (i ? ", " : "") + missing[i].substr(0, 80);
+  return text;
+}
+
+// Reads the page by a language model.
+Async<json::value> ask_model(Context& ctx, services::Model& model, const Page& page,
+                             json::object schema) {
+  const std::string text = markdown_of(page.reply.body, page.url).substr(0, kModelTextMax);
+  const std::string wanted = "The values that this JSON Schema names: " + json::serialize(schema);
+  const std::string url = page.url.substr(0, 300);
+  bool wrapped = false;
+  services::ModelRequest request;
+  request.schema = services::object_schema(schema, wrapped);
+  request.messages.push_back(
+      {.text =
+           services::prompt("extract", {{"instruction", wanted}, {"url", url}, {"text", text}})});
+  request.temperature = 0;
+  request.output_tokens_max = 8'192;
+  request.purpose = "extract";
+  services::ModelOptions options;
+  CO_TRY(auto reply, co_await model.generate(ctx, std::move(request), std::move(options)));
+  if (!wrapped) co_return std::move(reply.structured);
+  const json::value* value = find(reply.structured, "value");
+  co_return value ? *value : json::value(nullptr);
+}
+
+// What the page says in a form that rules can read; a model only for what they do not find.
+Async<json::object> content_by_schema(Context& ctx, const Call& call, const Page& page) {
+  const json::object schema = find(call.body, "schema")->get_object();
+  const std::string& body = page.reply.body;
+  const auto parsed = parse_json(body, "content");
+  PageValues found =
+      parsed ? values_of_data(*parsed, page.url, schema) : values_by_schema(body, page.url, schema);
+  if (parsed && services::check_schema(*parsed, schema)) found = {*parsed, {}};
+  const auto fits = services::check_schema(found.value, schema);
+  services::Model* model = call.services.model;
+  const bool is_done = fits && (found.missing.empty() || !model);
+  if (!is_done && !model)
+    co_return fail(Errc::unsupported,
+                   "schema: the page does not say in structured data: " + names_of(found.missing),
+                   "request body", "set models, for a language model to read it");
+  if (!is_done) {
+    CO_TRY(found.value, co_await ask_model(ctx, *model, page, schema));
+  }
+  json::object content{{"encoding", "utf-8"}};
+  if (found.value.is_object())
+    content["content"] = std::move(found.value);
+  else
+    content["content"] = json::object{{"value", std::move(found.value)}};
+  co_return content;
+}
+
 std::string with_query(std::string address, std::string_view query, std::int64_t count) {
   const std::pair<std::string_view, std::string> values[] = {
       {"{query}", net::percent_encode(query)}, {"{count}", std::to_string(count)}};
@@ -199,10 +284,8 @@ std::span<const Field> fetch_fields() { return kFetchFields; }
 std::span<const Field> search_fields() { return kSearchFields; }
 
 Async<net::HttpResponse> fetch_page(Context& ctx, const Call& call) {
-  const bool insecure = find_bool(call.body, "allowInsecureSsl").value_or(false);
-  net::HttpClient* client = insecure ? call.services.unverified_fetcher : call.services.fetcher;
-  if (!client) co_return refused("fetch", {});
-  CO_TRY_VOID(check_offered(call.body));
+  CO_TRY(net::HttpClient* const client, client_for(call));
+  CO_TRY(const std::string format, format_of(call.body));
   std::string url(find_string(call.body, "url").value_or(""));
   CO_TRY(const auto parsed, net::parse_url(url));
   if (!parsed.user_info.empty())
@@ -211,7 +294,16 @@ Async<net::HttpResponse> fetch_page(Context& ctx, const Call& call) {
   Context limited = ctx.with_timeout(kFetchTimeout, "fetch");
   CO_TRY(const auto cookies, co_await cookies_for(limited, call));
   CO_TRY(const auto page, co_await get_page(limited, *client, std::move(url), redirects, cookies));
-  json::object body = content_of(page, find_string(call.body, "format").value_or("raw"));
+  // A page that failed is told as it is.
+  const json::value* schema = find(call.body, "schema");
+  const bool by_schema = schema && schema->is_object() && page.reply.status / 100 == 2 &&
+                         net::is_utf8(page.reply.body);
+  json::object body;
+  if (by_schema) {
+    CO_TRY(body, co_await content_by_schema(ctx, call, page));
+  } else {
+    body = content_of(page, format);
+  }
   json::object headers;
   for (const auto& [name, value] : page.reply.headers)
     if (net::is_utf8(value)) headers[name] = value;

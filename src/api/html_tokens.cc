@@ -95,6 +95,7 @@ std::string_view HtmlToken::attribute(std::string_view wanted) const {
 
 bool HtmlTokens::next(HtmlToken& token) {
   token = {};
+  raw_ = {};
   while (at_ < html_.size()) {
     const std::string_view rest = html_.substr(at_);
     if (rest.starts_with("<!--")) {
@@ -167,10 +168,13 @@ void HtmlTokens::read_attributes(HtmlToken& token) {
 }
 
 void HtmlTokens::skip_raw_text(const std::string& name) {
+  const std::size_t begin = at_;
   for (; at_ < html_.size(); ++at_) {
     at_ = html_.find("</", at_);
     if (at_ == std::string_view::npos) break;
-    if (lowered(html_.substr(at_ + 2, name.size())) == name) return;
+    if (lowered(html_.substr(at_ + 2, name.size())) != name) continue;
+    raw_ = html_.substr(begin, at_ - begin);
+    return;
   }
   at_ = html_.size();
 }

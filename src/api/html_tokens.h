@@ -24,6 +24,8 @@ class HtmlTokens final {
   explicit HtmlTokens(std::string_view html) : html_(html) {}
   /// False at the end.
   bool next(HtmlToken& token);
+  /// What stood between the tags of the script or the like that the last token opened.
+  std::string_view raw_text() const { return raw_; }
 
  private:
   bool read_tag(HtmlToken& token);
@@ -31,6 +33,7 @@ class HtmlTokens final {
   void skip_raw_text(const std::string& name);
 
   std::string_view html_;
+  std::string_view raw_;
   std::size_t at_ = 0;
 };
 

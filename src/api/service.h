@@ -19,6 +19,10 @@
 #include "troupe/session.hpp"
 #include "troupe/settings.hpp"
 
+namespace troupe::services {
+class Model;
+}  // namespace troupe::services
+
 namespace troupe::tasks {
 class Scheduler;
 class Webhooks;
@@ -73,6 +77,8 @@ class SessionService {
   virtual Result<SessionSpec> spec(const std::string& session_id) const = 0;
   /// `clients` came (or left, if negative); `more` traffic since the last call.
   virtual void count(const std::string& session_id, int clients, const Session::Counters& more) = 0;
+  /// Called with the id of each session that is there from now on, while the handle lives.
+  virtual std::shared_ptr<void> on_created(std::function<void(const std::string&)> listener) = 0;
   /// Called with the id of each session that ended, while the handle lives.
   virtual std::shared_ptr<void> on_ended(std::function<void(const std::string&)> listener) = 0;
 };
@@ -104,10 +110,13 @@ struct Services {
   net::HttpClient* fetcher = nullptr;             ///< For /v1/fetch; null: not offered.
   net::HttpClient* unverified_fetcher = nullptr;  ///< Takes any certificate.
   net::HttpClient* searcher = nullptr;            ///< For the search service.
-  tasks::Backend* backend = nullptr;              ///< For what only reads and tunes the queue.
-  tasks::Scheduler* schedules = nullptr;          ///< Null: not offered.
-  tasks::Webhooks* webhooks = nullptr;            ///< Null: not offered.
-  Gateway* gateway = nullptr;                     ///< The server's own; never null in a handler.
+  net::HttpClient* proxied_fetcher = nullptr;     ///< Through setting proxy_url; null: none.
+  net::HttpClient* unverified_proxied_fetcher = nullptr;
+  services::Model* model = nullptr;       ///< Null: none is configured.
+  tasks::Backend* backend = nullptr;      ///< For what only reads and tunes the queue.
+  tasks::Scheduler* schedules = nullptr;  ///< Null: not offered.
+  tasks::Webhooks* webhooks = nullptr;    ///< Null: not offered.
+  Gateway* gateway = nullptr;             ///< The server's own; never null in a handler.
 };
 
 }  // namespace troupe::api

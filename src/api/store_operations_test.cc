@@ -6,6 +6,7 @@
 
 #include "api/testing.h"
 #include "net/connect.h"
+#include "services/model.h"
 #include "sessions/context_store.h"
 #include "sessions/extension_store.h"
 #include "sessions/session_files.h"
@@ -232,11 +233,107 @@ TEST_F(StoreOperations, FetchGivesWhatCame) {
   EXPECT_EQ(raw.at("contentType"), "application/json");
   EXPECT_EQ(body_of(fetch("/health", {{"format", "json"}})).at("content").at("status"), "healthy");
   EXPECT_EQ(body_of(fetch("/nothing")).at("statusCode"), 404);
-  EXPECT_EQ(fetch("/health", {{"proxies", true}}).status, 501);
+  EXPECT_EQ(fetch("/health", {{"proxies", false}}).status, 200);
+  const auto refused = fetch("/health", {{"proxies", true}});
+  EXPECT_EQ(refused.status, 501);
+  EXPECT_THAT(refused.body, HasSubstr("proxy_url"));
+  EXPECT_EQ(fetch("/health", {{"proxies", 1}}).status, 400);
   EXPECT_EQ(fetch("/health", {{"format", "pdf"}}).status, 400);
   EXPECT_EQ(send("POST", "/v1/fetch", R"({"url": "file:///etc/passwd"})").status, 400);
   EXPECT_EQ(send("POST", "/v1/fetch", R"({"url": "http://127.0.0.1:1/"})").status, 502);
   EXPECT_EQ(send("POST", "/v1/search", R"({"query": "x"})").status, 501);
+}
+
+// Answers for every host, and tells for whom.
+asio::awaitable<net::HttpResponse> host_told(Context&, net::HttpRequest request) {
+  co_return net::HttpResponse{.content_type = "text/plain",
+                              .body = "for " + std::string(request.header("host"))};
+}
+
+TEST_F(StoreOperations, FetchGoesThroughTheProxyThatIsConfigured) {
+  const auto direct = net::HttpClient::create();
+  fetcher_ = direct.get();
+  auto proxy = net::HttpServer::start(io_.get_executor(), *clock_, {}, host_told);
+  ASSERT_TRUE(proxy);
+  const auto url = net::parse_url("http://127.0.0.1:" + std::to_string((*proxy)->port()));
+  const auto proxied = net::HttpClient::create({.public_addresses_only = true,
+                                                .always_proxied = true,
+                                                .proxy = {.http = *url, .https = *url}});
+  proxied_fetcher_ = proxied.get();
+  start();
+  const auto fetch = [&](const std::string& at, json::value proxies = true) {
+    return send("POST", "/v1/fetch",
+                json::serialize(json::object{{"url", at}, {"proxies", std::move(proxies)}}));
+  };
+
+  EXPECT_EQ(body_of(fetch("http://shop.invalid/")).at("content"), "for shop.invalid");
+  EXPECT_EQ(body_of(fetch("http://shop.invalid/", json::object())).at("content"),
+            "for shop.invalid");
+  EXPECT_EQ(fetch("http://127.0.0.1/").status, 403) << "would not go through the proxy";
+  EXPECT_EQ(fetch("http://10.0.0.1/").status, 403) << "a private address behind the proxy";
+  const auto place = fetch("http://shop.invalid/", {{"geolocation", {{"country", "DE"}}}});
+  EXPECT_EQ(place.status, 501) << place.body;
+  Context ctx = Context(*clock_, io_.get_executor()).with_timeout(std::chrono::seconds(5), "stop");
+  EXPECT_TRUE(run((*proxy)->stop(ctx)));
+}
+
+asio::awaitable<net::HttpResponse> shop(Context&, net::HttpRequest request) {
+  if (request.path == "/gone") co_return net::HttpResponse{.status = 404, .body = "gone"};
+  co_return net::HttpResponse{.content_type = "text/html",
+                              .body = R"(<title>Kettle</title><script type="application/ld+json">
+               {"@type": "Product", "name": "Kettle", "offers": {"price": "19.90"}}</script>)"};
+}
+
+class ModelOfOneAnswer final : public services::Model {
+ public:
+  Async<services::ModelReply> generate(Context&, services::ModelRequest request,
+                                       services::ModelOptions) override {
+    asked.push_back(std::move(request));
+    services::ModelReply reply;
+    reply.structured = answer;
+    co_return reply;
+  }
+  json::value answer;
+  std::vector<services::ModelRequest> asked;
+};
+
+TEST_F(StoreOperations, FetchFillsASchemaByRulesAndElseByTheModel) {
+  const auto client = net::HttpClient::create();
+  fetcher_ = client.get();
+  auto site = net::HttpServer::start(io_.get_executor(), *clock_, {}, shop);
+  ASSERT_TRUE(site);
+  start();
+  const auto fetch = [&](const std::string& properties, const std::string& more = "",
+                         const std::string& path = "/") {
+    return send("POST", "/v1/fetch",
+                R"({"url": "http://127.0.0.1:)" + std::to_string((*site)->port()) + path +
+                    R"(", "schema": {"type": "object", "properties": )" + properties +
+                    R"(, "required": ["price"]})" + more + "}");
+  };
+  const std::string price = R"({"price": {"type": "number"}})";
+  const std::string weight = R"({"price": {"type": "number"}, "weight": {"type": "string"}})";
+
+  EXPECT_EQ(body_of(fetch(price)).at("content").at("price"), 19.9);
+  EXPECT_EQ(body_of(fetch(weight)).at("content"), json::parse(R"({"price": 19.9})"));
+  const auto unknown = fetch(R"({"price": {"type": "boolean"}})");
+  EXPECT_EQ(unknown.status, 501);
+  EXPECT_THAT(unknown.body, HasSubstr("price"));
+  EXPECT_THAT(unknown.body, HasSubstr("models"));
+  EXPECT_EQ(fetch(price, R"(, "format": "markdown")").status, 400);
+  EXPECT_EQ(body_of(fetch(price, "", "/gone")).at("statusCode"), 404);
+
+  ModelOfOneAnswer model;
+  model.answer = json::parse(R"({"price": 19.9, "weight": "1 kg"})");
+  model_ = &model;
+  TearDown();
+  start();
+  EXPECT_EQ(body_of(fetch(price)).at("content").at("price"), 19.9);
+  EXPECT_EQ(model.asked.size(), 0u) << "the rules knew";
+  EXPECT_EQ(body_of(fetch(weight)).at("content").at("weight"), "1 kg");
+  ASSERT_EQ(model.asked.size(), 1u);
+  EXPECT_THAT(model.asked[0].messages.at(0).text, HasSubstr("weight"));
+  Context ctx = Context(*clock_, io_.get_executor()).with_timeout(std::chrono::seconds(5), "stop");
+  EXPECT_TRUE(run((*site)->stop(ctx)));
 }
 
 // A site with a door: `/door` leads to `/inside` and `localhost`, which tell what they were given.

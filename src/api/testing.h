@@ -62,6 +62,8 @@ class MockSessions : public SessionService {
   MOCK_METHOD(Result<std::string>, uploads_dir, (const std::string&), (override));
   MOCK_METHOD(Result<SessionSpec>, spec, (const std::string&), (const, override));
   MOCK_METHOD(void, count, (const std::string&, int, const Session::Counters&), (override));
+  MOCK_METHOD(std::shared_ptr<void>, on_created, (std::function<void(const std::string&)>),
+              (override));
   MOCK_METHOD(std::shared_ptr<void>, on_ended, (std::function<void(const std::string&)>),
               (override));
 };
@@ -94,6 +96,9 @@ class ApiTest : public testing::Test {
                       .fetcher = fetcher_,
                       .unverified_fetcher = fetcher_,
                       .searcher = fetcher_,
+                      .proxied_fetcher = proxied_fetcher_,
+                      .unverified_proxied_fetcher = proxied_fetcher_,
+                      .model = model_,
                       .schedules = schedules_,
                       .webhooks = webhooks_};
     auto server = ApiServer::start(std::move(services), io_.get_executor(), std::move(host), 0);
@@ -146,6 +151,8 @@ class ApiTest : public testing::Test {
   Settings settings_;
   sessions::Stores stores_;
   net::HttpClient* fetcher_ = nullptr;
+  net::HttpClient* proxied_fetcher_ = nullptr;
+  services::Model* model_ = nullptr;
   tasks::Scheduler* schedules_ = nullptr;
   tasks::Webhooks* webhooks_ = nullptr;
   std::vector<engine::Check> checks_;

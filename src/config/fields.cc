@@ -131,6 +131,16 @@ constexpr std::array kFields = std::to_array<Field>({
      "Downloads of one session in bytes; it ends beyond that", kKiB, 1'024 * kGiB},
     {kSessions, "session_downloads_max", &S::session_downloads_max,
      "Downloaded files of one session; it ends beyond that", 1, 1'000'000},
+    {kSessions,
+     "proxy_url",
+     &S::proxy_url,
+     "Proxy of local sessions and fetches that ask for `proxies` without naming one: "
+     "http://user:password@host:port, or socks5:// (sessions only); empty: such requests are "
+     "refused",
+     0,
+     0,
+     {},
+     true},
 
     {kModels, "models", &S::models,
      "Language models in the order they are asked: PROVIDER/MODEL, or PROVIDER/MODEL@URL for "
@@ -300,6 +310,20 @@ constexpr std::array kFields = std::to_array<Field>({
      true,
      "AWS_SECRET_ACCESS_KEY"},
     {kService, "s3_prefix", &S::s3_prefix, "Begins the names of all objects in s3_bucket"},
+    {kService, "record_sessions", &S::record_sessions,
+     "Whether sessions made over /v1/sessions on this machine are recorded that do not say", 0, 0,
+     "on|off"},
+    {kService, "recordings_kept", &S::recordings_kept, "How long recordings are kept", 0,
+     365 * 24 * kHour},
+    {kService, "recordings_bytes_kept", &S::recordings_bytes_kept,
+     "Recordings in total; beyond that the oldest are deleted", kKiB* kKiB, kGiB* kKiB* kKiB},
+    {kService, "recordings_max", &S::recordings_max,
+     "Recordings kept; beyond that the oldest are deleted", 1, 1'000'000},
+    {kService, "video_encoder", &S::video_encoder,
+     "Program that makes MP4 and HLS of recordings (ffmpeg): a path or a name on PATH; empty: "
+     "none"},
+    {kService, "video_encodings_max", &S::video_encodings_max,
+     "Videos of recordings made at once; each takes up to one core at low priority", 1, 64},
 
     {kLogs, "log_level", &S::log_level, "Least important event that is logged", 0, 0,
      "trace|debug|info|warning|error|off"},

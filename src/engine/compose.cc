@@ -15,6 +15,7 @@
 #include "sessions/browserbase_provider.h"
 #include "sessions/cdp_provider.h"
 #include "sessions/local_provider.h"
+#include "sessions/proxy_forwarder.h"
 #include "tasks/redis_backend.h"
 
 namespace troupe::engine {
@@ -143,6 +144,7 @@ Result<void> add_providers(Parts& parts, const asio::any_io_executor& executor,
     if (name != "local" && name != "cdp" && name != "browserbase")
       return fail(Errc::invalid_argument,
                   "spill_providers: '" + name + "' is none of local, cdp, browserbase", "settings");
+  if (!settings.proxy_url.empty()) TRY_VOID(sessions::proxy_from_url(settings.proxy_url));
   sessions::LocalOptions local{.browser = settings.browser,
                                .data_dir = settings.data_dir,
                                .contexts_per_browser = settings.contexts_per_browser,
@@ -161,6 +163,7 @@ Result<void> add_providers(Parts& parts, const asio::any_io_executor& executor,
                                .tabs_max = settings.session_tabs_max,
                                .downloads_bytes_max = settings.session_downloads_bytes_max,
                                .downloads_max = settings.session_downloads_max,
+                               .proxy_url = settings.proxy_url,
                                .contexts = parts.contexts.get(),
                                .extensions = parts.extensions.get(),
                                .certificate_file = certificate_files(*parts.certificates),

@@ -22,6 +22,17 @@ std::function<Duration(const std::string&, int)> history_of(const sessions::Usag
   };
 }
 
+std::function<std::optional<sessions::CreationsLeft>(const std::string&)> creations_of(
+    const sessions::UsageLedger* usage) {
+  if (!usage) return {};
+  return [usage](const std::string& tenant) { return usage->creations_left(tenant); };
+}
+
+std::function<void(const std::string&, double)> note_creations(sessions::UsageLedger* usage) {
+  if (!usage) return {};
+  return [usage](const std::string& tenant, double left) { usage->note_creations(tenant, left); };
+}
+
 sessions::PoolOptions pool_options(const Parts& parts) {
   const Settings& settings = parts.settings;
   return {.sessions_max = settings.sessions_max,
@@ -30,6 +41,8 @@ sessions::PoolOptions pool_options(const Parts& parts) {
           .tenant_creations_per_minute = settings.tenant_creations_per_minute,
           .tenant_minutes_per_day = settings.tenant_minutes_per_day,
           .tenant_history = history_of(parts.usage.get()),
+          .tenant_creations_left = creations_of(parts.usage.get()),
+          .tenant_created = note_creations(parts.usage.get()),
           .session_timeout = settings.session_timeout,
           .create_timeout = settings.session_create_timeout,
           .idle_timeout = settings.session_idle_timeout,
@@ -241,6 +254,11 @@ sessions::Stores Engine::stores() const {
 }
 
 void Engine::on_run_end(RunEndHandler handler) { impl_->on_run_end = std::move(handler); }
+services::Model* Engine::models() {
+  services::Models* const models = impl_->parts.models.get();
+  return models && !models->empty() ? models : nullptr;
+}
+
 tasks::Backend& Engine::backend() { return *impl_->parts.backend; }
 observe::EventBus& Engine::events() { return impl_->events; }
 observe::Log& Engine::log() { return *impl_->parts.log; }

@@ -19,6 +19,10 @@
 #include "troupe/settings.hpp"
 #include "workflows/catalogue.h"
 
+namespace troupe::services {
+class Model;
+}  // namespace troupe::services
+
 namespace troupe::sessions {
 class ContextStore;
 class Pool;
@@ -100,6 +104,8 @@ class Engine final {
   /// For the CDP gateway: addresses, clients and traffic of sessions.
   sessions::Pool& pool();
 
+  /// The configured language models; null: none.
+  services::Model* models();
   tasks::Backend& backend();
   sessions::Stores stores() const;
   observe::EventBus& events();

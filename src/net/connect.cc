@@ -30,6 +30,11 @@ Error Interruption::explain(const boost::system::error_code& error, const std::s
   return reason_ ? *reason_ : network_failure(error, what);
 }
 
+Error proxy_refusal(const std::string& where) {
+  return fail(Errc::unauthenticated, where + " answered 407: it takes no one without a password",
+              "proxy", "give user and password in the proxy's URL");
+}
+
 Error network_failure(const boost::system::error_code& error, const std::string& what) {
   const bool tls = error.category() == asio::error::get_ssl_category();
   if (tls) return fail(Errc::tls_error, what + ": " + error.message());
@@ -91,9 +96,9 @@ Result<void> proxy_verdict(std::string_view head, const std::string& where) {
   if (!is_http) return fail(Errc::network_error, where + ": the answer is not HTTP");
   const auto status = line.substr(9, 3);
   if (status.starts_with('2')) return {};
-  const std::string hint = status == "407" ? "give user and password in the proxy's URL"
-                                           : "check the proxy variables, or except this host";
-  return fail(Errc::network_error, where + " answered " + std::string(status), {}, hint);
+  if (status == "407") return proxy_refusal(where);
+  return fail(Errc::network_error, where + " answered " + std::string(status), {},
+              "check the proxy variables, or except this host");
 }
 
 // Ranges that are not for everybody (IANA's special-purpose registries).

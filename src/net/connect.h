@@ -46,6 +46,9 @@ class Interruption final {
 /// network_error, tls_error or protocol_error, with `what` in front of the message.
 Error network_failure(const boost::system::error_code& error, const std::string& what);
 
+/// unauthenticated: a proxy wants a password, or another one.
+Error proxy_refusal(const std::string& where);
+
 /// Which addresses may be connected to. Asked after the look-up, so that a name cannot lead
 /// elsewhere than what was asked about. Null: all.
 using AddressFilter = bool (*)(const asio::ip::address&);
@@ -65,7 +68,8 @@ Result<std::shared_ptr<asio::ssl::context>> make_tls_context(const std::string& 
 
 /// The same through a proxy (CONNECT), which looks the name up: `filter` holds for direct
 /// connections only. With no proxy: connect_tcp.
-/// Errors: as connect_tcp, for the proxy; network_error (it refuses, or answers no HTTP).
+/// Errors: as connect_tcp, for the proxy; network_error (it refuses, or answers no HTTP),
+/// unauthenticated (it answers 407).
 Async<std::unique_ptr<tcp::socket>> connect_through(Context& ctx, std::optional<Url> proxy,
                                                     std::string host, std::string port,
                                                     AddressFilter filter = nullptr);

@@ -212,7 +212,7 @@ class PooledClient final : public HttpClient {
     if (url.scheme != "http" && url.scheme != "https")
       co_return fail(Errc::invalid_argument,
                      "url: scheme '" + url.scheme + "' is not http or https");
-    const Url* proxy = options_.public_addresses_only ? nullptr : proxy_for(options_.proxy, url);
+    CO_TRY(const Url* proxy, way_to(url));
     CO_TRY(const std::string bytes, request_bytes(call, url, url.secure() ? nullptr : proxy));
     const std::string where = call.method + " " + url.scheme + "://" + url.authority();
     auto wire = take(ctx, url.origin());
@@ -227,6 +227,8 @@ class PooledClient final : public HttpClient {
       CO_TRY(wire, co_await open(ctx, url, proxy));
       done = co_await exchange(ctx, *wire, call, bytes, where, options_.header_bytes_max);
     }
+    if (proxy && !url.secure() && done.reply && done.reply->status == 407)
+      co_return proxy_refusal("proxy " + proxy->authority());
     if (done.reusable) keep(ctx, url.origin(), std::move(wire));
     co_return std::move(done.reply);
   }
@@ -236,6 +238,19 @@ class PooledClient final : public HttpClient {
     std::unique_ptr<Wire> wire;
     SteadyTime until;
   };
+
+  // The proxy, or null for a direct connection.
+  Result<const Url*> way_to(const Url& url) const {
+    const bool public_only = options_.public_addresses_only;
+    if (!options_.always_proxied) return public_only ? nullptr : proxy_for(options_.proxy, url);
+    const Url* proxy = proxy_for(options_.proxy, url);
+    boost::system::error_code is_name;
+    const auto address = asio::ip::make_address(url.host, is_name);
+    if (!proxy || (public_only && !is_name && !is_public_address(address)))
+      return fail(Errc::permission_denied,
+                  "host '" + url.host + "': is not to be asked through a proxy", "url");
+    return proxy;
+  }
 
   std::unique_ptr<Wire> take(Context& ctx, const std::string& origin) {
     forget_expired(ctx.clock().now());
@@ -265,7 +280,8 @@ class PooledClient final : public HttpClient {
     const Url& next = proxy && !url.secure() ? *proxy : url;
     std::string host = next.host;
     std::string port = next.port;
-    const AddressFilter filter = options_.public_addresses_only ? is_public_address : nullptr;
+    const bool filtered = options_.public_addresses_only && !proxy;
+    const AddressFilter filter = filtered ? is_public_address : nullptr;
     if (!url.secure()) {
       CO_TRY(auto socket, co_await connect_tcp(ctx, std::move(host), std::move(port), filter));
       co_return std::make_unique<Wire>(std::move(socket));

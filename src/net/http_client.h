@@ -39,6 +39,9 @@ struct HttpClientOptions {
   std::string ca_file;
   bool verify_certificates = true;
   bool public_addresses_only = false;  ///< Not this machine, not private networks; no proxy.
+  /// Only through the proxy, also with `public_addresses_only`: then the proxy looks names up, and
+  /// addresses that are given as such must be public.
+  bool always_proxied = false;
   std::size_t idle_per_origin = 8;
   Duration idle_timeout = std::chrono::seconds(30);
   int header_bytes_max = 64 << 10;
@@ -52,8 +55,9 @@ class HttpClient {
   virtual ~HttpClient() = default;
   /// A request on a kept connection that the server closed meanwhile is sent again on a new one
   /// when its method is idempotent. Errors: invalid_argument (url, method, header), dns_error,
-  /// network_error, permission_denied (not a public address), tls_error, timeout, cancelled,
-  /// payload_too_large, protocol_error. A status of 4xx or 5xx is a reply, not an error.
+  /// network_error, permission_denied (not a public address), unauthenticated (a proxy wants a
+  /// password), tls_error, timeout, cancelled, payload_too_large, protocol_error. A status of 4xx
+  /// or 5xx is a reply, not an error.
   virtual Async<HttpReply> send(Context& ctx, HttpCall call) = 0;
 };
 

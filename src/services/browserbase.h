@@ -37,6 +37,7 @@ enum class RemoteFailure {
   network,        ///< network_error: refused, reset, closed.
   malformed,      ///< protocol_error: the answer is not what the contract says.
   circuit_open,   ///< unavailable: not sent, for the last calls of this kind failed.
+  proxy,          ///< unauthenticated: a proxy on the way wants a password (407).
   local,          ///< The call was not sent, for its input or the client's settings are wrong.
 };
 std::string_view to_string(RemoteFailure failure);

@@ -49,6 +49,7 @@ constexpr std::array kRows = std::to_array<Row>({
      "check browserbase_base_url and proxies on the way: this is no answer of the API"},
     {"circuit_open", Errc::unavailable, false, false, false,
      "the last calls failed, so none is sent for a while"},
+    {"proxy", Errc::unauthenticated, false, false, true, "check the proxy variables"},
     {"local", Errc::invalid_argument, false, false, false, ""},
 });
 static_assert(kRows.size() == static_cast<std::size_t>(RemoteFailure::local) + 1);
@@ -121,6 +122,7 @@ RemoteFailure failure_of(const Error& error) {
     case Errc::network_error: return RemoteFailure::network;
     case Errc::protocol_error: return RemoteFailure::malformed;
     case Errc::payload_too_large: return RemoteFailure::too_large;
+    case Errc::unauthenticated: return RemoteFailure::proxy;  // a wrong key is a status
     default: return RemoteFailure::local;
   }
 }

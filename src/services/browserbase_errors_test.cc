@@ -51,6 +51,7 @@ TEST(BrowserbaseErrors, EveryCodeOfTheHttpClientHasItsFailure) {
   EXPECT_EQ(kind(Errc::network_error), RemoteFailure::network);
   EXPECT_EQ(kind(Errc::protocol_error), RemoteFailure::malformed);
   EXPECT_EQ(kind(Errc::payload_too_large), RemoteFailure::too_large);
+  EXPECT_EQ(kind(Errc::unauthenticated), RemoteFailure::proxy);
   EXPECT_EQ(kind(Errc::invalid_argument), RemoteFailure::local);
 }
 

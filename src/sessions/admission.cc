@@ -44,8 +44,15 @@ void Admission::refresh(Tenant& tenant) const {
   tenant.tokens_at = now;
 }
 
-// A restart is no new day.
+// A restart is no new day, and no new minute.
 void Admission::remember(const std::string& name, Tenant& tenant) const {
+  const double rate = limits_.tenant_creations_per_minute;
+  const auto left = rate > 0 && limits_.creations_left ? limits_.creations_left(name)
+                                                       : std::optional<CreationsLeft>();
+  if (left) {
+    const double minutes = std::chrono::duration<double, std::ratio<60>>(left->ago).count();
+    tenant.tokens = std::clamp(left->count + std::max(minutes, 0.0) * rate, 0.0, rate);
+  }
   if (!limits_.history || limits_.tenant_minutes_per_day == 0) return;
   for (int ago = 0; ago < 24; ++ago)
     tenant.hours[static_cast<std::size_t>((tenant.hour - ago) % 24)] = limits_.history(name, ago);
@@ -72,6 +79,7 @@ Async<void> Admission::enter(Context& ctx, std::string name, std::string provide
     tenant.tokens = limits_.tenant_creations_per_minute;
     tenant.tokens_at = clock_.now();
     tenant.hour = hour_of(clock_.now());
+    tenant.name = name;
     remember(name, tenant);
   }
   refresh(tenant);
@@ -147,7 +155,10 @@ void Admission::let_in() {
     ++used_;
     ++tenant->places;
     tenant->served = ++turns_;
-    if (limits_.tenant_creations_per_minute > 0) tenant->tokens -= 1;
+    if (limits_.tenant_creations_per_minute > 0) {
+      tenant->tokens -= 1;
+      if (limits_.created) limits_.created(tenant->name, tenant->tokens);
+    }
     ++let_in_[next->provider];
     next->has_place = true;
     next->turn.set();

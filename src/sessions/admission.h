@@ -7,11 +7,18 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/async.h"
 
 namespace troupe::sessions {
+
+/// Creations that a tenant still had, and how long ago that was.
+struct CreationsLeft {
+  double count = 0;
+  Duration ago{};
+};
 
 struct AdmissionLimits {
   int places = 50;         ///< Sessions at once.
@@ -23,6 +30,10 @@ struct AdmissionLimits {
   /// What a tenant's sessions of an earlier process lived that ended so many hours ago, 0..23;
   /// empty: none are known.
   std::function<Duration(const std::string& tenant, int hours_ago)> history = {};
+  /// What a tenant of an earlier process had left of its creations; empty, or nothing: all.
+  std::function<std::optional<CreationsLeft>(const std::string& tenant)> creations_left = {};
+  /// Told after each creation what is left; empty: not told.
+  std::function<void(const std::string& tenant, double left)> created = {};
   /// How long a tenant's running sessions have lived; empty: not counted.
   std::function<Duration(const std::string& tenant)> running = {};
 };
@@ -62,6 +73,7 @@ class Admission final {
     SteadyTime tokens_at{};
     std::array<Duration, 24> hours{};  // life time by the hour in which it ended
     std::int64_t hour = 0;
+    std::string name;
     std::map<std::string, std::list<Waiter*>> queues;  // by provider
   };
   bool may_have_place(Tenant& tenant) const;

@@ -92,6 +92,31 @@ TEST(Admission, CreationsBeyondTheRateWaitForTheirMinute) {
   run([](Context& ctx) { return rate(ctx); });
 }
 
+asio::awaitable<void> rate_after_restart(Context& ctx) {
+  std::vector<double> told;
+  AdmissionLimits limits{.places = 10, .tenant_creations_per_minute = 4};
+  limits.creations_left = [](const std::string& tenant) -> std::optional<CreationsLeft> {
+    if (tenant != "a") return std::nullopt;
+    return CreationsLeft{.count = 0, .ago = std::chrono::seconds(15)};
+  };
+  limits.created = [&](const std::string&, double left) { told.push_back(left); };
+  Fixture f(ctx, limits);
+  for (const char* name : {"1", "2"}) f.ask(name, "a");
+  co_await turn(ctx);
+  EXPECT_THAT(f.order, ElementsAre("1")) << "a quarter of a minute gives one of four";
+  EXPECT_THAT(told, ElementsAre(::testing::DoubleNear(0, 0.001)));
+  f.ask("other", "b");
+  co_await turn(ctx);
+  EXPECT_THAT(f.order, ElementsAre("1", "other"));
+  f.clock.advance(std::chrono::seconds(16));
+  co_await turn(ctx);
+  EXPECT_THAT(f.order, ElementsAre("1", "other", "2"));
+}
+
+TEST(Admission, CreationsOfAnEarlierProcessCount) {
+  run([](Context& ctx) { return rate_after_restart(ctx); });
+}
+
 asio::awaitable<void> minutes(Context& ctx) {
   Fixture f(ctx, {.places = 10, .tenant_minutes_per_day = 60});
   f.ask("1", "a");

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "base/digest.h"
 #include "base/json.h"
 #include "sessions/browserbase_mapping.h"
 
@@ -43,6 +44,10 @@ bool is_about(const RemoteSession& session, const std::string& id) {
 
 }  // namespace
 
+std::string browserbase_account_name(const std::string& base_url, const std::string& api_key) {
+  return to_hex(sha256(base_url + "\n" + api_key).substr(0, 8));
+}
+
 BrowserbaseAccount::BrowserbaseAccount(Clock& clock, asio::any_io_executor executor,
                                        observe::Log& log,
                                        std::unique_ptr<services::BrowserbaseClient> client,
@@ -52,7 +57,7 @@ BrowserbaseAccount::BrowserbaseAccount(Clock& clock, asio::any_io_executor execu
       log_(log),
       client_(std::move(client)),
       options_(std::move(options)),
-      intents_(options_.data_dir),
+      intents_(options_.data_dir, {}, options_.account),
       scope_(executor) {}
 
 void BrowserbaseAccount::note(observe::Level level, std::string_view action,
@@ -206,6 +211,7 @@ Async<RemoteSession> BrowserbaseAccount::create_counted(Context& ctx, std::strin
   SessionIntent intent{.id = id,
                        .provider = "browserbase",
                        .tenant = spec.tenant,
+                       .account = options_.account,
                        .at_unix_ms = to_unix_ms(clock_.wall())};
   auto intended = co_await intents_.intend(ctx, std::move(intent));
   --unsent_;
@@ -375,6 +381,21 @@ void BrowserbaseAccount::tend() {
   scope_.spawn("session reaper", reap());
 }
 
+// Their sessions can be ended with their key only.
+void BrowserbaseAccount::tell_of_other_accounts() {
+  if (options_.account.empty() || std::exchange(told_of_others_, true)) return;
+  std::int64_t count = 0;
+  for (const auto& intent : abandoned_intents(options_.data_dir))
+    count += !intent.account.empty() && intent.account != options_.account;
+  if (count == 0) return;
+  const Error error =
+      fail(Errc::unauthenticated,
+           "browserbase: " + std::to_string(count) +
+               " sessions of another account are not confirmed as ended; they may cost money",
+           "browserbase_api_key", "start once with the key that they were made with");
+  note(observe::Level::warning, "session.release", "postponed", {{"sessions", count}}, &error);
+}
+
 asio::awaitable<void> BrowserbaseAccount::reap() {
   const Context base(clock_, executor_);
   Context ctx = base.with_cancel(stop_);
@@ -390,6 +411,7 @@ asio::awaitable<void> BrowserbaseAccount::reap() {
       scope_.spawn("session release", dispose(intent.id, intent.provider_id, is_known));
     }
   }
+  if (opened) tell_of_other_accounts();
   Result<int> reaped = 0;
   if (!opened) reaped = opened.error();
   // Whoever never used the account here needs not ask it.

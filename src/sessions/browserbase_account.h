@@ -19,6 +19,8 @@ namespace troupe::sessions {
 struct BrowserbaseAccountOptions {
   std::string project_id;  ///< Empty: the key's own.
   std::string data_dir;
+  /// Names the account in the journal; not secret. See browserbase_account_name().
+  std::string account;
   /// A creation whose answer was lost is looked for that long.
   Duration search_for = std::chrono::seconds(60);
   Duration retry_first = std::chrono::milliseconds(250);  ///< Doubles.
@@ -32,6 +34,9 @@ struct BrowserbaseAccountOptions {
   /// A broken connection is tried again for so long.
   Duration reconnect_for = std::chrono::minutes(2);
 };
+
+/// The same for the same key at the same service, and no secret. Pure.
+std::string browserbase_account_name(const std::string& base_url, const std::string& api_key);
 
 /// Threads: engine.
 class BrowserbaseAccount final {
@@ -86,6 +91,7 @@ class BrowserbaseAccount final {
   Async<bool> is_ended(Context& ctx, const std::string& provider_id, int attempt);
   asio::awaitable<void> dispose(std::string id, std::string provider_id, bool has_place);
   asio::awaitable<void> reap();
+  void tell_of_other_accounts();
   Async<int> reap_unowned(Context& ctx);
   void note(observe::Level level, std::string_view action, std::string_view status,
             std::vector<observe::Detail> details, const Error* error = nullptr);
@@ -111,6 +117,7 @@ class BrowserbaseAccount final {
   Duration crowded_pause_{};
   bool used_ = false;
   bool inherited_taken_ = false;
+  bool told_of_others_ = false;
   bool reaping_ = false;
   bool sweep_due_ = false;  // sessions were ended since the last look at what is left
   SteadyTime reaped_at_{};

@@ -40,6 +40,7 @@ struct Fixture {
     auto client = services::make_browserbase_client(service, *http, ctx.clock(), Random(3));
     BrowserbaseAccountOptions own{.project_id = service.project_id,
                                   .data_dir = std::move(dir),
+                                  .account = account_name,
                                   .search_for = std::chrono::milliseconds(300),
                                   .retry_first = std::chrono::milliseconds(5),
                                   .retry_max = std::chrono::milliseconds(50),
@@ -59,6 +60,7 @@ struct Fixture {
     co_return ended;
   }
   Duration life_max = std::chrono::hours(6);
+  std::string account_name;
   observe::Log& log = null_log();
   std::unique_ptr<net::HttpClient> http;
   std::unique_ptr<FakeBrowserbase> fake;
@@ -154,6 +156,23 @@ asio::awaitable<void> room_by_limits(Context& ctx, std::string dir) {
 
 TEST_F(BrowserbaseAccountTest, HasNoRoomBeyondTheCreationsLeft) {
   run([&](Context& ctx) { return room_by_limits(ctx, dir_); });
+}
+
+asio::awaitable<void> rate_kept(Context& ctx, std::string dir) {
+  Fixture fixture(
+      ctx, dir,
+      {.concurrency = 10, .creations_per_window = 2, .window = std::chrono::seconds(2)});
+  for (const char* id : {"a", "b", "c"}) {
+    auto session = co_await fixture.account->create(ctx, id, spec_of());
+    EXPECT_TRUE(session) << session.error().describe();
+    if (session) fixture.account->release(id, session->id);
+  }
+  EXPECT_EQ(fixture.fake->count("POST /v1/sessions"), 3) << "one that was refused is asked again";
+  EXPECT_TRUE(co_await fixture.end(ctx));
+}
+
+TEST_F(BrowserbaseAccountTest, CreationsBeyondTheRateWaitBeforeTheyAreRefused) {
+  run([&](Context& ctx) { return rate_kept(ctx, dir_); });
 }
 
 asio::awaitable<void> after_a_refusal(Context& ctx, std::string dir) {
@@ -332,12 +351,13 @@ TEST_F(BrowserbaseAccountTest, AReleaseIsRepeatedUntilItIsConfirmed) {
 }
 
 // A process that asked for a session and died; `answered`: it knew the answer.
-void die_holding(const std::string& dir, const std::string& id, const std::string& provider_id) {
+void die_holding(const std::string& dir, const std::string& id, const std::string& provider_id,
+                 const std::string& account = {}) {
   const pid_t child = fork();
   if (child == 0) {
     run([&](Context& ctx) -> asio::awaitable<void> {
-      SessionIntents intents(dir);
-      SessionIntent intent{.id = id, .provider = "browserbase"};
+      SessionIntents intents(dir, {}, account);
+      SessionIntent intent{.id = id, .provider = "browserbase", .account = account};
       const auto written = co_await intents.intend(ctx, intent);
       if (written && !provider_id.empty()) (void)co_await intents.answered(ctx, id, provider_id);
       _exit(written ? 0 : 2);
@@ -391,6 +411,41 @@ TEST_F(BrowserbaseAccountTest, WhatAKilledProcessLeftIsReleased) {
   die_holding(dir_, "known", "remote-known");
   die_holding(dir_, "asked", "");
   run([&](Context& ctx) { return after_a_crash(ctx, dir_); });
+  EXPECT_FALSE(has_journals());
+}
+
+// Two accounts on one data folder; the process of the second one starts first.
+asio::awaitable<void> two_accounts(Context& ctx, std::string dir) {
+  Fixture first(ctx, dir, {.api_key = "bb_first"});
+  Fixture second(ctx, dir, {.api_key = "bb_second"});
+  const std::string mine = browserbase_account_name("https://bb.test", "bb_first");
+  first.account_name = mine;
+  second.account_name = browserbase_account_name("https://bb.test", "bb_second");
+  EXPECT_NE(first.account_name, second.account_name);
+  first.account = first.make(ctx, dir);
+  second.account = second.make(ctx, dir);
+  std::string install_id;
+  std::ifstream(dir + "/sessions/install_id") >> install_id;
+  add_session(*first.fake, ctx.clock(), install_id, "known");
+  add_session(*first.fake, ctx.clock(), install_id, "asked");
+
+  second.account->tend();
+  (void)co_await sleep_for(ctx, std::chrono::milliseconds(50));
+  EXPECT_TRUE(co_await second.end(ctx));
+  EXPECT_EQ(second.fake->count("POST /v1/sessions/{id}"), 0) << "it knows nothing of them";
+  EXPECT_EQ(first.fake->live(), 2);
+  EXPECT_EQ(abandoned_intents(dir).size(), 2u);
+
+  first.account->tend();
+  EXPECT_TRUE(co_await first.until_live(ctx, 0));
+  EXPECT_TRUE(co_await first.end(ctx));
+}
+
+TEST_F(BrowserbaseAccountTest, WhatAKilledProcessLeftIsAskedOfItsOwnAccount) {
+  const std::string account = browserbase_account_name("https://bb.test", "bb_first");
+  die_holding(dir_, "known", "remote-known", account);
+  die_holding(dir_, "asked", "", account);
+  run([&](Context& ctx) { return two_accounts(ctx, dir_); });
   EXPECT_FALSE(has_journals());
 }
 

@@ -205,6 +205,7 @@ Result<std::unique_ptr<SessionProvider>> make_browserbase_provider(
     services::BrowserbaseOptions service, BrowserbaseAccountOptions account) {
   if (service.api_key.empty())
     return std::make_unique<UnconfiguredProvider>(log, std::move(account.data_dir));
+  account.account = browserbase_account_name(service.base_url, service.api_key);
   TRY(auto http, make_http_client());
   const Random random = Random::from_system();
   TRY(auto client, services::make_browserbase_client(std::move(service), *http, clock, random));

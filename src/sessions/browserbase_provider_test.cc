@@ -166,6 +166,36 @@ TEST_F(BrowserbaseProviderTest, ABrokenConnectionIsMadeAnewWhileTheSessionRuns) 
   run([&](Context& ctx) { return reconnects(ctx, dir_); });
 }
 
+// The address that was given at first is of no use any more; the service has another one.
+asio::awaitable<void> address_ages(Context& ctx, std::string dir) {
+  const auto stub = DevtoolsStub::start(ctx.executor(), ctx.clock());
+  Fixture fixture(ctx, dir, stub.get());
+  SessionSpec spec{.provider = "browserbase", .keep_alive = true};
+  auto lease = co_await fixture.pool->acquire(ctx, spec, "run", "task");
+  EXPECT_TRUE(lease) << lease.error().describe();
+  if (!lease) co_return;
+  const auto before = co_await lease->session().endpoint(ctx);
+  EXPECT_EQ(before.value(), stub->url(fixture.only_session()));
+
+  stub->add("moved");
+  fixture.fake->sessions().begin()->second.connect_url = stub->url("moved");
+  stub->remove(fixture.only_session());
+
+  const auto after = co_await lease->session().endpoint(ctx);
+  EXPECT_EQ(after.value(), stub->url("moved")) << "for clients of the gateway";
+  while (!lease->session().browser() && ctx.check())
+    (void)co_await sleep_for(ctx, std::chrono::milliseconds(10));
+  EXPECT_FALSE(lease->lost().is_set());
+  EXPECT_EQ(stub->clients(), 1u) << "and for the connection that broke";
+  EXPECT_TRUE(co_await lease->release(ctx, true, EndReason::released));
+  EXPECT_TRUE(co_await fixture.end(ctx));
+  (void)co_await stub->stop(ctx);
+}
+
+TEST_F(BrowserbaseProviderTest, AnAddressThatAgedOutIsReadAnew) {
+  run([&](Context& ctx) { return address_ages(ctx, dir_); });
+}
+
 asio::awaitable<void> ends_remotely(Context& ctx, std::string dir) {
   Fixture fixture(ctx, dir);
   SessionSpec spec{.provider = "browserbase"};

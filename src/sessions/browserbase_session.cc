@@ -63,8 +63,14 @@ Async<void> BrowserbaseLink::open_connection(Context& ctx) {
   co_return Result<void>{};
 }
 
+// A certificate or a password that is wrong is wrong the next time, too; in the life of a session
+// that was reached before, it may pass.
 Async<void> BrowserbaseLink::connect(Context& ctx) {
   std::optional<Error> last;
+  const auto is_hopeless = [&] {
+    return !browser_ && last &&
+           (last->code == Errc::tls_error || last->code == Errc::unauthenticated);
+  };
   for (Duration pause = kPauseFirst;; pause = std::min(pause * 2, kPauseMax)) {
     if (!std::exchange(address_is_new_, false)) {
       const auto fresh = co_await refresh(ctx);
@@ -77,6 +83,7 @@ Async<void> BrowserbaseLink::connect(Context& ctx) {
       if (opened) co_return Result<void>{};
       last = opened.error();
     }
+    if (is_hopeless()) co_return *last;
     const auto waited = co_await sleep_for(ctx, pause);
     if (waited) continue;
     Error error = waited.error();

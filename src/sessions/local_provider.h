@@ -36,6 +36,7 @@ struct LocalOptions {
   int tabs_max = 100;  ///< Of a session; further ones are closed. 0: any.
   std::int64_t downloads_bytes_max = std::int64_t{4} << 30;
   int downloads_max = 1'000;
+  std::string proxy_url;  ///< Of sessions that ask for proxies of the provider's; empty: none.
   /// Null: sessions that ask for one are refused. They live longer than the provider.
   ContextStore* contexts = nullptr;
   ExtensionStore* extensions = nullptr;

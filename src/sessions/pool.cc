@@ -116,6 +116,8 @@ AdmissionLimits Pool::admission_limits() const {
           .tenant_creations_per_minute = options_.tenant_creations_per_minute,
           .tenant_minutes_per_day = options_.tenant_minutes_per_day,
           .history = options_.tenant_history,
+          .creations_left = options_.tenant_creations_left,
+          .created = options_.tenant_created,
           .running = [this](const std::string& tenant) {
             Duration sum{};
             for (const auto& [id, entry] : active_)

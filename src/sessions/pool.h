@@ -26,6 +26,8 @@ struct PoolOptions {
   int tenant_minutes_per_day = 0;
   /// As for AdmissionLimits.
   std::function<Duration(const std::string& tenant, int hours_ago)> tenant_history = {};
+  std::function<std::optional<CreationsLeft>(const std::string& tenant)> tenant_creations_left = {};
+  std::function<void(const std::string& tenant, double left)> tenant_created = {};
   std::chrono::milliseconds session_timeout{std::chrono::minutes(30)};
   std::chrono::milliseconds create_timeout{std::chrono::seconds(30)};
   std::chrono::milliseconds idle_timeout{std::chrono::minutes(10)};

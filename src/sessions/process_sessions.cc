@@ -204,6 +204,7 @@ ProcessSessions::~ProcessSessions() = default;
 
 Async<std::unique_ptr<ProviderSession>> ProcessSessions::create(Context& ctx, std::string id,
                                                                 SessionSpec spec) {
+  CO_TRY_VOID(give_own_proxy(spec.proxies, options_.proxy_url));
   CO_TRY_VOID(check_local_spec(spec));
   Prepared parts;
   const bool spare_fits = is_listening(spec) && is_default_shape(spec);

@@ -340,10 +340,42 @@ Result<void> check_proxies(const std::vector<ProxySpec>& proxies) {
   for (const auto& proxy : proxies) {
     if (proxy.type == ProxySpec::Type::provider)
       return fail(Errc::unsupported, "session proxy: this machine offers none of its own",
-                  "session", "give an external one, or ask another provider");
+                  "session", "set proxy_url, give an external one, or ask another provider");
     if (proxy.type == ProxySpec::Type::external) TRY_VOID(parse_server(proxy.server));
     if (proxy.username.size() > 255 || proxy.password.size() > 255)
       return fail(Errc::invalid_argument, "session proxy: the credentials exceed 255 bytes");
+  }
+  return {};
+}
+
+Result<ProxySpec> proxy_from_url(const std::string& text) {
+  const Error wrong = fail(Errc::invalid_argument, "proxy_url: is not the URL of a proxy",
+                           "settings", "give http://user:password@host:port or socks5://host:port");
+  const bool socks = text.starts_with("socks5://");
+  // parse_url() knows no schemes of proxies but http.
+  const auto url = net::parse_url(socks ? "http://" + text.substr(9) : text);
+  if (!url || url->scheme != "http" || url->host.empty()) return wrong;
+  const auto colon = std::min(url->user_info.find(':'), url->user_info.size());
+  const auto user = net::percent_decode(url->user_info.substr(0, colon));
+  const auto password =
+      net::percent_decode(url->user_info.substr(std::min(colon + 1, url->user_info.size())));
+  if (!user || !password) return wrong;
+  return ProxySpec{.type = ProxySpec::Type::external,
+                   .server = (socks ? "socks5://" : "http://") + url->authority(),
+                   .username = *user,
+                   .password = *password};
+}
+
+Result<void> give_own_proxy(std::vector<ProxySpec>& proxies, const std::string& proxy_url) {
+  for (auto& proxy : proxies) {
+    if (proxy.type != ProxySpec::Type::provider || proxy_url.empty()) continue;
+    if (!proxy.geolocation.empty())
+      return fail(Errc::unsupported,
+                  "session proxy: geolocation cannot be chosen with the proxy of proxy_url",
+                  "session", "leave it out, or give an external proxy in that country");
+    TRY(ProxySpec own, proxy_from_url(proxy_url));
+    own.domain_pattern = std::move(proxy.domain_pattern);
+    proxy = std::move(own);
   }
   return {};
 }

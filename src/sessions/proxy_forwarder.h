@@ -17,6 +17,14 @@ namespace troupe::sessions {
 /// (type provider: this machine has no proxies of its own).
 Result<void> check_proxies(const std::vector<ProxySpec>& proxies);
 
+/// An external one from `http://user:password@host:port` or `socks5://…`.
+/// Errors: invalid_argument, without showing the URL, which may hold a password.
+Result<ProxySpec> proxy_from_url(const std::string& url);
+/// Puts the proxy of setting proxy_url in the place of those of type provider.
+/// Errors: unsupported (there is no such setting, or a country is asked for), those of
+/// proxy_from_url.
+Result<void> give_own_proxy(std::vector<ProxySpec>& proxies, const std::string& proxy_url);
+
 /// Threads: engine. Ends its connections with itself.
 class ProxyForwarder final {
  public:

@@ -15,8 +15,13 @@ constexpr std::string_view kBrowserPath = "/devtools/browser/";
 
 // Whatever is between here and a browser: the endpoint is not usable now, later it may be.
 Error unreachable(const std::string& name, const Error& cause) {
-  const bool plain = cause.code == Errc::network_error || cause.code == Errc::dns_error ||
-                     cause.code == Errc::tls_error;
+  if (cause.code == Errc::tls_error)
+    return fail(cause.code, "cdp endpoint " + name + ": " + cause.message, "cdp endpoint",
+                "check its certificate and name, this machine's clock and certificates");
+  if (cause.code == Errc::unauthenticated)
+    return fail(cause.code, "cdp endpoint " + name + ": " + cause.message, cause.source,
+                cause.hint);
+  const bool plain = cause.code == Errc::network_error || cause.code == Errc::dns_error;
   return fail(plain ? Errc::unavailable : cause.code, "cdp endpoint " + name + ": " + cause.message,
               "cdp endpoint",
               cause.code == Errc::protocol_error ? std::string(kHint)

@@ -86,6 +86,7 @@ std::string intend_line(const SessionIntent& intent) {
                   {"id", intent.id},
                   {"provider", intent.provider},
                   {"tenant", intent.tenant},
+                  {"account", intent.account},
                   {"at_unix_ms", intent.at_unix_ms}});
 }
 
@@ -106,6 +107,7 @@ void apply(Table& table, const json::object& event) {
     table[id] = {.id = id,
                  .provider = text("provider"),
                  .tenant = text("tenant"),
+                 .account = text("account"),
                  .at_unix_ms = find_int(event, "at_unix_ms").value_or(0),
                  .inherited = true};
   } else if (kind == "answered" && table.contains(id)) {
@@ -157,6 +159,29 @@ std::vector<std::unique_ptr<ForeignJournal>> foreign_journals(const std::string&
   return all;
 }
 
+std::string lines_of(const Table& table) {
+  std::string text;
+  for (const auto& [id, intent] : table) {
+    text += intend_line(intent);
+    if (!intent.provider_id.empty()) text += answered_line(id, intent.provider_id);
+  }
+  return text;
+}
+
+// A journal that no process holds, for whoever has the key of the account.
+Result<void> leave_journal(const std::string& dir, const std::string& text) {
+  const std::string name = dir + "/" + secure_token(9) + std::string(kSuffix);
+  const std::string draft = name + ".new";
+  const int fd = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0) return storage_error(draft);
+  auto result = write_all(fd, text, draft);
+  ::close(fd);
+  if (result && ::rename(draft.c_str(), name.c_str()) != 0) result = storage_error(name);
+  if (result) result = sync_folder(dir);
+  if (!result) ::unlink(draft.c_str());
+  return result;
+}
+
 struct Opened {
   std::string install_id;
   Table inherited;
@@ -168,6 +193,7 @@ struct Opened {
 struct SessionIntents::Journal {
   FileCalls calls;
   std::string dir;
+  std::string account;
   std::string path;
   int fd = -1;
   off_t size = 0;
@@ -250,6 +276,10 @@ struct SessionIntents::Journal {
     for (const auto& draft : drafts) ::unlink(draft.c_str());
   }
 
+  bool is_ours(const SessionIntent& intent) const {
+    return account.empty() || intent.account.empty() || intent.account == account;
+  }
+
   Result<Opened> open_all() {
     std::error_code error;
     fs::create_directories(dir, error);
@@ -259,24 +289,24 @@ struct SessionIntents::Journal {
     TRY(opened.install_id, read_or_make_install_id(dir));
     if (fd >= 0) read_journal(path, opened.inherited);  // of an open() whose caller left early
     const auto foreign = foreign_journals(dir, path);
+    Table found, others;
     for (const auto& journal : foreign)
-      if (journal->fd >= 0) read_journal(journal->path, opened.inherited);
-    std::string text;
-    for (const auto& [id, intent] : opened.inherited) {
-      text += intend_line(intent);
-      if (!intent.provider_id.empty()) text += answered_line(id, intent.provider_id);
-    }
-    TRY_VOID(start(text));
+      if (journal->fd >= 0) read_journal(journal->path, found);
+    for (auto& [id, intent] : found)
+      (is_ours(intent) ? opened.inherited : others).insert_or_assign(id, std::move(intent));
+    TRY_VOID(start(lines_of(opened.inherited)));
+    if (!others.empty()) TRY_VOID(leave_journal(dir, lines_of(others)));
     for (const auto& journal : foreign)
       if (journal->fd >= 0) ::unlink(journal->path.c_str());
     return opened;
   }
 };
 
-SessionIntents::SessionIntents(std::string data_dir, FileCalls calls)
+SessionIntents::SessionIntents(std::string data_dir, FileCalls calls, std::string account)
     : dir_(std::move(data_dir) + "/sessions"), journal_(std::make_shared<Journal>()) {
   journal_->calls = std::move(calls);
   journal_->dir = dir_;
+  journal_->account = std::move(account);
 }
 
 SessionIntents::~SessionIntents() {
@@ -299,20 +329,11 @@ Async<void> SessionIntents::open(Context& ctx) {
   co_return Result<void>{};
 }
 
-std::string SessionIntents::all_lines() const {
-  std::string text;
-  for (const auto& [id, intent] : open_) {
-    text += intend_line(intent);
-    if (!intent.provider_id.empty()) text += answered_line(id, intent.provider_id);
-  }
-  return text;
-}
-
 // The table has the event already, so a journal written anew has it, too.
 Async<void> SessionIntents::append(Context& ctx, std::string line) {
   const bool anew = ++lines_ > kLinesMax;
   if (anew) lines_ = 0;
-  std::string text = anew ? all_lines() : std::move(line);
+  std::string text = anew ? lines_of(open_) : std::move(line);
   std::function<Result<void>()> work = [journal = journal_, anew, text = std::move(text)] {
     return anew ? journal->start(text) : journal->add(text);
   };

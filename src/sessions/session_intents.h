@@ -23,6 +23,7 @@ struct SessionIntent {
   std::string id;        ///< Ours.
   std::string provider;  ///< `browserbase`.
   std::string tenant;
+  std::string account;          ///< At the provider: only its key can end the session.
   std::string provider_id;      ///< Empty: the provider's answer was never seen.
   std::int64_t at_unix_ms = 0;  ///< When it was asked for.
   bool inherited = false;       ///< Of a process that died.
@@ -42,14 +43,16 @@ std::vector<SessionIntent> abandoned_intents(const std::string& data_dir);
 /// Threads: engine; files are touched on a thread of its own.
 class SessionIntents final {
  public:
-  /// Nothing is read or written before open().
-  explicit SessionIntents(std::string data_dir, FileCalls calls = {});
+  /// Nothing is read or written before open(). Only what an earlier process asked for with
+  /// `account`, or before accounts were written down, is taken over; empty: all.
+  explicit SessionIntents(std::string data_dir, FileCalls calls = {}, std::string account = {});
   ~SessionIntents();
   SessionIntents(const SessionIntents&) = delete;
   SessionIntents& operator=(const SessionIntents&) = delete;
 
-  /// Makes a journal and moves into it what processes that died left open. Torn and senseless lines
-  /// are left out. Harmless when repeated. Errors: storage_failed.
+  /// Makes a journal and moves into it what processes that died left open; what belongs to another
+  /// account stays for a process that has its key. Torn and senseless lines are left out. Harmless
+  /// when repeated. Errors: storage_failed.
   Async<void> open(Context& ctx);
   /// Name of this data folder in the metadata of sessions. Known after open().
   const std::string& install_id() const { return install_id_; }
@@ -74,7 +77,6 @@ class SessionIntents final {
  private:
   struct Journal;
   Async<void> append(Context& ctx, std::string line);
-  std::string all_lines() const;
 
   std::string dir_;
   std::shared_ptr<Journal> journal_;  // shared with work under way

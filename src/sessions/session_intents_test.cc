@@ -43,12 +43,14 @@ std::vector<std::string> journals(const std::string& dir) {
 }
 
 // Records in a process that then dies without a word.
-void die_with(const std::string& dir, std::string id, std::string provider_id) {
+void die_with(const std::string& dir, std::string id, std::string provider_id,
+              std::string account = {}) {
   const pid_t child = fork();
   if (child == 0) {
     run([&](Context& ctx) -> asio::awaitable<void> {
-      SessionIntents intents(dir);
+      SessionIntents intents(dir, {}, account);
       SessionIntent intent = intent_of(id);
+      intent.account = account;
       const auto written = co_await intents.intend(ctx, intent);
       if (!written) _exit(2);
       if (!provider_id.empty()) (void)co_await intents.answered(ctx, id, provider_id);
@@ -262,6 +264,38 @@ TEST_F(SessionIntentsTest, AnAnswerForNobodyIsAnError) {
     const auto refused = co_await intents.answered(ctx, "nobody", "remote");
     EXPECT_EQ(refused.error().code, Errc::not_found);
   });
+}
+
+asio::awaitable<void> opened_as(Context& ctx, std::string dir, std::string account,
+                                std::vector<std::string>& ids) {
+  SessionIntents intents(dir, {}, account);
+  EXPECT_TRUE(co_await intents.open(ctx));
+  for (const auto& intent : intents.unsettled()) {
+    ids.push_back(intent.id);
+    EXPECT_EQ(intent.account, intent.id == "old" ? "" : account);
+    if (intent.id == "second") {
+      EXPECT_EQ(intent.provider_id, "remote-2");
+    }
+    std::string id = intent.id;
+    EXPECT_TRUE(co_await intents.settled(ctx, id));
+  }
+}
+
+TEST_F(SessionIntentsTest, OfAnotherAccountStayForWhoHasItsKey) {
+  die_with(dir_, "first", "remote-1", "one");
+  die_with(dir_, "second", "remote-2", "two");
+  die_with(dir_, "old", "remote-3");
+  std::vector<std::string> of_one, of_two, again;
+
+  run([&](Context& ctx) { return opened_as(ctx, dir_, "one", of_one); });
+  EXPECT_EQ(abandoned_intents(dir_).size(), 1u);
+  run([&](Context& ctx) { return opened_as(ctx, dir_, "two", of_two); });
+  run([&](Context& ctx) { return opened_as(ctx, dir_, "two", again); });
+
+  EXPECT_THAT(of_one, ElementsAre("first", "old"));
+  EXPECT_THAT(of_two, ElementsAre("second"));
+  EXPECT_THAT(again, IsEmpty());
+  EXPECT_THAT(journals(dir_), IsEmpty());
 }
 
 }  // namespace

@@ -315,6 +315,19 @@ TEST_F(StoresTest, HoursOfTheLastDayAreKept) {
   EXPECT_EQ(ledger.ended_in_hour("other", 0), Duration::zero());
 }
 
+TEST_F(StoresTest, WhatIsLeftOfTheCreationsOutlivesARestart) {
+  {
+    UsageLedger(*clock_, dir_ + "/usage.json").note_creations("acme", 0.5);
+  }
+  const UsageLedger ledger(*clock_, dir_ + "/usage.json");
+  const auto left = ledger.creations_left("acme");
+  ASSERT_TRUE(left);
+  EXPECT_EQ(left->count, 0.5);
+  EXPECT_GE(left->ago, Duration::zero());
+  EXPECT_LT(left->ago, std::chrono::minutes(1));
+  EXPECT_FALSE(ledger.creations_left("other"));
+}
+
 TEST_F(StoresTest, SessionsOfAKilledTroupeAreCountedFromTheLastCheckpoint) {
   Session session;
   session.id = "one";

@@ -26,9 +26,12 @@ std::int64_t hour_of(WallTime time) { return to_unix_ms(time) / 3'600'000; }
 json::object to_row(const Usage& usage) {
   json::object hours;
   for (const auto& [hour, used] : usage.hours_ms) hours[std::to_string(hour)] = used;
-  return {{"browser_ms", usage.browser_ms},       {"proxy_bytes", usage.proxy_bytes},
-          {"sessions", usage.sessions},           {"first_at", to_unix_ms(usage.first_at)},
-          {"last_at", to_unix_ms(usage.last_at)}, {"hours", std::move(hours)}};
+  json::object row{{"browser_ms", usage.browser_ms},       {"proxy_bytes", usage.proxy_bytes},
+                   {"sessions", usage.sessions},           {"first_at", to_unix_ms(usage.first_at)},
+                   {"last_at", to_unix_ms(usage.last_at)}, {"hours", std::move(hours)}};
+  if (usage.creations_left) row["creations_left"] = *usage.creations_left;
+  if (usage.creations_left) row["created_at"] = to_unix_ms(usage.created_at);
+  return row;
 }
 
 std::int64_t number_at(const json::object& row, std::string_view name) {
@@ -40,7 +43,10 @@ Usage from_row(const json::object& row) {
               .proxy_bytes = static_cast<std::uint64_t>(number_at(row, "proxy_bytes")),
               .sessions = static_cast<std::uint64_t>(number_at(row, "sessions")),
               .first_at = from_unix_ms(number_at(row, "first_at")),
-              .last_at = from_unix_ms(number_at(row, "last_at"))};
+              .last_at = from_unix_ms(number_at(row, "last_at")),
+              .created_at = from_unix_ms(number_at(row, "created_at"))};
+  if (const auto* left = find(row, "creations_left"); left && left->is_number())
+    usage.creations_left = left->to_number<double>();
   const auto* hours = find(row, "hours");
   if (!hours || !hours->is_object()) return usage;
   for (const auto& hour : hours->get_object()) {
@@ -178,6 +184,21 @@ Duration UsageLedger::ended_in_hour(const std::string& project, int hours_ago) c
   const auto hour = found->second.hours_ms.find(hour_of(clock_.wall()) - hours_ago);
   if (hour == found->second.hours_ms.end()) return {};
   return std::chrono::milliseconds(hour->second);
+}
+
+void UsageLedger::note_creations(const std::string& project, double left) {
+  const WallTime now = clock_.wall();
+  Usage& usage =
+      projects_.try_emplace(project, Usage{.first_at = now, .last_at = now}).first->second;
+  usage.creations_left = left;
+  usage.created_at = now;
+  save();
+}
+
+std::optional<CreationsLeft> UsageLedger::creations_left(const std::string& project) const {
+  const auto found = projects_.find(project);
+  if (found == projects_.end() || !found->second.creations_left) return std::nullopt;
+  return CreationsLeft{*found->second.creations_left, clock_.wall() - found->second.created_at};
 }
 
 Usage UsageLedger::of(const std::string& project, const std::vector<Session>& sessions) const {

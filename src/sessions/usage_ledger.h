@@ -10,6 +10,7 @@
 
 #include "base/async.h"
 #include "base/json.h"
+#include "sessions/admission.h"
 #include "troupe/session.hpp"
 
 namespace troupe::sessions {
@@ -22,6 +23,9 @@ struct Usage {
   WallTime last_at{};
   /// Browser time by the hour (since 1970) in which its session ended; the last day's only.
   std::map<std::int64_t, std::int64_t> hours_ms;
+  /// What was left of its creations per minute after the last one; only where that is limited.
+  std::optional<double> creations_left;
+  WallTime created_at{};
 };
 
 /// Threads: engine; the file is written on a thread of its own, at most one write at a time and
@@ -42,6 +46,10 @@ class UsageLedger final {
   void checkpoint(const std::vector<Session>& sessions);
   /// What of `project` ended in the hour so many hours ago, 0..23.
   Duration ended_in_hour(const std::string& project, int hours_ago) const;
+  /// A session was let in, `left` more may be before the next minute. Written down at once, four
+  /// times a second at most.
+  void note_creations(const std::string& project, double left);
+  std::optional<CreationsLeft> creations_left(const std::string& project) const;
   /// Why the file was put aside, if it was.
   const std::optional<Error>& damage() const { return damage_; }
   const std::map<std::string, Usage>& projects() const { return projects_; }
