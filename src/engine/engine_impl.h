@@ -61,10 +61,9 @@ struct Engine::Impl {
   Async<void> reopen(Context& ctx, std::string run_id);
   asio::awaitable<void> end(std::shared_ptr<RunRecord> run);
   asio::awaitable<void> erase(std::string run_id);
-  Async<void> insist_on_end(RunRecord& run);
-  Async<void> end_once(Context& ctx, RunRecord& run);
+  Async<void> insist(Ids ids, std::function<Async<void>(Context&)> step);
   Async<void> store_end(Context& ctx, RunRecord& run);
-  Async<void> close_books(Context& ctx, RunRecord& run);
+  Async<void> close_books(RunRecord& run);
   void tell_end(RunRecord& run);
   void forget_old();
 

@@ -368,7 +368,7 @@ asio::awaitable<void> Engine::Impl::adopt(std::string run_id) {
   }
   auto run = co_await run_of(ctx, run_id);
   if (run && counts->open() == 0) (*run)->settled.set();
-  if (run && is_over((*run)->result) && on_run_end) (void)co_await close_books(ctx, **run);
+  if (run && is_over((*run)->result)) (void)co_await close_books(**run);
 }
 
 asio::awaitable<void> Engine::Impl::erase(std::string run_id) {
@@ -470,9 +470,14 @@ Async<void> Engine::Impl::forget_ended(WallTime before) {
 }
 
 asio::awaitable<void> Engine::Impl::end(std::shared_ptr<RunRecord> run) {
-  auto stored = co_await insist_on_end(*run);
-  if (!stored) {
-    const Error error = stored.error();
+  RunRecord* place = run.get();
+  std::function<Async<void>(Context&)> step = [this, place](Context& ctx) {
+    return store_end(ctx, *place);
+  };
+  auto ended = co_await insist(run->ids, std::move(step));
+  if (ended) ended = co_await close_books(*run);
+  if (!ended) {
+    const Error error = ended.error();
     parts.log->write(
         run->ids,
         {.level = observe::Level::error, .action = "run.end", .status = "failed", .error = &error});
@@ -482,19 +487,20 @@ asio::awaitable<void> Engine::Impl::end(std::shared_ptr<RunRecord> run) {
 
 // A backend that is away is asked again, by a service for as long as it runs: nobody else may be
 // there to end the run.
-Async<void> Engine::Impl::insist_on_end(RunRecord& run) {
+Async<void> Engine::Impl::insist(Ids ids, std::function<Async<void>(Context&)> step) {
   const SteadyTime give_up = parts.clock->now() + kBookkeeping;
   for (Duration pause = kEndAgainMin;; pause = std::min<Duration>(2 * pause, kEndAgainMax)) {
-    Context ctx = base().with_timeout(kBookkeeping, "ending the run").with_ids(run.ids);
-    auto ended = co_await end_once(ctx, run);
-    if (ended || !ended.error().retryable()) co_return ended;
-    if (!parts.keep_runs && parts.clock->now() >= give_up) co_return ended;
+    Context ctx = base().with_timeout(kBookkeeping, "ending the run").with_ids(ids);
+    auto attempt = step(ctx);
+    auto done = co_await std::move(attempt);
+    if (done || !done.error().retryable()) co_return done;
+    if (!parts.keep_runs && parts.clock->now() >= give_up) co_return done;
     Context waiting = base().with_cancel(leaving);
-    if (!co_await sleep_for(waiting, pause)) co_return ended;
+    if (!co_await sleep_for(waiting, pause)) co_return done;
   }
 }
 
-Async<void> Engine::Impl::end_once(Context& ctx, RunRecord& run) {
+Async<void> Engine::Impl::store_end(Context& ctx, RunRecord& run) {
   RunResult& result = run.result;
   // How a run ended depends on all of its tasks: not on those alone that this node has seen. And
   // what a sweep ended while the run was being read was told to nobody.
@@ -508,28 +514,27 @@ Async<void> Engine::Impl::end_once(Context& ctx, RunRecord& run) {
     for (const auto& task : result.tasks)
       if (task.error && !result.error) result.error = task.error;
   CO_TRY_VOID(loaded);
-  co_return co_await store_end(ctx, run);
-}
-
-Async<void> Engine::Impl::store_end(Context& ctx, RunRecord& run) {
   tasks::Document document = run_document(run);
   auto put = co_await parts.backend->put(ctx, std::move(document));
   // Another node was first: it has said what there is to say.
   if (!put && put.error().code != Errc::conflict) co_return put.error();
   if (put) run.document_version = *put;
-  co_return co_await close_books(ctx, run);
+  co_return Result<void>{};
 }
 
 // Who wants to know is told before the marker goes, so that adopt() makes good what a crash left.
-Async<void> Engine::Impl::close_books(Context& ctx, RunRecord& run) {
+Async<void> Engine::Impl::close_books(RunRecord& run) {
   if (on_run_end) {
+    Context ctx = base().with_timeout(kBookkeeping, "telling the run's end").with_ids(run.ids);
     RunResult result = run.result;
     std::string tenant = run.request.tenant;
     CO_TRY_VOID(co_await on_run_end(ctx, std::move(result), std::move(tenant)));
   }
-  const std::string kind(kOpenRunKind);
   const std::string id = run.result.run_id;
-  co_return co_await parts.backend->erase(ctx, kind, id);
+  std::function<Async<void>(Context&)> step = [this, id](Context& ctx) {
+    return parts.backend->erase(ctx, std::string(kOpenRunKind), id);
+  };
+  co_return co_await insist(run.ids, std::move(step));
 }
 
 void Engine::Impl::tell_end(RunRecord& run) {

@@ -98,6 +98,21 @@ ExecutionInput execution_input(const Attempt& attempt) {
   return input;
 }
 
+// The step has had its effect: the store is asked until it has the entry, the lease is lost or the
+// time is up. That the store gave no answer is not the page's fault.
+Async<void> write_entry(Context& ctx, tasks::Backend& backend, std::string id, std::uint64_t token,
+                        std::string key, std::string entry) {
+  for (auto pause = std::chrono::milliseconds(50);; pause *= 2) {
+    auto added = co_await backend.journal_add(ctx, id, token, key, entry);
+    if (added || !added.error().retryable()) co_return added;
+    Error error = added.error();
+    if (error.code == Errc::timeout) error.code = Errc::unavailable;
+    const bool slept = bool(co_await sleep_for(ctx, pause));
+    if (ctx.cancel_source().is_cancelled()) co_return ctx.cancel_source().reason();
+    if (!slept) co_return error;
+  }
+}
+
 // All at once: the backend writes them down together.
 Async<void> add_to_journal(Context& ctx, tasks::Backend& backend, std::string id,
                            std::uint64_t token, int series,
@@ -105,7 +120,7 @@ Async<void> add_to_journal(Context& ctx, tasks::Backend& backend, std::string id
   std::vector<Async<void>> adds;
   for (auto& [step, entry] : entries)
     adds.push_back(
-        backend.journal_add(ctx, id, token, journal_key(series, step), std::move(entry)));
+        write_entry(ctx, backend, id, token, journal_key(series, step), std::move(entry)));
   if (adds.size() == 1) {
     Async<void> only = std::move(adds.front());
     co_return co_await std::move(only);
@@ -344,6 +359,7 @@ asio::awaitable<std::optional<tasks::Finished>> attempt_task(TaskServices& servi
       co_await use_session(task_ctx, attempt, *lease, interactor);
     else
       attempt.outcome.error = lease.error();
+    if (!lease) attempt.resumed.clear();  // without a session it says nothing about the place
   } else {
     attempt.outcome.error = opened.error();
   }

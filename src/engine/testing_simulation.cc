@@ -229,7 +229,7 @@ void Simulation::count_down(Place& place) {
     const auto machine = static_cast<std::size_t>(&lives - machines_.data());
     if (healed_ || machine == widowed_) return;
     after(world_.between(100ms, 15s), [this, machine] {
-      if (!living(machine)) start(machine);
+      if (!living(machine) && !over_) start(machine);
     });
     return;
   }
@@ -390,14 +390,19 @@ void Simulation::inspect_run(const tasks::Document& document) {
 asio::awaitable<void> Simulation::inspect() {
   Context ctx = hub_.place.context();
   const std::string kind(engine::kRunKind), none;
-  tasks::Filter filter;
-  auto page = co_await hub_.store->list(ctx, std::move(filter), none, 1000);
-  std::size_t wanted = 0;
+  std::size_t wanted = 0, found = 0;
   for (const auto& order : orders_) wanted += order->request.items.size();
-  if (page->records.size() != wanted)
+  std::string cursor;
+  do {
+    tasks::Filter filter;
+    auto page = co_await hub_.store->list(ctx, std::move(filter), cursor, 1000);
+    for (const auto& record : page->records) inspect(record);
+    found += page->records.size();
+    cursor = page->next_cursor;
+  } while (!cursor.empty());
+  if (found != wanted)
     world_.broken(std::to_string(wanted) + " tasks were ordered, there are " +
-                  std::to_string(page->records.size()));
-  for (const auto& record : page->records) inspect(record);
+                  std::to_string(found));
   const auto documents = co_await hub_.store->documents(ctx, kind, none, 1000, false);
   if (documents->size() != orders_.size())
     world_.broken(std::to_string(orders_.size()) + " runs were ordered, there are " +
