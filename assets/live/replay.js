@@ -8,6 +8,7 @@
   const pen = screen.getContext("2d");
   const pauseMax = 2000; // ms of a pause that are played
   const speeds = [1, 2, 4, 0.5];
+  const reloadAfter = 3000; // ms, while the session goes on
   let pages = [];
   let page = null;
   let at = 0; // number of the picture that is shown
@@ -40,7 +41,7 @@
     at = number;
     const mine = page;
     const bitmap = await picture(number).catch(() => null);
-    if (!bitmap || page !== mine || at !== number) return;
+    if (!bitmap || page.id !== mine.id || at !== number) return;
     screen.width = bitmap.width;
     screen.height = bitmap.height;
     pen.drawImage(bitmap, 0, 0);
@@ -81,6 +82,11 @@
     stop();
     page = chosen;
     kept.clear();
+    list();
+    show(0);
+  }
+
+  function list() {
     element("position").max = String(page.frames.length - 1);
     element("tabs").replaceChildren(...pages.map((one) => {
       const button = document.createElement("button");
@@ -91,7 +97,25 @@
       button.onclick = () => choose(one);
       return button;
     }));
-    show(0);
+  }
+
+  // The session may go on meanwhile: then there are more pictures, and more tabs.
+  async function load() {
+    const answer = await fetch(address(""));
+    if (!answer.ok) return note("There is no recording here, or this address is not valid any more.");
+    const index = await answer.json();
+    pages = index.pages;
+    note("");
+    element("ended").textContent = index.endReason ? `The recording ended: ${index.endReason}` : "";
+    element("ended").hidden = !index.endReason;
+    const same = page && pages.find((one) => one.id === page.id);
+    if (same) {
+      page = same;
+      list();
+    } else {
+      choose(pages[0]);
+    }
+    if (index.live) setTimeout(() => load().catch(() => {}), reloadAfter);
   }
 
   element("play").onclick = play;
@@ -101,10 +125,5 @@
     element("speed").textContent = `${speed}×`;
   };
 
-  fetch(address("")).then(async (answer) => {
-    if (!answer.ok) return note("There is no recording here, or this address is not valid any more.");
-    pages = (await answer.json()).pages;
-    note("");
-    choose(pages[0]);
-  }).catch(() => note("The service does not answer."));
+  load().catch(() => note("The service does not answer."));
 })();

@@ -105,9 +105,15 @@ struct Settings {
   std::string s3_endpoint;  ///< Empty: large outputs are files in data_dir.
   std::string s3_bucket;
   std::string s3_region = "us-east-1";
-  std::string s3_access_key;  ///< Secret.
-  std::string s3_secret_key;  ///< Secret.
-  std::string s3_prefix;      ///< Begins the names of all objects.
+  std::string s3_access_key;           ///< Secret.
+  std::string s3_secret_key;           ///< Secret.
+  std::string s3_prefix;               ///< Begins the names of all objects.
+  std::string record_sessions = "on";  ///< Local sessions of /v1/sessions that do not say.
+  std::chrono::milliseconds recordings_kept{std::chrono::hours(7 * 24)};
+  std::int64_t recordings_bytes_kept = std::int64_t{10} << 30;  ///< Of all of them together.
+  int recordings_max = 1'000;
+  std::string video_encoder = "ffmpeg";  ///< Path, or a name on PATH; empty: none.
+  int video_encodings_max = 1;           ///< At once.
 
   // Logs.
   std::string log_level = "info";

@@ -96,14 +96,22 @@ class EngineSessions final : public SessionService {
     if (clients != 0) engine_.pool().count_client(session_id, clients);
     engine_.pool().count_traffic(session_id, more);
   }
+  std::shared_ptr<void> on_created(std::function<void(const std::string&)> listener) override {
+    return listen("session.created", std::move(listener));
+  }
   std::shared_ptr<void> on_ended(std::function<void(const std::string&)> listener) override {
-    auto handle = engine_.events().listen([listener](const observe::EventRecord& event) {
-      if (event.type == "session.ended") listener(event.ids.session);
+    return listen("session.ended", std::move(listener));
+  }
+
+ private:
+  std::shared_ptr<void> listen(std::string_view type,
+                               std::function<void(const std::string&)> listener) {
+    auto handle = engine_.events().listen([type, listener](const observe::EventRecord& event) {
+      if (event.type == type) listener(event.ids.session);
     });
     return handle.handler;
   }
 
- private:
   engine::Engine& engine_;
 };
 

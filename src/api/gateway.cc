@@ -17,7 +17,6 @@ constexpr std::size_t kSecretBytes = 32;
 constexpr Duration kSweepEvery = std::chrono::seconds(5);
 constexpr Duration kReleaseTimeout = std::chrono::seconds(10);
 constexpr Duration kEndNotice = std::chrono::seconds(2);
-constexpr std::size_t kTargetsBytesMax = 1 << 20;
 
 std::string end_text(const Session& session) {
   std::string text = "session ended: " + std::string(to_string(session.end_reason));
@@ -67,7 +66,6 @@ struct Gateway::Client {
   net::WebSocket* socket = nullptr;
   bool leaving = false;
   bool logged = true;
-  bool recorded = false;
   Event browser_done;
 
   MethodScanner scanner;
@@ -98,9 +96,10 @@ Gateway::Gateway(SessionService& sessions, Clock& clock, asio::any_io_executor e
       access_(access),
       options_(std::move(options)),
       keys_(secret_of(options_, log)),
-      recorder_(clock, executor, log, options_.recordings_dir,
+      recorder_(clock, executor, log, options_.recorder,
                 [this](Context& ctx, std::string id) { return dial(ctx, std::move(id), ""); }),
       scope_(executor) {
+  created_handle_ = sessions_.on_created([this](const std::string& id) { on_created(id); });
   ended_handle_ = sessions_.on_ended([this](const std::string& id) { on_ended(id); });
 }
 
@@ -223,7 +222,6 @@ Async<net::HttpResponse> Gateway::connect(Context& ctx, const net::HttpRequest& 
   client->keep_alive = session.keep_alive || !session.run_id.empty();
   const auto spec = sessions_.spec(session.id);
   client->logged = !client->of_page && (!spec || spec->log.value_or(true));
-  client->recorded = !client->of_page && spec && spec->record.value_or(false);
   Context limited = ctx.with_timeout(options_.dial_timeout, "connecting to the browser");
   std::string page = std::move(target.page);
   CO_TRY(client->upstream, co_await dial(limited, session.id, std::move(page)));
@@ -451,7 +449,6 @@ void Gateway::admit(Client& client) {
   room->clients.push_back(&client);
   ++client_count_;
   if (!client.of_page) sessions_.count(client.session_id, 1, {});
-  if (client.recorded && !options_.recordings_dir.empty()) recorder_.start(client.session_id);
   arm_sweep();
   log_.write({.session = client.session_id},
              {.action = "gateway.connect",
@@ -503,10 +500,7 @@ asio::awaitable<void> Gateway::end_session(std::string session_id, EndReason rea
 }
 
 void Gateway::on_ended(const std::string& session_id) {
-  if (recorder_.is_recording(session_id)) {
-    const SessionTrace* log = trace(session_id);
-    recorder_.stop(session_id, log ? log->entries(session_id) : json::array());
-  }
+  end_recording(session_id);
   const auto found = rooms_.find(session_id);
   if (found == rooms_.end()) return;
   const auto room = found->second;
@@ -555,32 +549,6 @@ const SessionTrace* Gateway::trace(const std::string& session_id) const {
   return traces_.find(session_id);
 }
 
-// --- Tabs
-Async<std::vector<LivePage>> Gateway::pages(Context& ctx, std::string session_id) {
-  CO_TRY_VOID(running(session_id));
-  Context limited = ctx.with_timeout(options_.dial_timeout, "asking the browser for its pages");
-  CO_TRY(auto socket, co_await dial(limited, session_id, ""));
-  socket->queue(net::Opcode::text, R"({"id":1,"method":"Target.getTargets"})");
-  socket->send_queued();
-  CO_TRY(const auto answer, co_await socket->read(limited, kTargetsBytesMax));
-  socket->close(1000, {});
-  CO_TRY(const auto parsed, parse_json(answer.data, "Target.getTargets"));
-  const json::value* result = find(parsed, "result");
-  const json::value* targets = result ? find(*result, "targetInfos") : nullptr;
-  if (!targets || !targets->is_array())
-    co_return fail(Errc::protocol_error, "browser: did not list its targets");
-  std::vector<LivePage> pages;
-  for (const json::value& target : targets->get_array()) {
-    if (!target.is_object()) continue;
-    const json::object& info = target.get_object();
-    if (find_string(info, "type") != "page") continue;
-    pages.push_back({std::string(find_string(info, "targetId").value_or("")),
-                     std::string(find_string(info, "url").value_or("")),
-                     std::string(find_string(info, "title").value_or(""))});
-  }
-  co_return pages;
-}
-
 void Gateway::stop() {
   stopping_ = true;
   for (const auto& [id, room] : rooms_)
@@ -591,6 +559,7 @@ void Gateway::stop() {
 }
 
 Async<void> Gateway::join(Context& ctx) {
+  for (const std::string& id : recorder_.recording()) end_recording(id);
   CO_TRY_VOID(co_await recorder_.join(ctx));
   co_return co_await scope_.join(ctx);
 }

@@ -24,7 +24,8 @@ struct GatewayOptions {
   Duration ping_every = std::chrono::seconds(20);
   Duration silence_max = std::chrono::seconds(60);  ///< Then a client counts as gone.
   Duration dial_timeout = std::chrono::seconds(10);
-  std::string recordings_dir;               ///< Empty: nothing is recorded.
+  RecorderOptions recorder;
+  bool record_by_default = false;           ///< Local sessions of clients that do not say.
   std::string secret_file;                  ///< Of kept_secret; empty: one for this process only.
   sessions::SessionFiles* files = nullptr;  ///< Learns the names of downloads; has the uploads.
 };
@@ -94,7 +95,9 @@ class Gateway final {
   bool take_guarded(Client& client, Guard guard, const json::object& message);
   void admit(Client& client);
   void dismiss(Client& client);
+  void on_created(const std::string& session_id);
   void on_ended(const std::string& session_id);
+  void end_recording(const std::string& session_id);
   asio::awaitable<void> end_session(std::string session_id, EndReason reason);
   asio::awaitable<void> leave(std::string session_id);
   void count(Client& client);
@@ -116,6 +119,7 @@ class Gateway final {
   bool stopping_ = false;
   Timer sweep_timer_;
   bool sweep_armed_ = false;
+  std::shared_ptr<void> created_handle_;
   std::shared_ptr<void> ended_handle_;
   Recorder recorder_;
   Scope scope_;

@@ -193,18 +193,135 @@ TEST_F(GatewayChromiumTest, ItsOwnDevtoolsWorkThroughTheService) {
   EXPECT_EQ(get("/live/devtools/" + std::string(kId) + "/..%2fjson%2flist").status, 404);
 }
 
-TEST_F(GatewayChromiumTest, RecordsPictures) {
-  spec_.record = true;
-  const auto socket = client();
-  const std::string flat = open(*socket, "data:text/html,<h1 id=a>0</h1>");
-  const auto frames = [&] {
-    const auto replays = body_of(get("/v1/sessions/" + std::string(kId) + "/replays"));
-    return replays.at("pageCount").as_int64();
+// A recording of two tabs, one of which goes somewhere else, and its replay in our own page.
+class RecordedChromiumTest : public GatewayChromiumTest {
+ protected:
+  static std::string coloured(const std::string& colour) {
+    return "data:text/html,<title>" + colour + "</title><body style='background:" + colour + "'>";
+  }
+  json::array recorded() {
+    return body_of(get("/v1/sessions/" + std::string(kId) + "/replays")).at("pages").as_array();
+  }
+  bool is_recorded(const std::string& colour) {
+    return std::ranges::any_of(recorded(), [&](const json::value& page) {
+      return page.at("url").as_string().find("%3E" + colour) != std::string::npos ||
+             page.at("url").as_string().find(">" + colour) != std::string::npos;
+    });
+  }
+  // Red that becomes green in one tab, blue in the other; then the session ends.
+  void record() {
+    spec_.record = true;
+    created_(kId);
+    const auto socket = client();
+    const std::string first = open(*socket, coloured("red"));
+    ASSERT_TRUE(wait_until([&] { return is_recorded("red"); }));
+    (void)call(*socket, "Page.navigate", {{"url", coloured("lime")}}, first);
+    ASSERT_TRUE(wait_until([&] { return is_recorded("lime"); }));
+    (void)open(*socket, coloured("blue"));
+    ASSERT_TRUE(wait_until([&] { return is_recorded("blue"); }));
+    session_.state = SessionState::ended;
+    ended_(kId);
+  }
+  // The session is over; its browser, which only the test keeps, shows the replay.
+  std::unique_ptr<net::WebSocket> viewer() {
+    Context ctx = base().with_timeout(std::chrono::seconds(10), "dial");
+    auto socket = run(net::connect_websocket(ctx, address(), {}));
+    EXPECT_TRUE(socket) << socket.error().describe();
+    return socket ? std::move(*socket) : nullptr;
+  }
+};
+
+TEST_F(RecordedChromiumTest, ReplaysTabsAndNavigations) {
+  ASSERT_NO_FATAL_FAILURE(record());
+  const auto replays = body_of(get("/v1/sessions/" + std::string(kId) + "/replays"));
+  const auto socket = viewer();
+  const std::string page = open(*socket, std::string(replays.at("replayUrl").as_string()));
+  const std::string tabs = "document.querySelectorAll('#tabs button').length";
+  ASSERT_TRUE(wait_until([&] { return evaluate(*socket, page, tabs) == replays.at("pageCount"); }));
+  // Goes to a tab by its address, to its first or last picture, and says the colour in the middle.
+  const auto seen = [&](const std::string& tab, bool last) {
+    return evaluate(*socket, page,
+                    "(async () => { const tab = [...document.querySelectorAll('#tabs button')]"
+                    ".find((one) => one.title.includes('" +
+                        tab +
+                        "')); tab.click();"
+                        "const position = document.getElementById('position');"
+                        "position.value = " +
+                        std::string(last ? "position.max" : "'0'") +
+                        ";"
+                        "position.dispatchEvent(new Event('input'));"
+                        "await new Promise((done) => setTimeout(done, 100));"
+                        "const screen = document.getElementById('screen');"
+                        "if (screen.classList.contains('blank')) return 'blank';"
+                        "const at = screen.getContext('2d')"
+                        ".getImageData(screen.width / 2, screen.height / 2, 1, 1).data;"
+                        "return ['red', 'lime', 'blue'].find((name, n) => at[n] > 200 &&"
+                        "at[(n + 1) % 3] < 80 && at[(n + 2) % 3] < 80) || [...at].join(); })()");
   };
+  EXPECT_TRUE(wait_until([&] { return seen("blue", true) == "blue"; }));
+  EXPECT_TRUE(wait_until([&] { return seen("lime", true) == "lime"; }));
+  EXPECT_TRUE(wait_until([&] { return seen("lime", false) != "lime"; }))
+      << "what was there before it went to the other page";
+  (void)evaluate(*socket, page, "document.getElementById('play').click()");
   EXPECT_TRUE(wait_until([&] {
-    (void)evaluate(*socket, flat, "(document.body || {}).textContent = String(Date.now())");
-    return frames() > 0;
+    return evaluate(*socket, page,
+                    "document.getElementById('position').value =="
+                    "document.getElementById('position').max &&"
+                    "document.getElementById('play').textContent === 'Play'") == true;
+  })) << "it plays to the end and stops";
+}
+
+TEST_F(RecordedChromiumTest, GoesOnAtAnotherSiteAndAfterACrash) {
+  spec_.record = true;
+  created_(kId);
+  const auto socket = client();
+  const std::string page = open(*socket, coloured("red"));
+  ASSERT_TRUE(wait_until([&] { return is_recorded("red"); }));
+  const std::string other = "http://127.0.0.1:" + std::to_string(server_->port()) + "/livez";
+  send(*socket, json::serialize(json::object{{"id", 9'000},
+                                             {"method", "Page.navigate"},
+                                             {"sessionId", page},
+                                             {"params", {{"url", other}}}}));
+  ASSERT_TRUE(wait_until([&] {
+    return std::ranges::any_of(
+        recorded(), [&](const json::value& one) { return one.at("url").as_string() == other; });
   }));
+  send(*socket,
+       json::serialize(json::object{{"id", 9'001}, {"method", "Page.crash"}, {"sessionId", page}}));
+  ASSERT_TRUE(wait_until([&] {
+    (void)call(*socket, "Page.navigate", {{"url", coloured("lime")}}, page);
+    return is_recorded("lime");
+  }));
+}
+
+TEST_F(RecordedChromiumTest, ItsVideosPlay) {
+  if (!server_->gateway().recorder().videos().encoder()) GTEST_SKIP() << "ffmpeg is not installed";
+  ASSERT_NO_FATAL_FAILURE(record());
+  const std::string downloads = "/v1/sessions/" + std::string(kId) + "/recording/downloads";
+  ASSERT_EQ(send("POST", downloads).status, 202);
+  json::array rows;
+  ASSERT_TRUE(wait_until([&] {
+    rows = body_of(get(downloads)).at("downloads").as_array();
+    return std::ranges::none_of(rows,
+                                [](const auto& row) { return row.at("status") == "PENDING"; });
+  }));
+  const auto socket = viewer();
+  const std::string page = open(*socket, "about:blank");
+  for (const auto& row : rows) {
+    ASSERT_EQ(row.at("status"), "COMPLETED") << json::serialize(row);
+    const std::string address(row.at("downloadUrl").as_string());
+    const auto shown =
+        evaluate(*socket, page,
+                 "new Promise((done) => { const video = document.createElement('video');"
+                 "video.onloadeddata = () => done(video.videoWidth > 100 && video.duration > 0.5 ||"
+                 "[video.videoWidth, video.duration].join());"
+                 "video.onerror = () => done(video.error.message); video.src = '" +
+                     address + "'; })");
+    EXPECT_EQ(shown, true) << json::serialize(shown);
+  }
+  const auto playlist = get("/v1/sessions/" + std::string(kId) + "/replays/0");
+  EXPECT_EQ(playlist.status, 200);
+  EXPECT_THAT(playlist.body, HasSubstr("/00000.ts?key="));
 }
 
 TEST_F(GatewayChromiumTest, SaysThatTheBrowserWasKilled) {

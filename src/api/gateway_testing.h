@@ -40,6 +40,11 @@ class GatewayTest : public ApiTest {
           clients_ += change;
           commands_ += more.cdp_commands;
         });
+    ON_CALL(sessions_, on_created(_))
+        .WillByDefault([this](std::function<void(const std::string&)> listener) {
+          created_ = std::move(listener);
+          return std::shared_ptr<void>();
+        });
     ON_CALL(sessions_, on_ended(_))
         .WillByDefault([this](std::function<void(const std::string&)> listener) {
           ended_ = std::move(listener);
@@ -154,6 +159,7 @@ class GatewayTest : public ApiTest {
   Session session_;
   SessionSpec spec_;
   std::unique_ptr<net::HttpServer> browser_;
+  std::function<void(const std::string&)> created_ = [](const std::string&) {};
   std::function<void(const std::string&)> ended_ = [](const std::string&) {};
   std::vector<std::string> paths_;
   std::vector<std::string> received_;

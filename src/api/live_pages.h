@@ -20,11 +20,13 @@ Async<net::HttpResponse> live_state(Context& ctx, const Call& call);
 Async<net::HttpResponse> replay_page(Context& ctx, const Call& call);
 
 Async<net::HttpResponse> session_recording(Context& ctx, const Call& call);
+Async<net::HttpResponse> delete_recording(Context& ctx, const Call& call);
 Async<net::HttpResponse> create_recording_downloads(Context& ctx, const Call& call);
 Async<net::HttpResponse> list_recording_downloads(Context& ctx, const Call& call);
 Async<net::HttpResponse> session_replays(Context& ctx, const Call& call);
 Async<net::HttpResponse> session_replay_playlist(Context& ctx, const Call& call);
 Async<net::HttpResponse> recording_index(Context& ctx, const Call& call);
 Async<net::HttpResponse> recording_frame(Context& ctx, const Call& call);
+Async<net::HttpResponse> recording_video(Context& ctx, const Call& call);
 
 }  // namespace troupe::api

@@ -94,7 +94,14 @@ GatewayOptions gateway_options(const Services& services) {
   const Settings& settings = services.settings;
   GatewayOptions options;
   options.files = services.stores.files;
-  if (!settings.data_dir.empty()) options.recordings_dir = settings.data_dir + "/recordings";
+  RecorderOptions& recorder = options.recorder;
+  options.record_by_default = settings.record_sessions == "on";
+  if (!settings.data_dir.empty()) recorder.dir = settings.data_dir + "/recordings";
+  recorder.limits.kept = settings.recordings_kept;
+  recorder.limits.bytes_kept = static_cast<std::uint64_t>(settings.recordings_bytes_kept);
+  recorder.limits.recordings_kept = static_cast<std::size_t>(settings.recordings_max);
+  recorder.video.encoder = settings.video_encoder;
+  recorder.video.at_once = settings.video_encodings_max;
   if (!settings.data_dir.empty()) options.secret_file = settings.data_dir + "/connect.key";
   return options;
 }

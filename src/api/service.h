@@ -77,6 +77,8 @@ class SessionService {
   virtual Result<SessionSpec> spec(const std::string& session_id) const = 0;
   /// `clients` came (or left, if negative); `more` traffic since the last call.
   virtual void count(const std::string& session_id, int clients, const Session::Counters& more) = 0;
+  /// Called with the id of each session that is there from now on, while the handle lives.
+  virtual std::shared_ptr<void> on_created(std::function<void(const std::string&)> listener) = 0;
   /// Called with the id of each session that ended, while the handle lives.
   virtual std::shared_ptr<void> on_ended(std::function<void(const std::string&)> listener) = 0;
 };

@@ -62,6 +62,8 @@ class MockSessions : public SessionService {
   MOCK_METHOD(Result<std::string>, uploads_dir, (const std::string&), (override));
   MOCK_METHOD(Result<SessionSpec>, spec, (const std::string&), (const, override));
   MOCK_METHOD(void, count, (const std::string&, int, const Session::Counters&), (override));
+  MOCK_METHOD(std::shared_ptr<void>, on_created, (std::function<void(const std::string&)>),
+              (override));
   MOCK_METHOD(std::shared_ptr<void>, on_ended, (std::function<void(const std::string&)>),
               (override));
 };

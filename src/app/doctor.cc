@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -20,6 +21,7 @@
 #include "sessions/chromium.h"
 #include "sessions/remote_browser.h"
 #include "sessions/session_intents.h"
+#include "sessions/video_encoder.h"
 
 namespace troupe::app {
 namespace {
@@ -170,6 +172,15 @@ Finding check_port(const std::string& host, int port, const std::string& what) {
           "end what listens there (ss -ltnp), or choose another port: --port"};
 }
 
+Finding check_video_encoder(const Settings& settings, std::string_view path) {
+  const auto found = sessions::find_video_encoder(settings.video_encoder, path);
+  if (found) return {"video encoder", Verdict::ok, *found, ""};
+  if (settings.video_encoder.empty()) return {"video encoder", Verdict::ok, "none is wanted", ""};
+  return {"video encoder", Verdict::warning,
+          settings.video_encoder + " is not here: recordings give no MP4 and no HLS",
+          found.error().hint};
+}
+
 Finding check_clock(WallTime now) {
   const std::string time = to_rfc3339(now);
   if (now < WallTime{std::chrono::seconds(1'735'689'600)})  // 2025-01-01
@@ -291,6 +302,8 @@ asio::awaitable<int> examine(Loop& loop, Clock& clock, const Invocation& invocat
   findings.push_back(check_port(settings.host, settings.port, "troupe serve"));
   findings.push_back(check_port("127.0.0.1", 8090, "troupe demo-site"));
   findings.push_back(check_clock(clock.wall()));
+  const char* path = std::getenv("PATH");
+  findings.push_back(check_video_encoder(settings, path ? path : ""));
   if (auto left = check_paid_sessions(data_dir_of(settings), !settings.browserbase_api_key.empty()))
     findings.push_back(std::move(*left));
   for (const auto& address : settings.cdp_endpoints)

@@ -30,6 +30,8 @@ Finding check_cgroup(const Settings& settings);
 Finding check_memory();
 Finding check_data_dir(const std::string& dir);
 Finding check_port(const std::string& host, int port, const std::string& what);
+/// A warning at most: without one, recordings give no videos.
+Finding check_video_encoder(const Settings& settings, std::string_view path);
 Finding check_clock(WallTime now);
 /// Nothing when no session at Browserbase is left over.
 std::optional<Finding> check_paid_sessions(const std::string& dir, bool has_key);

@@ -52,6 +52,19 @@ TEST(Doctor, ClockInThePastFails) {
   EXPECT_EQ(check_clock(WallTime{std::chrono::seconds(1'790'000'000)}).verdict, Verdict::ok);
 }
 
+TEST(Doctor, AMissingVideoEncoderIsTold) {
+  Settings settings;
+  settings.video_encoder = "sh";
+  EXPECT_EQ(check_video_encoder(settings, "/nowhere:/bin").detail, "/bin/sh");
+  settings.video_encoder = "no-such-encoder";
+  const Finding missing = check_video_encoder(settings, "/bin");
+  EXPECT_EQ(missing.verdict, Verdict::warning);
+  EXPECT_THAT(missing.detail, HasSubstr("no MP4"));
+  EXPECT_THAT(missing.mend, HasSubstr("ffmpeg"));
+  settings.video_encoder.clear();
+  EXPECT_EQ(check_video_encoder(settings, "/bin").verdict, Verdict::ok);
+}
+
 TEST(Doctor, PaidSessionsLeftBehindAreToldWithTheirRemedy) {
   const std::string dir = ::testing::TempDir() + "troupe_doctor_paid";
   EXPECT_FALSE(check_paid_sessions(dir, true));

@@ -155,6 +155,8 @@ std::unique_ptr<Engine> Engine::assemble(asio::any_io_executor executor, Parts p
   if (impl->parts.settings.role == "api") impl->worker.stop_claiming();
   if (!impl->parts.one_shot) impl->scope.spawn("open runs", impl->find_open_runs());
   if (impl->parts.keep_runs) impl->scope.spawn("retention", impl->keep_retention());
+  if (impl->parts.keep_runs && impl->shared())
+    impl->scope.spawn("orphans", impl->look_for_orphans());
   if (!impl->parts.one_shot && impl->results()) impl->results()->start();
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }

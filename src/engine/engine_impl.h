@@ -51,11 +51,15 @@ struct Engine::Impl {
   asio::awaitable<void> restore_output(Context& ctx, TaskResult& task);
   asio::awaitable<void> adopt(std::string run_id);
   asio::awaitable<void> find_open_runs();
+  asio::awaitable<void> look_for_orphans();
+  asio::awaitable<std::set<std::string>> adopt_orphans(std::set<std::string> suspects);
   asio::awaitable<void> keep_retention();
   Async<void> forget_ended(WallTime before);
   Async<void> reopen(Context& ctx, std::string run_id);
   asio::awaitable<void> end(std::shared_ptr<RunRecord> run);
   asio::awaitable<void> erase(std::string run_id);
+  Async<void> insist_on_end(RunRecord& run);
+  Async<void> end_once(Context& ctx, RunRecord& run);
   Async<void> store_end(Context& ctx, RunRecord& run);
   Async<void> close_books(Context& ctx, RunRecord& run);
   void tell_end(RunRecord& run);

@@ -10,7 +10,10 @@ namespace troupe::engine {
 namespace {
 
 constexpr auto kBookkeeping = std::chrono::seconds(15);
+constexpr auto kEndAgainMin = std::chrono::milliseconds(100);
+constexpr auto kEndAgainMax = std::chrono::seconds(5);
 constexpr auto kLookAgain = std::chrono::seconds(2);  // for tasks that other nodes perform
+constexpr auto kOrphansEvery = std::chrono::seconds(10);
 constexpr int kPage = 1'000;
 constexpr auto kRetentionEvery = std::chrono::minutes(10);
 constexpr int kRetentionPage = 100;
@@ -202,18 +205,23 @@ asio::awaitable<void> Engine::Impl::perform(tasks::Claim claim, Context ctx) {
   }
 }
 
-// Its run cannot be read: the task fails with that, instead of coming back for ever.
+// Its run cannot be read: the task fails with that, instead of coming back for ever. But for one
+// that is not at fault: its node goes down, or somebody else has it.
 asio::awaitable<void> Engine::Impl::finish_unknown(tasks::Claim claim, Error error) {
+  using Verdict = tasks::Finish::Verdict;
+  if (error.code == Errc::conflict) co_return;
   parts.log->write({.run = claim.spec.run_id, .task = claim.spec.id},
                    {.level = observe::Level::error,
                     .action = "task.execute",
                     .status = "failed",
                     .error = &error});
-  tasks::Finish finish{
-      .id = claim.spec.id,
-      .token = claim.token,
-      .verdict = error.retryable() ? tasks::Finish::Verdict::retry : tasks::Finish::Verdict::failed,
-      .delay_ms = 1'000};
+  tasks::Finish finish{.id = claim.spec.id,
+                       .token = claim.token,
+                       .verdict = error.code == Errc::draining    ? Verdict::released
+                                  : error.code == Errc::cancelled ? Verdict::cancelled
+                                  : error.retryable()             ? Verdict::retry
+                                                                  : Verdict::failed,
+                       .delay_ms = 1'000};
   finish.error = json::serialize(json::object{{"error", to_json(error)}});
   std::vector<tasks::Finish> one{std::move(finish)};
   Context ctx = base().with_timeout(kBookkeeping, "task bookkeeping");
@@ -221,12 +229,13 @@ asio::awaitable<void> Engine::Impl::finish_unknown(tasks::Claim claim, Error err
 }
 
 Async<std::shared_ptr<RunRecord>> Engine::Impl::run_of(Context& ctx, std::string run_id) {
-  if (const auto found = runs.find(run_id); found != runs.end()) co_return found->second;
-  if (const auto busy = loading.find(run_id); busy != loading.end()) {
+  // Who waited for another's reading that failed reads it himself: that one's end is not his.
+  for (;;) {
+    if (const auto found = runs.find(run_id); found != runs.end()) co_return found->second;
+    const auto busy = loading.find(run_id);
+    if (busy == loading.end()) break;
     const auto done = busy->second;
     CO_TRY_VOID(co_await done->wait(ctx));
-    if (const auto found = runs.find(run_id); found != runs.end()) co_return found->second;
-    co_return fail(Errc::not_found, "run " + run_id + ": could not be read");
   }
   const auto done = std::make_shared<Event>();
   loading.emplace(run_id, done);
@@ -321,6 +330,39 @@ asio::awaitable<void> Engine::Impl::find_open_runs() {
   }
 }
 
+// Of nodes that died after a run's last task had ended, and before the run's end was stored.
+asio::awaitable<void> Engine::Impl::look_for_orphans() {
+  std::set<std::string> suspects;  // the node that ends it may be about to
+  for (;;) {
+    Context pause = base().with_cancel(leaving);
+    if (!co_await sleep_for(pause, kOrphansEvery)) co_return;
+    suspects = co_await adopt_orphans(std::move(suspects));
+  }
+}
+
+// Returns those that may be orphans, but were not seen before.
+asio::awaitable<std::set<std::string>> Engine::Impl::adopt_orphans(std::set<std::string> suspects) {
+  const std::string kind(kOpenRunKind);
+  std::string cursor;
+  std::set<std::string> fresh;
+  for (;;) {
+    Context ctx = base().with_cancel(leaving).with_timeout(kBookkeeping, "looking for runs");
+    const auto open = co_await parts.backend->documents(ctx, kind, cursor, kPage, false);
+    if (!open || open->empty()) co_return fresh;
+    for (const tasks::Document& marker : *open) {
+      const std::string id = marker.id;
+      if (runs.contains(id)) continue;
+      const auto counts = co_await parts.backend->run_counts(ctx, id);
+      if (!counts || counts->open() > 0) continue;
+      if (suspects.contains(id))
+        co_await adopt(id);
+      else
+        fresh.insert(id);
+    }
+    cursor = open->back().id;
+  }
+}
+
 // Ended runs are kept for a time; then they go with their tasks.
 asio::awaitable<void> Engine::Impl::keep_retention() {
   while (!draining) {
@@ -362,15 +404,7 @@ Async<void> Engine::Impl::forget_ended(WallTime before) {
 }
 
 asio::awaitable<void> Engine::Impl::end(std::shared_ptr<RunRecord> run) {
-  RunResult& result = run->result;
-  Context ctx = base().with_timeout(kBookkeeping, "ending the run").with_ids(run->ids);
-  if (shared()) (void)co_await load_results(ctx, *run);
-  result.ended_at = parts.clock->wall();
-  result.state = final_state(*run);
-  if (result.state != RunState::succeeded && !result.error)
-    for (const auto& task : result.tasks)
-      if (task.error && !result.error) result.error = task.error;
-  auto stored = co_await store_end(ctx, *run);
+  auto stored = co_await insist_on_end(*run);
   if (!stored) {
     const Error error = stored.error();
     parts.log->write(
@@ -378,6 +412,33 @@ asio::awaitable<void> Engine::Impl::end(std::shared_ptr<RunRecord> run) {
         {.level = observe::Level::error, .action = "run.end", .status = "failed", .error = &error});
   }
   tell_end(*run);
+}
+
+// A backend that is away is asked again, by a service for as long as it runs: nobody else may be
+// there to end the run.
+Async<void> Engine::Impl::insist_on_end(RunRecord& run) {
+  const SteadyTime give_up = parts.clock->now() + kBookkeeping;
+  for (Duration pause = kEndAgainMin;; pause = std::min<Duration>(2 * pause, kEndAgainMax)) {
+    Context ctx = base().with_timeout(kBookkeeping, "ending the run").with_ids(run.ids);
+    auto ended = co_await end_once(ctx, run);
+    if (ended || !ended.error().retryable()) co_return ended;
+    if (!parts.keep_runs && parts.clock->now() >= give_up) co_return ended;
+    Context waiting = base().with_cancel(leaving);
+    if (!co_await sleep_for(waiting, pause)) co_return ended;
+  }
+}
+
+Async<void> Engine::Impl::end_once(Context& ctx, RunRecord& run) {
+  RunResult& result = run.result;
+  // How a run ended depends on all of its tasks: not on those alone that this node has seen.
+  auto loaded = shared() ? co_await load_results(ctx, run) : Result<void>();
+  result.ended_at = parts.clock->wall();
+  result.state = final_state(run);
+  if (result.state != RunState::succeeded && !result.error)
+    for (const auto& task : result.tasks)
+      if (task.error && !result.error) result.error = task.error;
+  CO_TRY_VOID(loaded);
+  co_return co_await store_end(ctx, run);
 }
 
 Async<void> Engine::Impl::store_end(Context& ctx, RunRecord& run) {

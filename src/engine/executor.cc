@@ -44,7 +44,8 @@ Run::Run(Context& ctx, sessions::LiveSession& session, interact::Interactor& int
       interactor_(interactor),
       input_(std::move(input)),
       report_(std::move(report)),
-      random_(std::hash<std::string>()(input_.task_id) + static_cast<std::size_t>(input_.attempt)) {
+      random_(std::hash<std::string>()(input_.task_id) + static_cast<std::size_t>(input_.attempt)),
+      background_(ctx.executor()) {
   built_in_["site"] = input_.site.profile;
   built_in_["session"] = {
       {"index", input_.session_index}, {"count", input_.session_count}, {"id", session_.id()}};
@@ -66,7 +67,9 @@ asio::awaitable<ExecutionOutcome> Run::execute() {
     outcome_.error = std::move(output).error();
   }
   if (outcome_.error) co_await take_picture(ctx_, branch, *outcome_.error);
+  co_await page_asked();
   co_await close_tab(branch, !outcome_.error);
+  co_await end_journal();
   if (branch.failure) {
     outcome_.failed_step = std::move(branch.failure->step);
     outcome_.screenshot = std::move(branch.failure->screenshot);

@@ -5,8 +5,9 @@
 // session], "stop": true}; all but `saved` only where there is something. Steps that only changed
 // what the page shows (fill, select, hover, scroll, upload) are done again after the page has been
 // opened anew; steps that may have had an effect elsewhere (click, act, ...) never are. Only those
-// are waited for until they are durable: to read or to fill in once more does no harm, so what the
-// others leave is written together with the next one, or after a second, or when the attempt fails.
+// are waited for until they are durable, and only before the next one of their kind: entries are
+// written beside the steps that read or fill in, which to do once more does no harm. Entries of
+// those come along with the next one, or after a second, or when the attempt fails.
 #include <algorithm>
 #include <array>
 #include <span>
@@ -56,12 +57,6 @@ std::string url_of(const json::object& entry) {
   return std::string(find_string(entry, "url").value_or(""));
 }
 
-constexpr std::string_view kReadStorage = R"((() => { try {
-  const all = (s) => Object.fromEntries(Object.keys(s).map((k) => [k, s.getItem(k)]));
-  const text = JSON.stringify([location.origin, all(localStorage), all(sessionStorage)]);
-  return text.length > 131072 ? null : text;
-} catch { return null; } })())";
-
 std::string write_storage(const json::value& storage) {
   return "(([origin, local, session]) => { if (location.origin !== origin) return false;"
          " for (const [k, v] of Object.entries(local)) localStorage.setItem(k, v);"
@@ -83,13 +78,13 @@ Async<Flow> Run::run_journalled(Context& ctx, Frame& frame, const Steps& steps) 
   CO_TRY(const std::size_t done, co_await resume(ctx, frame, steps));
   written_at_ = ctx.clock().now();
   for (std::size_t i = done; i < steps.size(); ++i) {
+    if (may_have_effect(steps[i])) CO_TRY_VOID(co_await journal_settled(ctx));
     const auto flow = co_await run_step(ctx, frame, steps[i]);
     if (!flow) {
-      Context last = ctx.for_cleanup(kLastWords, "journal");
-      (void)co_await flush_journal(last);  // the step's failure is what is told
+      write_journal_soon(frame);
       co_return flow.error();
     }
-    CO_TRY_VOID(co_await write_down(ctx, frame, steps, i, *flow));
+    note_finished(ctx, frame, steps, i, *flow);
     if (*flow != Flow::next) co_return *flow;
   }
   co_return Flow::next;
@@ -162,56 +157,79 @@ Async<void> Run::go_back_to(Context& ctx, Frame& frame, const std::string& url,
   co_return Result<void>();
 }
 
-Async<void> Run::write_down(Context& ctx, Frame& frame, const Steps& steps, std::size_t place,
-                            Flow flow) {
+// The entry as far as it is known at once; what the page keeps is asked for beside the next step.
+void Run::note_finished(Context& ctx, Frame& frame, const Steps& steps, std::size_t place,
+                        Flow flow) {
   const Step& step = steps[place];
-  json::object entry;
-  json::object& saved = entry["saved"].emplace_object();
+  Unwritten note{.step = step.id};
+  json::object& saved = note.entry["saved"].emplace_object();
   for (const std::string& name : frame.written->take_changed())
     if (const auto* value = frame.written->find(name)) saved[name] = *value;
-  if (flow == Flow::stop) entry["stop"] = true;
+  if (flow == Flow::stop) note.entry["stop"] = true;
   const auto rest = std::span(steps).subspan(place + 1);
   const bool page_needed = flow != Flow::stop && !std::ranges::all_of(rest, needs_no_page);
   if (page_needed && frame.branch->tab && is_web(frame.branch->tab->url())) {
-    entry["url"] = frame.branch->tab->url();
-    if (may_have_effect(step))
-      co_await add_page_state(ctx, frame, entry);
-    else if (const auto* before = find(page_state_, "cookies"))
-      entry["cookies"] = *before;
-    if (const auto* storage = find(page_state_, "storage")) entry["storage"] = *storage;
+    note.entry["url"] = frame.branch->tab->url();
+    note.page = may_have_effect(step) ? PageState::ask : PageState::keep;
   }
-  std::string text = json::serialize(entry);
-  if (text.size() > kEntryBytesMax)
-    co_return fail(Errc::payload_too_large,
-                   "step " + step.id + ": what it leaves for a later attempt has " +
-                       std::to_string(text.size()) + " bytes, more than " +
-                       std::to_string(kEntryBytesMax),
-                   "journal", "save less, or give the workflow `restart: always`");
-  unwritten_.emplace_back(step.id, std::move(text));
+  unwritten_.push_back(std::move(note));
   const bool due = ctx.clock().now() - written_at_ >= kUnwrittenFor;
-  if (!may_have_effect(step) && flow != Flow::stop && !due) co_return Result<void>{};
-  co_return co_await flush_journal(ctx);
+  if (may_have_effect(step) || flow == Flow::stop || due) write_journal_soon(frame);
 }
 
-Async<void> Run::flush_journal(Context& ctx) {
-  if (unwritten_.empty()) co_return Result<void>{};
-  written_at_ = ctx.clock().now();
-  auto entries = std::exchange(unwritten_, {});
+void Run::write_journal_soon(Frame& frame) {
+  if (unwritten_.empty()) return;
+  write_wanted_ = true;
+  if (writing_) return;
+  writing_ = true;
+  background_.spawn("journal", write_journal(*frame.branch));
+}
+
+asio::awaitable<void> Run::write_journal(Branch& branch) {
+  while (write_wanted_ && !journal_error_) {
+    write_wanted_ = false;
+    written_at_ = ctx_.clock().now();
+    auto written = co_await write_down(branch, std::exchange(unwritten_, {}));
+    if (!written) journal_error_ = written.error();
+  }
+  writing_ = false;
+  changed_.pulse();
+}
+
+Async<void> Run::write_down(Branch& branch, std::vector<Unwritten> notes) {
+  // What has been done is written down also when there is no time left for more.
+  Context ctx = ctx_.check() ? ctx_ : ctx_.for_cleanup(kLastWords, "journal");
+  std::vector<std::pair<std::string, std::string>> entries;
+  for (Unwritten& note : notes) {
+    if (note.page == PageState::ask) co_await ask_page_state(ctx, branch);
+    if (note.page != PageState::none)
+      for (const auto& [name, value] : page_state_) note.entry[name] = value;
+    std::string text = json::serialize(note.entry);
+    if (text.size() > kEntryBytesMax)
+      co_return fail(Errc::payload_too_large,
+                     "step " + note.step + ": what it leaves for a later attempt has " +
+                         std::to_string(text.size()) + " bytes, more than " +
+                         std::to_string(kEntryBytesMax),
+                     "journal", "save less, or give the workflow `restart: always`");
+    entries.emplace_back(std::move(note.step), std::move(text));
+  }
   co_return co_await input_.journal->add(ctx, std::move(entries));
 }
 
 // As far as it can be had: a page that does not answer is the next step's affair.
-asio::awaitable<void> Run::add_page_state(Context& ctx, Frame& frame, json::object& entry) {
-  Context limited = ctx.with_timeout(kStateLimit, "cookies");
+asio::awaitable<void> Run::ask_page_state(Context& ctx, Branch& branch) {
+  Context limited = ctx.with_timeout(kStateLimit, "cookies and storage");
   page_state_.clear();
+  asking_page_ = true;
   std::vector<Async<json::object>> both;
   both.push_back(cookies_now(limited));
-  both.push_back(storage_now(limited, frame));
+  if (branch.tab) both.push_back(storage_now(limited, *branch.tab));
   auto found = co_await gather(limited, std::move(both));
+  asking_page_ = false;
+  changed_.pulse();
   for (auto& part : found)
     if (part)
       for (auto& [name, value] : *part) page_state_[name] = std::move(value);
-  if (const auto* cookies = find(page_state_, "cookies")) entry["cookies"] = *cookies;
 }
 
 Async<json::object> Run::cookies_now(Context& ctx) {
@@ -224,15 +242,31 @@ Async<json::object> Run::cookies_now(Context& ctx) {
   co_return co_await browser->connection->call(ctx, {}, method, std::move(params));
 }
 
-Async<json::object> Run::storage_now(Context& ctx, Frame& frame) {
-  interact::Action read{.kind = "evaluate", .args = {{"expression", json::string(kReadStorage)}}};
-  CO_TRY(auto storage, co_await interactor_.perform(ctx, *frame.branch->tab, std::move(read)));
-  const auto* text = storage.output.if_string();
-  if (!text || text->size() > kStorageBytesMax) co_return json::object{};
-  CO_TRY(auto value, parse_json(*text, "storage"));
+Async<json::object> Run::storage_now(Context& ctx, interact::Tab& tab) {
+  CO_TRY(const auto text, co_await interactor_.storage(ctx, tab));
+  if (text.empty() || text.size() > kStorageBytesMax) co_return json::object{};
+  CO_TRY(auto value, parse_json(text, "storage"));
   json::object found;
   if (holds_something(value)) found["storage"] = std::move(value);
   co_return found;
+}
+
+Async<void> Run::journal_settled(Context& ctx) {
+  while (writing_) CO_TRY_VOID(co_await changed_.wait(ctx));
+  if (journal_error_) co_return *journal_error_;
+  co_return Result<void>{};
+}
+
+// The tab may go away afterwards.
+asio::awaitable<void> Run::page_asked() {
+  Context unbounded(ctx_.clock(), ctx_.executor());  // what is waited for has a limit
+  while (asking_page_) (void)co_await changed_.wait(unbounded);
+}
+
+asio::awaitable<void> Run::end_journal() {
+  Context unbounded(ctx_.clock(), ctx_.executor());
+  (void)co_await background_.join(unbounded);
+  if (journal_error_ && !outcome_.error) outcome_.error = journal_error_;
 }
 
 }  // namespace troupe::engine

@@ -88,6 +88,14 @@ class Run final {
   using Step = workflows::Step;
   using Steps = std::vector<Step>;
   struct ParallelState;
+  /// What an entry of the journal says of cookies and storage: nothing, what the page has now, what
+  /// was there after the step before.
+  enum class PageState { none, ask, keep };
+  struct Unwritten {
+    std::string step;
+    json::object entry;
+    PageState page = PageState::none;
+  };
 
   // executor.cc
   Async<json::value> run_workflow(Context& ctx, Frame& frame,
@@ -104,12 +112,16 @@ class Run final {
                       const json::object& last);
   Async<void> go_back_to(Context& ctx, Frame& frame, const std::string& url,
                          const json::object& last);
-  Async<void> write_down(Context& ctx, Frame& frame, const Steps& steps, std::size_t place,
-                         Flow flow);
-  asio::awaitable<void> add_page_state(Context& ctx, Frame& frame, json::object& entry);
+  void note_finished(Context& ctx, Frame& frame, const Steps& steps, std::size_t place, Flow flow);
+  void write_journal_soon(Frame& frame);
+  asio::awaitable<void> write_journal(Branch& branch);
+  Async<void> write_down(Branch& branch, std::vector<Unwritten> notes);
+  asio::awaitable<void> ask_page_state(Context& ctx, Branch& branch);
   Async<json::object> cookies_now(Context& ctx);
-  Async<json::object> storage_now(Context& ctx, Frame& frame);
-  Async<void> flush_journal(Context& ctx);
+  Async<json::object> storage_now(Context& ctx, interact::Tab& tab);
+  Async<void> journal_settled(Context& ctx);
+  asio::awaitable<void> page_asked();
+  asio::awaitable<void> end_journal();
 
   // executor_steps.cc
   Async<Flow> run_steps(Context& ctx, Frame& frame, const Steps& steps);
@@ -160,8 +172,16 @@ class Run final {
   ExecutionOutcome outcome_;
   int steps_since_wait_ = 0;
   json::object page_state_;  ///< Cookies and storage after the last step that may change them.
-  std::vector<std::pair<std::string, std::string>> unwritten_;  ///< Of the journal.
-  SteadyTime written_at_{};                                     ///< The journal, last.
+
+  // The journal is written beside the steps.
+  std::vector<Unwritten> unwritten_;
+  SteadyTime written_at_{};
+  bool write_wanted_ = false;
+  bool writing_ = false;
+  bool asking_page_ = false;
+  std::optional<Error> journal_error_;
+  Event changed_;  ///< Of the flags above.
+  Scope background_;
 };
 
 /// Whether another attempt of a step can help: what the error table calls retryable, and everything

@@ -1,5 +1,6 @@
 #include "engine/task_journal.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "troupe/error.hpp"
@@ -42,7 +43,10 @@ JournalStart journal_start(const std::vector<std::pair<std::string, std::string>
   std::vector<std::pair<std::string, std::string>> finished;
   for (const auto& [key, entry] : journal)
     if (series_of(key) == latest) finished.emplace_back(key.substr(key.find('/') + 1), entry);
-  if (got_nowhere(last_error, latest, finished.size())) return start;
+  if (got_nowhere(last_error, latest, finished.size())) {
+    start.series = std::max(attempt, latest + 1);  // a replay counts its attempts from 1 again
+    return start;
+  }
   start.series = latest;
   start.resumed = {{"series", latest}, {"entries", finished.size()}};
   start.finished = std::move(finished);

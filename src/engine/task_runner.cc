@@ -133,7 +133,8 @@ Async<void> open_journal(Context& ctx, Attempt& attempt) {
   const bool restarts = attempt.run.definition->restart != workflows::Restart::resume;
   if (restarts || attempt.services.backend.name() == "memory") co_return Result<void>{};
   std::vector<std::pair<std::string, std::string>> entries;
-  if (attempt.claim.attempt > 1) {
+  // Not the number of the attempt: one that was handed back, or replayed, has that of the first.
+  if (attempt.claim.token > 1) {
     const std::string id = attempt.claim.spec.id;
     CO_TRY(entries, co_await attempt.services.backend.journal(ctx, id));
   }

@@ -129,7 +129,8 @@ Async<std::optional<tasks::UnixMs>> Worker::claim_some() {
 
 asio::awaitable<void> Worker::perform(tasks::Claim claim, SteadyTime until) {
   const std::uint64_t number = ++last_number_;
-  Holding holding{.id = claim.spec.id, .cancel = {}, .until = until};
+  Holding holding{.id = claim.spec.id, .cancel = {}, .lapse = {}};
+  holding.lapse = lapse_at(until, holding.id, holding.cancel);
   Context ctx = Context(clock_, executor_).with_cancel(holding.cancel);
   leases_.emplace(number, tasks::Held{.id = claim.spec.id, .token = claim.token, .progress = {}});
   held_.emplace(number, std::move(holding));
@@ -138,6 +139,14 @@ asio::awaitable<void> Worker::perform(tasks::Claim claim, SteadyTime until) {
   held_.erase(number);
   ended_.pulse();
   wake();
+}
+
+// A node that hears nothing from the backend must have stopped when another may begin.
+Timer Worker::lapse_at(SteadyTime until, std::string id, CancelSource cancel) {
+  return Timer(clock_, until, [id = std::move(id), cancel] {
+    const CancelSource source = cancel;  // the timer may end with what it cancels
+    source.cancel(fail(Errc::conflict, "task " + id + ": its lease was lost"));
+  });
 }
 
 asio::awaitable<void> Worker::beat_loop() {
@@ -159,15 +168,19 @@ asio::awaitable<void> Worker::beat() {
   Context ctx = base().with_timeout(options_.lease / 3, "heartbeat");
   const std::string id = options_.id;
   auto beats = co_await backend_.beat(ctx, id, std::move(leases), in_ms(options_.lease));
-  if (!beats) complain("task.beat", beats.error());
+  if (!beats) {
+    complain("task.beat", beats.error());
+    co_return;
+  }
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     const auto holding = held_.find(numbers[i]);
     if (holding == held_.end()) continue;  // ended meanwhile
-    const tasks::Beat answer = beats ? (*beats)[i] : tasks::Beat::ok;
-    if (beats && answer != tasks::Beat::lost) holding->second.until = until;
+    const tasks::Beat answer = (*beats)[i];
     const std::string what = "task " + holding->second.id + ": ";
     const CancelSource cancel = holding->second.cancel;
-    if (answer == tasks::Beat::lost || holding->second.until <= clock_.now())
+    if (answer != tasks::Beat::lost)
+      holding->second.lapse = lapse_at(until, holding->second.id, cancel);
+    if (answer == tasks::Beat::lost)
       cancel.cancel(fail(Errc::conflict, what + "its lease was lost"));
     else if (answer == tasks::Beat::cancel)
       cancel.cancel(fail(Errc::cancelled, what + "cancelled"));

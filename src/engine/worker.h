@@ -62,13 +62,14 @@ class Worker final {
   struct Holding {
     std::string id;
     CancelSource cancel;
-    SteadyTime until;  ///< By this process's clock: beyond it the lease counts as lost.
+    Timer lapse;  ///< By this process's clock: then the lease counts as lost.
   };
 
   asio::awaitable<void> claim_loop();
   asio::awaitable<void> beat_loop();
   asio::awaitable<void> sweep_loop();
   asio::awaitable<void> perform(tasks::Claim claim, SteadyTime until);
+  Timer lapse_at(SteadyTime until, std::string id, CancelSource cancel);
   asio::awaitable<void> beat();
   Async<std::optional<tasks::UnixMs>> claim_some();
   Async<void> rest(Duration longest);

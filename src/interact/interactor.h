@@ -54,6 +54,9 @@ class Interactor {
   virtual Async<std::unique_ptr<Tab>> open(Context& ctx, sessions::LiveSession& session,
                                            InteractOptions options) = 0;
   virtual Async<ActionResult> perform(Context& ctx, Tab& tab, Action action) = 0;
+  /// What the tab's document keeps, as the JSON text of [origin, localStorage, sessionStorage];
+  /// empty when that is not known or more than 128 KiB. May run beside an action.
+  virtual Async<std::string> storage(Context& ctx, Tab& tab);
   /// Picture of the tab as PNG bytes, also when an action failed. Short deadline in `ctx`.
   virtual Async<std::string> screenshot(Context& ctx, Tab& tab) = 0;
   /// Closes the tab (or keeps its page for reuse when `clean`). Harmless when it is gone.

@@ -50,6 +50,12 @@ Error no_agent() {
               "write the steps, or use interactor stagehand-api");
 }
 
+constexpr std::string_view kReadStorage = R"((() => { try {
+  const all = (s) => Object.fromEntries(Object.keys(s).map((k) => [k, s.getItem(k)]));
+  const text = JSON.stringify([location.origin, all(localStorage), all(sessionStorage)]);
+  return text.length > 131072 ? null : text;
+} catch { return null; } })())";
+
 class NativeInteractor final : public Interactor {
  public:
   explicit NativeInteractor(services::Model* model) : model_(model) {}
@@ -87,6 +93,15 @@ class NativeInteractor final : public Interactor {
     co_return result;
   }
 
+  Async<std::string> storage(Context& ctx, Tab& tab) override {
+    auto& own = static_cast<NativeTab&>(tab);
+    if (!own.has_page()) co_return std::string();
+    std::string script(kReadStorage);
+    cdp::Page::EvaluateOptions main{.isolated = false};
+    CO_TRY(const auto value, co_await own.page().evaluate(ctx, std::move(script), main));
+    co_return value.is_string() ? std::string(value.get_string()) : std::string();
+  }
+
   Async<std::string> screenshot(Context& ctx, Tab& tab) override {
     auto& own = static_cast<NativeTab&>(tab);
     if (!own.has_page()) co_return fail(Errc::not_found, "screenshot: the tab has no page yet");
@@ -110,6 +125,8 @@ class NativeInteractor final : public Interactor {
 };
 
 }  // namespace
+
+Async<std::string> Interactor::storage(Context&, Tab&) { co_return std::string(); }
 
 std::unique_ptr<Interactor> make_native_interactor(services::Model* model) {
   return std::make_unique<NativeInteractor>(model);

@@ -76,6 +76,13 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
                        static_cast<rlim_t>(options.data_bytes_max)};
     setrlimit(RLIMIT_DATA, &limit);
   }
+  if (options.niceness != 0 && nice(options.niceness) == -1) {
+    // It runs all the same, at our priority.
+  }
+  if (!options.working_dir.empty() && chdir(options.working_dir.c_str()) != 0) {
+    *failure = errno;
+    _exit(127);
+  }
   // Above the range that is about to be filled, so that no dup2 overwrites a source.
   const int three = options.fd3 < 0 ? -1 : fcntl(options.fd3, F_DUPFD, 10);
   const int four = options.fd4 < 0 ? -1 : fcntl(options.fd4, F_DUPFD, 10);

@@ -27,6 +27,8 @@ struct ProcessOptions {
   /// The cgroup that it starts in, by its `cgroup.procs`; empty: its parent's. One that cannot be
   /// entered is no failure.
   std::string cgroup_procs;
+  std::string working_dir;  ///< Empty: Troupe's own.
+  int niceness = 0;         ///< Added to Troupe's own: the higher, the later its turn.
 };
 
 /// What the living processes of one group use.
