@@ -15,10 +15,10 @@
 
 namespace troupe::e2e {
 
-/// Files `<name>.pem` (authority), `<name>-cert.pem` and `<name>-key.pem` (for all hosts below
-/// `.test`) in a folder.
+/// Files `<name>.pem` (authority), `<name>-cert.pem` and `<name>-key.pem` (of a server with
+/// these names) in a folder.
 inline void make_certificates(const std::string& dir, const std::string& name,
-                              const std::string& hosts = "DNS:*.test") {
+                              const std::string& hosts = "DNS:api.test,DNS:browsers.test") {
   const std::string at = dir + "/" + name;
   const std::string key = " -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes ";
   std::ofstream(at + ".ext") << "subjectAltName=" << hosts << "\n";
@@ -37,6 +37,20 @@ class SecureWay final {
   using tcp = asio::ip::tcp;
   static constexpr asio::as_tuple_t<asio::use_awaitable_t<>> kTuple{};
   using Tls = asio::ssl::stream<tcp::socket>;
+
+  template <class Work>
+  auto on_thread(Work work) {
+    std::promise<decltype(work())> result;
+    asio::post(io_, [&] {
+      if constexpr (std::is_void_v<decltype(work())>) {
+        work();
+        result.set_value();
+      } else {
+        result.set_value(work());
+      }
+    });
+    return result.get_future().get();
+  }
 
  public:
   SecureWay() : work_(asio::make_work_guard(io_)), thread_([this] { io_.run(); }) {}
@@ -71,19 +85,6 @@ class SecureWay final {
   }
 
  private:
-  template <class Work>
-  auto on_thread(Work work) {
-    std::promise<decltype(work())> result;
-    asio::post(io_, [&] {
-      if constexpr (std::is_void_v<decltype(work())>) {
-        work();
-        result.set_value();
-      } else {
-        result.set_value(work());
-      }
-    });
-    return result.get_future().get();
-  }
   tcp::acceptor listening() {
     tcp::acceptor acceptor(io_, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
     ::fcntl(acceptor.native_handle(), F_SETFD, FD_CLOEXEC);

@@ -205,7 +205,8 @@ std::string names_of(const std::vector<std::string>& missing) {
 // Reads the page by a language model.
 Async<json::value> ask_model(Context& ctx, services::Model& model, const Page& page,
                              json::object schema) {
-  const std::string text = markdown_of(page.reply.body, page.url).substr(0, kModelTextMax);
+  std::string text = markdown_of(page.reply.body, page.url).substr(0, kModelTextMax);
+  while (!net::is_utf8(text)) text.pop_back();  // half a character
   const std::string wanted = "The values that this JSON Schema names: " + json::serialize(schema);
   const std::string url = page.url.substr(0, 300);
   bool wrapped = false;

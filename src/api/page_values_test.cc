@@ -56,10 +56,10 @@ TEST(PageValues, AreReadFromMarksMetaTablesAndDefinitions) {
 
 TEST(PageValues, NameWhatIsMissingOrDoesNotFit) {
   const auto found = read(R"({"name": {"type": "string"}, "colour": {"type": "string"},
-    "sku": {"type": "integer"}, "offers": {"type": "object", "properties":
+    "netWeight": {"type": "boolean"}, "offers": {"type": "object", "properties":
       {"availability": {"type": "string"}}}})");
 
-  EXPECT_THAT(found.missing, ElementsAre("colour", "sku", "offers.availability"));
+  EXPECT_THAT(found.missing, ElementsAre("colour", "netWeight", "offers.availability"));
   EXPECT_EQ(found.value, json::parse(R"({"name": "Kettle", "offers": {}})"));
 }
 

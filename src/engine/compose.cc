@@ -195,11 +195,14 @@ Result<void> add_providers(Parts& parts, const asio::any_io_executor& executor,
                                .machine_load = [] { return sessions::read_machine_load(); }};
   parts.providers.push_back(
       sessions::make_local_provider(*parts.clock, executor, *parts.log, std::move(local)));
+  // Both pauses together are how long paid sessions outlive a network that was cut.
   services::BrowserbaseOptions service{.api_key = settings.browserbase_api_key,
                                        .base_url = settings.browserbase_base_url,
-                                       .project_id = settings.browserbase_project_id};
+                                       .project_id = settings.browserbase_project_id,
+                                       .breaker_open = std::chrono::seconds(4)};
   sessions::BrowserbaseAccountOptions account{.project_id = settings.browserbase_project_id,
-                                              .data_dir = settings.data_dir};
+                                              .data_dir = settings.data_dir,
+                                              .retry_max = std::chrono::seconds(4)};
   TRY(auto browserbase,
       sessions::make_browserbase_provider(*parts.clock, executor, *parts.log, std::move(service),
                                           std::move(account)));

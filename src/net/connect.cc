@@ -1,11 +1,11 @@
 #include "net/connect.h"
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ssl/error.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/write.hpp>
 
 #include "net/proxy.h"
@@ -210,10 +210,13 @@ Async<std::unique_ptr<TlsStream>> connect_tls(Context& ctx, asio::ssl::context& 
   CO_TRY(auto socket, co_await connect_through(ctx, std::move(proxy), host, port, filter));
   auto stream = std::make_unique<TlsStream>(std::move(*socket), tls);
   const std::string what = "TLS with " + host + ":" + port;
-  boost::system::error_code error;
-  stream->set_verify_callback(asio::ssl::host_name_verification(host), error);
   boost::system::error_code not_address;
   (void)asio::ip::make_address(host, not_address);
+  // Checked by OpenSSL itself, which then says what does not fit.
+  X509_VERIFY_PARAM* const wanted = SSL_get0_param(stream->native_handle());
+  const int set = not_address ? X509_VERIFY_PARAM_set1_host(wanted, host.c_str(), host.size())
+                              : X509_VERIFY_PARAM_set1_ip_asc(wanted, host.c_str());
+  if (!set) co_return fail(Errc::tls_error, what + ": host name cannot be verified");
   if (not_address && !SSL_set_tlsext_host_name(stream->native_handle(), host.c_str()))
     co_return fail(Errc::tls_error, what + ": host name is not usable for SNI");
   const Interruption interruption(ctx, [&stream] {
@@ -221,7 +224,7 @@ Async<std::unique_ptr<TlsStream>> connect_tls(Context& ctx, asio::ssl::context& 
     stream->lowest_layer().close(ignored);
   });
   const auto result = co_await stream->async_handshake(asio::ssl::stream_base::client, kTuple);
-  error = std::get<0>(result);
+  const boost::system::error_code error = std::get<0>(result);
   if (!error) co_return std::move(stream);
   Error failure = interruption.explain(error, what);
   if (const long verdict = SSL_get_verify_result(stream->native_handle());

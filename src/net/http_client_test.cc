@@ -322,6 +322,7 @@ TEST_F(TlsTest, AnotherNameIsATlsError) {
 
   ASSERT_FALSE(reply);
   EXPECT_EQ(reply.error().code, Errc::tls_error);
+  EXPECT_THAT(reply.error().message, HasSubstr("mismatch"));
 }
 
 }  // namespace
