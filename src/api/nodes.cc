@@ -109,6 +109,12 @@ std::vector<Node> Nodes::others() const {
   return list;
 }
 
+Async<std::vector<Node>> Nodes::others_now(Context& ctx) {
+  Context limited = ctx.with_timeout(kCall, "looking for nodes");
+  (void)co_await look(limited);
+  co_return others();
+}
+
 std::optional<Node> Nodes::find_node(const std::string& id) const {
   const auto found = seen_.find(id);
   if (found == seen_.end() || found->second.silent > options_.silence_max) return std::nullopt;

@@ -58,6 +58,8 @@ class Nodes final {
   const Node& self() const { return options_.self; }
   /// The others that are there.
   std::vector<Node> others() const;
+  /// Those that are there at this moment, also the newest; those known before if nobody can say.
+  Async<std::vector<Node>> others_now(Context& ctx);
   /// One of them.
   std::optional<Node> find_node(const std::string& id) const;
   /// A secret of the whole installation for one purpose.

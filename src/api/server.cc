@@ -320,7 +320,8 @@ Async<std::optional<Node>> ApiServer::node_of_events(Context& ctx, const Exchang
 // Its id does not say whose it is.
 Async<net::HttpResponse> ApiServer::ask_the_others(Context& ctx, const Exchange& exchange,
                                                    Result<net::HttpResponse> own) {
-  for (const Node& node : services_.nodes->others()) {
+  CO_TRY(const auto others, co_await services_.nodes->others_now(ctx));
+  for (const Node& node : others) {
     Context limited = ctx.with_timeout(kOthersLimit, "answer of another node");
     auto answer = co_await forwarder_->send(limited, exchange.request, node, stopping_);
     if (answer && answer->status != 404) co_return answer;
