@@ -354,8 +354,25 @@ Async<void> Chromium::kill(Context& ctx) {
   co_return co_await process_->exited().wait(limit);
 }
 
-int reap_profiles(const std::string& browsers_dir) {
-  int reaped = 0;
+namespace {
+
+// The lock goes last: without it nobody would know the rest for a profile. Processes that are
+// dying may still write, so a folder may not be empty at the first try.
+bool remove_profile(const std::string& dir) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(dir, error)) {
+    std::error_code ignored;
+    if (entry.path().filename() != "owner.lock") fs::remove_all(entry.path(), ignored);
+  }
+  if (std::distance(fs::directory_iterator(dir, error), fs::directory_iterator()) > 1) return false;
+  fs::remove(dir + "/owner.lock", error);
+  return fs::remove(dir, error) && !error;
+}
+
+}  // namespace
+
+ReapedProfiles reap_profiles(const std::string& browsers_dir) {
+  ReapedProfiles reaped;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(browsers_dir, error)) {
     const std::string dir = entry.path().string();
@@ -363,9 +380,7 @@ int reap_profiles(const std::string& browsers_dir) {
     if (lock < 0) continue;  // not a profile of ours, or being made right now
     if (flock(lock, LOCK_EX | LOCK_NB) == 0) {
       kill_users_of(dir);
-      std::error_code ignored;
-      fs::remove_all(dir, ignored);
-      ++reaped;
+      ++(remove_profile(dir) ? reaped.removed : reaped.left);
     }
     close(lock);
   }

@@ -112,9 +112,12 @@ EndReason end_of(const Chromium& chromium);
 /// Why `--no-sandbox` is added, or empty when it is not: only for root.
 std::string sandbox_off_reason();
 
+struct ReapedProfiles {
+  int removed = 0;
+  int left = 0;  ///< Processes that are dying still wrote into them: to be tried again.
+};
 /// Removes profile folders below `browsers_dir` whose Troupe has died (kill -9, power loss), and
-/// kills what still runs on them. Returns how many folders went. Never touches those of a living
-/// Troupe.
-int reap_profiles(const std::string& browsers_dir);
+/// kills what still runs on them. Never touches those of a living Troupe.
+ReapedProfiles reap_profiles(const std::string& browsers_dir);
 
 }  // namespace troupe::sessions

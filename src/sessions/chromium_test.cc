@@ -1,6 +1,7 @@
 #include "sessions/chromium.h"
 
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -116,9 +117,35 @@ TEST_F(ChromiumTest, ReapsOnlyProfilesWithoutAnOwner) {
   std::ofstream(dir_ + "/dead/owner.lock") << "";
   fs::create_directories(dir_ + "/foreign");
 
-  EXPECT_EQ(reap_profiles(dir_), 1);
+  std::ofstream(dir_ + "/dead/Cookies") << "of a user";
+
+  const auto reaped = reap_profiles(dir_);
+
+  EXPECT_EQ(reaped.removed, 1);
+  EXPECT_EQ(reaped.left, 0);
   EXPECT_FALSE(fs::exists(dir_ + "/dead"));
   EXPECT_TRUE(fs::exists(dir_ + "/foreign"));
+}
+
+// As when processes that are dying still write into it.
+TEST_F(ChromiumTest, AProfileThatCannotGoYetIsFoundAgain) {
+  const std::string busy = dir_ + "/dead/Default";
+  fs::create_directories(busy);
+  std::ofstream(dir_ + "/dead/owner.lock") << "";
+  std::ofstream(dir_ + "/dead/Cookies") << "of a user";
+  if (mount("none", busy.c_str(), "tmpfs", 0, "size=64k") != 0)
+    GTEST_SKIP() << "needs the right to mount";
+
+  const auto first = reap_profiles(dir_);
+  const bool was_locked = fs::exists(dir_ + "/dead/owner.lock");
+  umount(busy.c_str());
+  const auto second = reap_profiles(dir_);
+
+  EXPECT_EQ(first.removed, 0);
+  EXPECT_EQ(first.left, 1);
+  EXPECT_TRUE(was_locked) << "without it nobody would know the rest for a profile";
+  EXPECT_EQ(second.removed, 1);
+  EXPECT_FALSE(fs::exists(dir_ + "/dead"));
 }
 
 }  // namespace

@@ -393,13 +393,15 @@ class LocalProvider final : public SessionProvider {
 
   // What a Troupe that was killed left behind goes at the first chance of the next one.
   void reap_once() {
-    if (std::exchange(reaped_, true)) return;
-    const int count = reap_profiles(slots_.options().data_dir + "/browsers");
-    if (count > 0)
+    if (reaped_) return;
+    const auto profiles = reap_profiles(slots_.options().data_dir + "/browsers");
+    reaped_ = profiles.left == 0;  // else again, when their processes have died
+    if (profiles.removed > 0)
       log_.write({}, {.level = observe::Level::warning,
                       .action = "browser.reap",
                       .status = "ok",
-                      .details = {{"profiles", count}}});
+                      .details = {{"profiles", profiles.removed}}});
+    if (std::exchange(sandbox_told_, true)) return;
     if (const std::string reason = sandbox_off_reason(); !reason.empty())
       log_.write({}, {.level = observe::Level::warning,
                       .action = "browser.sandbox",
@@ -414,6 +416,7 @@ class LocalProvider final : public SessionProvider {
   mutable LoadGate gate_;  // reads now and then, whoever asks
   int starting_ = 0;
   bool reaped_ = false;
+  bool sandbox_told_ = false;
 };
 
 }  // namespace
