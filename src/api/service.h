@@ -121,7 +121,7 @@ struct Services {
   Nodes* nodes = nullptr;                 ///< Null: this is the only process.
   /// Takes events of runs that other nodes perform tasks of. With `nodes` only.
   std::function<void(std::string type, const Ids& ids, json::object data)> take_news = {};
-  Gateway* gateway = nullptr;             ///< The server's own; never null in a handler.
+  Gateway* gateway = nullptr;  ///< The server's own; never null in a handler.
 };
 
 }  // namespace troupe::api

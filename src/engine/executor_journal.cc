@@ -48,6 +48,18 @@ bool is_web(std::string_view url) {
   return url.starts_with("http://") || url.starts_with("https://");
 }
 
+// Entries that were added together may have been stored in any order.
+using Entries = std::vector<std::pair<std::string, std::string>>;
+Entries in_order_of(const std::vector<workflows::Step>& steps, Entries stored) {
+  Entries ordered;
+  for (const workflows::Step& step : steps) {
+    const auto found = std::ranges::find(stored, step.id, &Entries::value_type::first);
+    if (found == stored.end()) break;
+    ordered.push_back(std::move(*found));
+  }
+  return ordered;
+}
+
 json::object entry_of(const std::string& text) {
   const auto value = parse_json(text, "journal");
   return value && value->is_object() ? value->get_object() : json::object();
@@ -92,6 +104,7 @@ Async<Flow> Run::run_journalled(Context& ctx, Frame& frame, const Steps& steps) 
 
 // How many steps need not be done any more; `steps.size()` when the workflow was stopped.
 Async<std::size_t> Run::resume(Context& ctx, Frame& frame, const Steps& steps) {
+  input_.journal->finished = in_order_of(steps, std::move(input_.journal->finished));
   const auto& finished = input_.journal->finished;
   std::size_t done = 0;
   json::object last;
@@ -174,7 +187,18 @@ void Run::note_finished(Context& ctx, Frame& frame, const Steps& steps, std::siz
   }
   unwritten_.push_back(std::move(note));
   const bool due = ctx.clock().now() - written_at_ >= kUnwrittenFor;
-  if (may_have_effect(step) || flow == Flow::stop || due) write_journal_soon(frame);
+  if (may_have_effect(step) || flow == Flow::stop || due)
+    write_journal_soon(frame);
+  else if (!std::exchange(lingering_, true))
+    background_.spawn("journal delay", linger(frame));
+}
+
+// The next step may take long: what is known is written meanwhile.
+asio::awaitable<void> Run::linger(Frame& frame) {
+  Context waiting = ctx_.with_cancel(ended_);
+  const auto waited = co_await sleep_for(waiting, kUnwrittenFor);
+  lingering_ = false;
+  if (waited) write_journal_soon(frame);
 }
 
 void Run::write_journal_soon(Frame& frame) {
@@ -264,6 +288,7 @@ asio::awaitable<void> Run::page_asked() {
 }
 
 asio::awaitable<void> Run::end_journal() {
+  ended_.cancel(fail(Errc::cancelled, "journal: the steps have ended"));
   Context unbounded(ctx_.clock(), ctx_.executor());
   (void)co_await background_.join(unbounded);
   if (journal_error_ && !outcome_.error) outcome_.error = journal_error_;

@@ -114,6 +114,7 @@ class Run final {
                          const json::object& last);
   void note_finished(Context& ctx, Frame& frame, const Steps& steps, std::size_t place, Flow flow);
   void write_journal_soon(Frame& frame);
+  asio::awaitable<void> linger(Frame& frame);
   asio::awaitable<void> write_journal(Branch& branch);
   Async<void> write_down(Branch& branch, std::vector<Unwritten> notes);
   asio::awaitable<void> ask_page_state(Context& ctx, Branch& branch);
@@ -179,6 +180,8 @@ class Run final {
   bool write_wanted_ = false;
   bool writing_ = false;
   bool asking_page_ = false;
+  bool lingering_ = false;
+  CancelSource ended_;
   std::optional<Error> journal_error_;
   Event changed_;  ///< Of the flags above.
   Scope background_;
