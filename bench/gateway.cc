@@ -38,6 +38,7 @@ class OneSession final : public api::SessionService {
   Result<std::string> uploads_dir(const std::string&) override { return std::string("."); }
   Result<SessionSpec> spec(const std::string&) const override { return SessionSpec(); }
   void count(const std::string&, int, const Session::Counters&) override {}
+  std::shared_ptr<void> on_created(std::function<void(const std::string&)>) override { return {}; }
   std::shared_ptr<void> on_ended(std::function<void(const std::string&)>) override { return {}; }
 
  private:
@@ -54,10 +55,16 @@ class OneSession final : public api::SessionService {
 
 class NoRuns final : public api::RunService {
  public:
-  Result<std::string> submit(RunRequest) override { return none(); }
+  Async<std::string> submit(Context&, RunRequest) override { co_return none(); }
   Async<RunResult> wait(Context&, std::string) override { co_return none(); }
-  Result<RunResult> find(const std::string&) const override { return none(); }
-  std::vector<RunResult> list() const override { return {}; }
+  Async<RunResult> find(Context&, std::string) override { co_return none(); }
+  Async<std::vector<RunResult>> list(Context&, std::string, int) override { co_return none(); }
+  Async<std::vector<tasks::Accepted>> submit_all(Context&, std::vector<RunRequest>) override {
+    co_return none();
+  }
+  Async<tasks::Moved> cancel_task(Context&, std::string, std::string) override { co_return none(); }
+  Async<tasks::Moved> replay_task(Context&, std::string) override { co_return none(); }
+  Async<int> replay_run(Context&, std::string) override { co_return none(); }
   Result<void> cancel(const std::string&, std::string) override { return none(); }
   std::unique_ptr<api::EventSource> events(const std::string&, std::uint64_t) override {
     return nullptr;

@@ -7,7 +7,9 @@
 namespace troupe::simulation {
 namespace {
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""h;
 
 // A place is its own clock; the engine wants to own one.
 class PlaceClock final : public Clock {

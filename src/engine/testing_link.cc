@@ -7,7 +7,7 @@
 namespace troupe::simulation {
 namespace {
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""s;
 using tasks::State;
 
 constexpr auto kGiveUp = 5s;  // a client of a store that does not answer

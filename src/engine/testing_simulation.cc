@@ -9,7 +9,10 @@
 namespace troupe::simulation {
 namespace {
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""min;
+using std::chrono_literals::operator""h;
 
 constexpr auto kEndsWithin = 10min;  // after the last fault
 constexpr auto kAskAgain = 25s;

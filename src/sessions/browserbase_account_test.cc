@@ -160,8 +160,7 @@ TEST_F(BrowserbaseAccountTest, HasNoRoomBeyondTheCreationsLeft) {
 
 asio::awaitable<void> rate_kept(Context& ctx, std::string dir) {
   Fixture fixture(
-      ctx, dir,
-      {.concurrency = 10, .creations_per_window = 2, .window = std::chrono::seconds(2)});
+      ctx, dir, {.concurrency = 10, .creations_per_window = 2, .window = std::chrono::seconds(2)});
   for (const char* id : {"a", "b", "c"}) {
     auto session = co_await fixture.account->create(ctx, id, spec_of());
     EXPECT_TRUE(session) << session.error().describe();
