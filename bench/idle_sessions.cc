@@ -127,7 +127,7 @@ int main() {
   parts.settings.session_idle_timeout = std::chrono::hours(1);
   parts.clock = make_real_clock(io.get_executor());
   parts.log = std::make_unique<observe::MemoryLog>();
-  parts.queue = tasks::make_memory_queue(*parts.clock, {});
+  parts.backend = tasks::make_memory_backend(*parts.clock, {});
   parts.providers.push_back(std::make_unique<StubProvider>(endpoint));
   parts.interactors.push_back(interact::make_native_interactor());
   auto engine = engine::Engine::assemble(io.get_executor(), std::move(parts));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -146,6 +147,38 @@ TEST_F(ChromiumTest, AProfileThatCannotGoYetIsFoundAgain) {
   EXPECT_TRUE(was_locked) << "without it nobody would know the rest for a profile";
   EXPECT_EQ(second.removed, 1);
   EXPECT_FALSE(fs::exists(dir_ + "/dead"));
+}
+
+// Of the process whose profile is below `dir`.
+std::string command_line_of_browser(const std::string& dir) {
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "cmdline");
+    const std::string line{std::istreambuf_iterator<char>(file), {}};
+    if (line.find("--user-data-dir=" + dir) != std::string::npos) return line;
+  }
+  return {};
+}
+
+asio::awaitable<void> look_at_sandbox(Context& ctx, ChromiumOptions options) {
+  auto chromium = co_await Chromium::launch(ctx, options);
+  EXPECT_TRUE(chromium) << chromium.error().describe();
+  if (!chromium) co_return;
+  const std::string line = command_line_of_browser(options.browsers_dir);
+  EXPECT_FALSE(line.empty());
+  EXPECT_EQ(line.find("--no-sandbox") != std::string::npos, geteuid() == 0);
+  EXPECT_TRUE(co_await (*chromium)->close(ctx));
+}
+
+TEST_F(ChromiumTest, ItsSandboxStaysOnUnlessRootForcesItOff) {
+  const auto options = this->options();
+  run([&](Context& ctx) { return look_at_sandbox(ctx, options); });
+  EXPECT_EQ(sandbox_off_reason().empty(), geteuid() != 0);
+  if (geteuid() != 0) return;
+  const pid_t child = fork();  // an ordinary user
+  if (child == 0) _exit(setuid(65534) == 0 && sandbox_off_reason().empty() ? 0 : 1);
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
 }
 
 }  // namespace
