@@ -75,6 +75,8 @@ class Gateway final {
   Recorder& recorder() { return recorder_; }
   std::size_t client_count() const { return client_count_; }
 
+  /// The server listens: join() will be waited for.
+  void begin() { recorder_.begin(); }
   /// Closes all clients, and ends the sessions that nobody else keeps.
   void stop();
   Async<void> join(Context& ctx);

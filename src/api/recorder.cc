@@ -68,11 +68,13 @@ Recorder::Recorder(Clock& clock, asio::any_io_executor executor, observe::Log& l
       store_(executor, std::move(options.dir), options.limits),
       videos_(clock, executor, log, store_, std::move(options.video)),
       dial_(std::move(dial)),
-      scope_(executor) {
-  if (store_.stores()) arm_sweep();
-}
+      scope_(executor) {}
 
 Recorder::~Recorder() = default;
+
+void Recorder::begin() {
+  if (store_.stores()) arm_sweep();
+}
 
 // Old recordings go although nobody makes new ones.
 void Recorder::arm_sweep() {

@@ -54,6 +54,8 @@ class Recorder final {
   void stop(const std::string& session_id, json::array log);
   sessions::RecordingStore& store() { return store_; }
   sessions::RecordingVideos& videos() { return videos_; }
+  /// From now on old recordings are deleted, until join().
+  void begin();
   /// Call stop() for all before. Waits until everything is written.
   Async<void> join(Context& ctx);
 

@@ -136,6 +136,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Services services,
   if (const auto& url = server->services_.settings.node_url; !url.empty())
     TRY_VOID(check_node_url(url));
   TRY_VOID(server->listen(std::move(executor), host, port));
+  server->gateway_.begin();
   server->join_nodes(host);
   return server;
 }
