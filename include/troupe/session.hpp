@@ -79,6 +79,7 @@ struct SessionSpec {
   std::string context_id;        ///< Persisted profile to start from; empty: a fresh one.
   bool context_persist = false;  ///< Keep the changes in the profile at the end.
   std::string extension_id;      ///< An uploaded extension that it starts with.
+  std::string driver_folder;     ///< Unpacked extension of this machine that may drive the browser.
   std::vector<ProxySpec> proxies;
   std::vector<std::string> ca_certificates;  ///< Ids of uploaded certificates.
   bool ignore_certificate_errors = false;

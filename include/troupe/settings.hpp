@@ -68,6 +68,7 @@ struct Settings {
   std::string model_cache = "memory";
   std::string stagehand_api_url = "https://api.stagehand.browserbase.com";
   std::string stagehand_api_key;  ///< Secret. Empty: browserbase_api_key.
+  std::string stagehand_folder;   ///< Stagehand's extension; empty: what was installed in data_dir.
 
   // Runs and tasks.
   std::chrono::milliseconds task_timeout{std::chrono::minutes(10)};

@@ -59,6 +59,8 @@ class Connection final {
   void fail_session(std::string_view session_id, const Error& reason);
 
   bool is_open() const { return !closed_; }
+  /// Expires when this object ends: for those who keep what they know of it by its address.
+  std::weak_ptr<const void> lifetime() const { return lifetime_; }
   /// Set once the connection ended; `close_reason()` says why.
   Event& closed_event() { return closed_event_; }
   const Error& close_reason() const { return close_reason_; }
@@ -83,6 +85,7 @@ class Connection final {
   std::unordered_map<std::string, std::list<std::weak_ptr<EventHandler>>> handlers_;
   std::unordered_map<std::string, TrafficCounters> by_session_;
   TrafficCounters counters_;
+  std::shared_ptr<const void> lifetime_ = std::make_shared<char>();
   bool closed_ = false;
   Error close_reason_;
   Event closed_event_;

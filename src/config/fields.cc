@@ -34,7 +34,7 @@ constexpr std::array kFields = std::to_array<Field>({
 
     {kSessions, "provider", &S::provider, "Who makes sessions", 0, 0, "local|browserbase|cdp"},
     {kSessions, "interactor", &S::interactor, "Who performs interactions", 0, 0,
-     "native|stagehand-api"},
+     "native|stagehand|stagehand-api"},
     {kSessions, "isolation", &S::isolation, "How separate sessions are unless a run says otherwise",
      0, 0, "context|reuse|process"},
     {kSessions, "sessions_max", &S::sessions_max, "Sessions at once in this process", 1, 1'000},
@@ -212,6 +212,8 @@ constexpr std::array kFields = std::to_array<Field>({
      0,
      {},
      true},
+    {kModels, "stagehand_folder", &S::stagehand_folder,
+     "Folder of the Stagehand extension; empty: the one of `troupe stagehand install`"},
 
     {kRuns, "task_timeout", &S::task_timeout, "Longest time of one attempt of a task", 100,
      24 * kHour},

@@ -10,6 +10,7 @@
 #include "engine/places.h"
 #include "interact/native_interactor.h"
 #include "interact/stagehand_interactor.h"
+#include "interact/stagehand_runtime_interactor.h"
 #include "net/url.h"
 #include "services/models.h"
 #include "sessions/browserbase_provider.h"
@@ -247,6 +248,10 @@ Result<void> add_interactors(Parts& parts, const Settings& settings) {
                                                     Random::from_system(), *parts.log);
   services::Model* const model = parts.models->empty() ? nullptr : parts.models.get();
   parts.interactors.push_back(interact::make_native_interactor(model));
+  interact::StagehandRuntimeSettings runtime{.folder = settings.stagehand_folder,
+                                             .data_dir = settings.data_dir};
+  parts.interactors.push_back(
+      interact::make_stagehand_runtime_interactor(std::move(runtime), model, *parts.log));
   parts.interactors.push_back(interact::make_stagehand_interactor(
       std::move(options), net::HttpClient::create(std::move(client)), *parts.clock,
       Random::from_system(), *parts.log));

@@ -57,15 +57,13 @@ void on_step(Attempt& attempt, const StepReport& step) {
          {{"step", step.id}, {"elapsed_ms", elapsed}, {"detail", step.detail}}, step.error);
 }
 
-SessionSpec session_spec(const RunRecord& run, const Settings& settings,
-                         const interact::Interactor& interactor) {
+SessionSpec session_spec(const RunRecord& run, const Settings& settings) {
   SessionSpec spec;
   spec.provider = run.request.provider.empty() ? settings.provider : run.request.provider;
   spec.isolation = run.request.isolation;
   spec.tenant = run.request.tenant;
   spec.site = run.site.name;
   spec.user_context = run.request.user_context;
-  spec.connectable = interactor.needs_endpoint();
   spec.context_id = run.request.context_id;
   spec.region = run.request.region;
   return spec;
@@ -349,10 +347,11 @@ asio::awaitable<std::optional<tasks::Finished>> attempt_task(TaskServices& servi
           ? *run->definition->timeout
           : Duration(run->request.task_timeout.value_or(services.settings.task_timeout));
   Context task_ctx = ctx.with_timeout(limit, "task").with_ids(attempt.ids);
-  SessionSpec spec = session_spec(*run, services.settings, interactor);
+  SessionSpec spec = session_spec(*run, services.settings);
   const std::string run_id = run->result.run_id;
   const std::string task_id = attempt.claim.spec.id;
-  auto opened = co_await open_journal(task_ctx, attempt);
+  auto opened = interactor.require(spec);
+  if (opened) opened = co_await open_journal(task_ctx, attempt);
   if (opened) {
     auto lease = co_await services.pool.acquire(task_ctx, std::move(spec), run_id, task_id);
     if (lease)

@@ -48,8 +48,11 @@ class Interactor {
  public:
   virtual ~Interactor() = default;
   virtual std::string_view name() const = 0;
-  /// Someone else drives the session's browser as well: it needs an endpoint of its own.
-  virtual bool needs_endpoint() const { return false; }
+  /// Adds what a session must have for it. Errors: not_found (something is not installed).
+  virtual Result<void> require(SessionSpec& spec) const {
+    (void)spec;
+    return {};
+  }
   /// Opens a tab. Nothing is sent to the browser before the first action needs it.
   virtual Async<std::unique_ptr<Tab>> open(Context& ctx, sessions::LiveSession& session,
                                            InteractOptions options) = 0;

@@ -42,6 +42,17 @@ struct Download {
   std::int64_t received = 0;
 };
 
+class NativeTab;
+
+/// Takes a tab to a URL in place of the tab's own page. Seam. Threads: engine.
+class Navigator {
+ public:
+  virtual ~Navigator() = default;
+  /// Errors: those of cdp::Page::navigate.
+  virtual Async<cdp::Navigation> navigate(Context& ctx, NativeTab& tab, std::string url,
+                                          cdp::WaitUntil until) = 0;
+};
+
 /// Threads: engine. Not movable: its event handler refers to it.
 class NativeTab final : public Tab {
  public:
@@ -54,6 +65,9 @@ class NativeTab final : public Tab {
   sessions::LiveSession& session() { return session_; }
   const InteractOptions& options() const { return options_; }
   services::Model* model() const { return model_; }
+  /// Null: its own page navigates.
+  Navigator* navigator() const { return navigator_; }
+  void set_navigator(Navigator* navigator) { navigator_ = navigator; }
   bool has_page() const { return page_ != nullptr; }
   cdp::Page& page() { return *page_; }
 
@@ -90,6 +104,8 @@ class NativeTab final : public Tab {
   Async<void> mouse_move(Context& ctx, double x, double y);
   Async<void> press_key(Context& ctx, std::string key, int count);
 
+  /// Somebody else is about to act: what the page loads from now on is because of that.
+  void expect_action() { stops_at_action_ = stops_; }
   /// What changed since the script's mark(); waits for a navigation that began.
   Async<Change> changes(Context& ctx);
   /// The same for an answer of the page that tells the changes itself.
@@ -116,6 +132,7 @@ class NativeTab final : public Tab {
   sessions::LiveSession& session_;
   InteractOptions options_;
   services::Model* model_;
+  Navigator* navigator_ = nullptr;
   std::unique_ptr<cdp::Page> page_;
   PageScript script_;
   ForeignFrames frames_;

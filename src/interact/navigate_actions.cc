@@ -40,6 +40,8 @@ bool allows_status(const json::object& args, int status) {
 /// Opens the tab directly on the URL when it has no page yet, which costs less than a blank one.
 Async<cdp::Navigation> open_url(Context& ctx, NativeTab& tab, std::string url,
                                 cdp::WaitUntil until) {
+  if (Navigator* navigator = tab.navigator())
+    co_return co_await navigator->navigate(ctx, tab, std::move(url), until);
   CO_TRY(const bool opened, co_await tab.need_page(ctx, url));
   if (opened) {
     auto loaded = co_await tab.page().wait_loaded(ctx, until);

@@ -477,7 +477,9 @@ std::string describe(const Candidate& c) {
     name = name.substr(0, end) + "…";
   }
   const std::string kind = c.role == "generic" ? "element" : c.role;
-  return kind + " \"" + name + "\" at " + std::to_string(c.box[0]) + "," + std::to_string(c.box[1]);
+  const std::string what = kind + " \"" + name + "\"";
+  if (c.box[2] == 0) return what;  // where it is is not known
+  return what + " at " + std::to_string(c.box[0]) + "," + std::to_string(c.box[1]);
 }
 
 std::vector<const Candidate*> rank(std::string_view wanted, const Snapshot& snapshot,

@@ -6,6 +6,7 @@
 #include "interact/asked_values.h"
 #include "interact/native_interactor.h"
 #include "interact/native_tab.h"
+#include "interact/stagehand_results.h"
 #include "net/url.h"
 
 namespace troupe::interact {
@@ -54,26 +55,6 @@ bool is_loopback(const std::string& address) {
   return url && (url->host == "localhost" || url->host == "::1" || url->host.starts_with("127."));
 }
 
-// One row of an observe's output.
-json::object observed_row(const services::StagehandAction& action) {
-  // Its words for what can be done, in ours.
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kKinds = {
-      {{"click", "click"},
-       {"fill", "fill"},
-       {"type", "fill"},
-       {"selectOptionFromDropdown", "select"},
-       {"scrollTo", "scroll"}}};
-  std::string_view kind = action.method.empty() ? "click" : std::string_view(action.method);
-  for (const auto& [method, ours] : kKinds)
-    if (method == action.method) kind = ours;
-  json::object row{{"kind", kind},
-                   {"name", action.description},
-                   {"description", action.description},
-                   {"selector", action.selector}};
-  if (!action.arguments.empty()) row["arguments"] = json::value_from(action.arguments);
-  return row;
-}
-
 // Whether an act that did not succeed had found nothing to act on.
 bool found_nothing(const services::StagehandActResult& result) {
   if (result.actions.empty()) return true;
@@ -97,7 +78,11 @@ class StagehandInteractor final : public Interactor {
   }
 
   std::string_view name() const override { return "stagehand-api"; }
-  bool needs_endpoint() const override { return true; }
+  // The service drives the session's browser: it needs an endpoint of its own.
+  Result<void> require(SessionSpec& spec) const override {
+    spec.connectable = true;
+    return {};
+  }
 
   Async<std::unique_ptr<Tab>> open(Context& ctx, sessions::LiveSession& session,
                                    InteractOptions options) override {

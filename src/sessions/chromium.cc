@@ -13,6 +13,7 @@
 #include <fstream>
 
 #include "base/random.h"
+#include "services/stagehand_extension.h"
 
 extern char** environ;
 
@@ -100,6 +101,11 @@ std::vector<std::string> flags_for(const ChromiumOptions& options, const Browser
   if (!sandbox_off_reason().empty()) flags.push_back("--no-sandbox");
   if (small_shared_memory()) flags.push_back("--disable-dev-shm-usage");
   if (options.listening) flags.push_back("--remote-debugging-port=0");
+  if (!options.driver_folder.empty()) {
+    flags.push_back("--enable-unsafe-extension-debugging");
+    flags.push_back("--remote-allow-origins=chrome-extension://" +
+                    services::unpacked_extension_id(options.driver_folder));
+  }
   flags.insert(flags.end(), options.extra_flags.begin(), options.extra_flags.end());
   if (options.listening) flags.push_back("about:blank");
   return flags;

@@ -31,6 +31,9 @@ struct ChromiumOptions {
   /// Also listens on a loopback port for CDP clients (Chromium::endpoint) and opens a blank page.
   /// No origin is let in: pages and extensions come through Troupe's gateway or not at all.
   bool listening = false;
+  /// Folder of an unpacked extension that will be loaded (by whoever uses the browser) and may dial
+  /// the port of a listening browser.
+  std::string driver_folder;
   std::vector<std::string> extra_flags;
   std::vector<std::string> extra_environment;  ///< `NAME=value`; wins over the caller's.
   /// What the kernel lets each of its processes have, and all of them where there are cgroups; 0:

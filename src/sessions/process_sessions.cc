@@ -258,6 +258,10 @@ Async<ProcessSessions::Prepared> ProcessSessions::launch(Context& ctx, SessionSp
     found.extension_folder = extension.folder;
     base.browser = binary.path;
   }
+  if (!spec.driver_folder.empty()) {
+    CO_TRY(const auto binary, find_full_browser(options_.browser));
+    base.browser = binary.path;
+  }
   const RequestRules rules(spec);
   if (!spec.proxies.empty() || rules.covers_connections()) {
     CO_TRY(parts.forwarder, ProxyForwarder::start(clock_, executor_, spec.proxies));

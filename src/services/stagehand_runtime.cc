@@ -1,0 +1,319 @@
+#include "services/stagehand_runtime.h"
+
+#include <array>
+#include <charconv>
+#include <optional>
+
+namespace troupe::services {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr auto kPoll = milliseconds(10);
+constexpr auto kPollLater = milliseconds(50);
+constexpr auto kWakeAfter = std::chrono::seconds(1);
+
+constexpr const char* kMarker =
+    "({marker: globalThis.__stagehand_runtime ?? null, "
+    "receives: typeof globalThis.__stagehandReceiveFromHost === 'function'})";
+
+std::string string_at(const json::object& object, std::string_view key) {
+  return std::string(find_string(object, key).value_or(""));
+}
+
+struct Release {
+  std::array<int, 3> numbers{};
+  std::string_view before;  ///< Pre-release.
+};
+
+std::optional<Release> release_from(std::string_view text) {
+  Release release;
+  text = text.substr(0, text.find('+'));
+  const auto dash = text.find('-');
+  if (dash != std::string_view::npos) release.before = text.substr(dash + 1);
+  text = text.substr(0, dash);
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto read = std::from_chars(at, end, release.numbers[i]);
+    if (read.ec != std::errc()) return std::nullopt;
+    at = read.ptr;
+    if (i < 2 && (at == end || *at++ != '.')) return std::nullopt;
+  }
+  if (at != end) return std::nullopt;
+  return release;
+}
+
+// What Runtime.evaluate gave by value.
+const json::value* value_of(const json::object& answer) {
+  const json::value* result = find(answer, "result");
+  return result ? find(*result, "value") : nullptr;
+}
+
+Error no_extensions(const Error& why) {
+  return fail(Errc::unsupported, "stagehand: this browser takes no extension: " + why.message,
+              "browser",
+              "use a full build: apt-get install chromium, and leave TROUPE_BROWSER empty");
+}
+
+}  // namespace
+
+bool stagehand_compatible(std::string_view wanted, std::string_view offered) {
+  const auto want = release_from(wanted);
+  const auto have = release_from(offered);
+  return want && have && want->numbers[0] == have->numbers[0] &&
+         have->numbers[1] >= want->numbers[1] && want->before == have->before;
+}
+
+StagehandRuntime::StagehandRuntime(cdp::Connection& connection, StagehandRuntimeOptions options)
+    : connection_(connection), options_(std::move(options)) {}
+
+StagehandRuntime::~StagehandRuntime() = default;
+
+void StagehandRuntime::on_root_event(std::string_view method, const json::object& params) {
+  if (method != "Target.detachedFromTarget" || !rpc_) return;
+  if (string_at(params, "sessionId") == worker_session_)
+    rpc_->end(fail(Errc::unavailable, "stagehand: its worker has ended", "stagehand"));
+}
+
+void StagehandRuntime::on_notification(std::string_view method, const json::object& params) {
+  if (method != "stagehand.log" || !options_.on_log) return;
+  options_.on_log(find_string(params, "level").value_or("info"),
+                  find_string(params, "message").value_or("").substr(0, 300));
+}
+
+Async<void> StagehandRuntime::ensure(Context& ctx) {
+  const auto self = shared_from_this();
+  for (;;) {
+    if (!starting_ && running() && !distrusted_ && !rpc_->suspect()) co_return Result<void>{};
+    if (!starting_) break;
+    CO_TRY_VOID(co_await changed_.wait(ctx));
+  }
+  starting_ = true;
+  Context limited = ctx.with_timeout(options_.start_timeout, "start of Stagehand");
+  auto started = co_await start(limited);
+  starting_ = false;
+  changed_.pulse();
+  co_return started;
+}
+
+Async<void> StagehandRuntime::start(Context& ctx) {
+  if (running() && !distrusted_) {
+    CO_TRY(const bool works, co_await answers(ctx));
+    if (works) co_return Result<void>{};
+  }
+  const bool again = rpc_ != nullptr;
+  if (rpc_) rpc_->end(fail(Errc::unavailable, "stagehand: is loaded anew", "stagehand"));
+  if (again) CO_TRY_VOID(co_await unload(ctx));
+  CO_TRY_VOID(co_await load(ctx));
+  CO_TRY_VOID(co_await attach(ctx));
+  CO_TRY_VOID(co_await initialise(ctx));
+  ++starts_;
+  distrusted_ = false;
+  co_return Result<void>{};
+}
+
+// A call got no answer in time. That may be the page's fault: is anything answered?
+Async<bool> StagehandRuntime::answers(Context& ctx) {
+  Context brief = ctx.with_timeout(options_.health_timeout, "Stagehand's health");
+  const auto rpc = rpc_;
+  StagehandRequest pages{.method = "context.pages", .params = {}};
+  const auto answer = co_await rpc->call(brief, std::move(pages));
+  if (answer) rpc->clear_suspicion();
+  CO_TRY_VOID(ctx.check());
+  if (answer || answer.error().code == Errc::session_lost) co_return bool(answer);
+  if (options_.on_log) options_.on_log("warn", "does not answer: loading it anew");
+  co_return false;
+}
+
+Async<void> StagehandRuntime::load(Context& ctx) {
+  id_.clear();
+  if (options_.folder.empty()) {
+    auto known = co_await connection_.call(ctx, "", "Extensions.getExtensions");
+    if (!known) co_return known.error();
+    const json::value* list = find(*known, "extensions");
+    if (list && list->is_array())
+      for (const json::value& one : list->get_array())
+        if (one.is_object() && string_at(one.get_object(), "name") == kStagehandName)
+          id_ = string_at(one.get_object(), "id");
+    if (id_.empty())
+      co_return fail(Errc::not_found, "stagehand: the browser has no such extension", "browser",
+                     "start it with the extension loaded");
+    co_return Result<void>{};
+  }
+  // In every context: else its content scripts are in the default one only.
+  json::object params{{"path", options_.folder}, {"enableInIncognito", true}};
+  auto loaded = co_await connection_.call(ctx, "", "Extensions.loadUnpacked", std::move(params));
+  if (!loaded)
+    co_return loaded.error().code == Errc::protocol_error ? no_extensions(loaded.error())
+                                                          : loaded.error();
+  id_ = string_at(*loaded, "id");
+  co_return Result<void>{};
+}
+
+Async<void> StagehandRuntime::unload(Context& ctx) {
+  rpc_.reset();
+  if (!watched_target_.empty())
+    connection_.post("", "Target.closeTarget", {{"targetId", std::exchange(watched_target_, {})}});
+  if (options_.folder.empty() || id_.empty()) co_return Result<void>{};
+  json::object params{{"id", id_}};
+  const auto gone = co_await connection_.call(ctx, "", "Extensions.uninstall", std::move(params));
+  if (!gone && gone.error().code != Errc::protocol_error) co_return gone.error();
+  co_return Result<void>{};
+}
+
+Async<std::string> StagehandRuntime::worker_target(Context& ctx) {
+  // Said outright: else the filter counts that others on this connection look for targets with.
+  json::array filter{json::object{{"type", "service_worker"}}};
+  json::object params{{"filter", std::move(filter)}};
+  CO_TRY(const auto targets,
+         co_await connection_.call(ctx, "", "Target.getTargets", std::move(params)));
+  const json::value* infos = find(targets, "targetInfos");
+  const std::string url = "chrome-extension://" + id_ + "/";
+  if (infos && infos->is_array())
+    for (const json::value& info : infos->get_array()) {
+      if (!info.is_object()) continue;
+      const json::object& target = info.get_object();
+      if (string_at(target, "type") == "service_worker" &&
+          string_at(target, "url").starts_with(url))
+        co_return string_at(target, "targetId");
+    }
+  co_return std::string();
+}
+
+// A worker that sleeps is woken by its own page.
+Async<std::string> StagehandRuntime::find_worker(Context& ctx) {
+  const SteadyTime began = ctx.clock().now();
+  std::string page;
+  for (;;) {
+    auto found = co_await worker_target(ctx);
+    const bool over = !found || !found->empty();
+    if (over && !page.empty()) connection_.post("", "Target.closeTarget", {{"targetId", page}});
+    if (over) co_return found;
+    if (page.empty() && ctx.clock().now() - began > kWakeAfter) {
+      json::object params{{"url", "chrome-extension://" + id_ + "/wake-service-worker.html"},
+                          {"background", true}};
+      const auto opened =
+          co_await connection_.call(ctx, "", "Target.createTarget", std::move(params));
+      page = opened ? string_at(*opened, "targetId") : "none";
+    }
+    CO_TRY_VOID(co_await sleep_for(ctx, kPoll));
+  }
+}
+
+Async<void> StagehandRuntime::attach(Context& ctx) {
+  CO_TRY(std::string target, co_await find_worker(ctx));
+  json::object attach{{"targetId", target}, {"flatten", true}};
+  CO_TRY(const auto attached,
+         co_await connection_.call(ctx, "", "Target.attachToTarget", std::move(attach)));
+  const std::string session = string_at(attached, "sessionId");
+  auto rpc = std::make_shared<StagehandRpc>(
+      connection_, session,
+      [this](std::string_view m, const json::object& p) { on_notification(m, p); });
+  worker_session_ = session;
+  root_events_ = connection_.on_events(
+      "", [this](std::string_view m, const json::object& p) { on_root_event(m, p); });
+  const json::object none;
+  CO_TRY_VOID(co_await connection_.call(ctx, session, "Runtime.enable", none));
+  json::object binding{{"name", StagehandRpc::kBinding}};
+  CO_TRY_VOID(co_await connection_.call(ctx, session, "Runtime.addBinding", std::move(binding)));
+  CO_TRY_VOID(co_await await_marker(ctx, session));
+  CO_TRY_VOID(co_await announce(ctx, session));
+  rpc_ = std::move(rpc);
+  co_return Result<void>{};
+}
+
+Async<void> StagehandRuntime::await_marker(Context& ctx, std::string session_id) {
+  Duration pause = kPoll;
+  for (;;) {
+    json::object params{{"expression", kMarker}, {"returnByValue", true}};
+    auto answer = co_await connection_.call(ctx, session_id, "Runtime.evaluate", std::move(params));
+    if (!answer) co_return answer.error();
+    const json::value* value = value_of(*answer);
+    const json::value* marker = value ? find(*value, "marker") : nullptr;
+    if (marker && marker->is_object()) {
+      const std::string offered = string_at(marker->get_object(), "protocolVersion");
+      const json::value* info = find(*marker, "serverInfo");
+      if (info && info->is_object()) version_ = string_at(info->get_object(), "version");
+      if (!stagehand_compatible(kStagehandProtocol, offered))
+        co_return fail(Errc::unsupported,
+                       "stagehand: the extension speaks protocol " + offered + ", not " +
+                           std::string(kStagehandProtocol),
+                       "settings", "install the right one: troupe stagehand install");
+      if (find(*value, "receives") && *find(*value, "receives") == json::value(true))
+        co_return Result<void>{};
+    }
+    CO_TRY_VOID(co_await sleep_for(ctx, pause));
+    pause = kPollLater;
+  }
+}
+
+// A hidden target that dies with our connection tells the runtime that nobody listens any more.
+Async<void> StagehandRuntime::announce(Context& ctx, std::string session_id) {
+  json::object create{
+      {"url", "about:blank#stagehand-client-connection"}, {"hidden", true}, {"background", true}};
+  CO_TRY(const auto created,
+         co_await connection_.call(ctx, "", "Target.createTarget", std::move(create)));
+  watched_target_ = string_at(created, "targetId");
+  const json::object action{{"action", "attach"},
+                            {"targetId", watched_target_},
+                            {"cdpUrl", options_.endpoint},
+                            {"closeBrowserOnDisconnect", false}};
+  json::object params{{"expression", "globalThis.__stagehandClientLifecycle(" +
+                                         json::serialize(action) + ").then(() => true)"},
+                      {"awaitPromise", true},
+                      {"returnByValue", true}};
+  CO_TRY(const auto answer,
+         co_await connection_.call(ctx, session_id, "Runtime.evaluate", std::move(params)));
+  const json::value* details = find(answer, "exceptionDetails");
+  if (!details) co_return Result<void>{};
+  const json::value* exception = find(*details, "exception");
+  const json::value* text = exception ? find(*exception, "description") : nullptr;
+  std::string why = text && text->is_string() ? std::string(text->get_string()) : "";
+  co_return fail(Errc::unavailable,
+                 "stagehand: it does not take us on: " +
+                     why.substr(0, std::min<std::size_t>(why.find('\n'), 300)),
+                 "stagehand");
+}
+
+Async<void> StagehandRuntime::initialise(Context& ctx) {
+  json::object params{{"protocol_version", kStagehandProtocol},
+                      {"client_info", json::object{{"name", "troupe"}, {"version", "1"}}},
+                      {"browser_cdp_url", options_.endpoint},
+                      {"model", json::object{{"source", "client"}}},
+                      {"log_level", options_.log_level},
+                      {"self_heal", false},
+                      {"dom_settle_timeout_ms", 1},
+                      {"cache", false}};
+  const auto rpc = rpc_;
+  StagehandRequest request{.method = "stagehand.init", .params = std::move(params)};
+  auto done = co_await rpc->call(ctx, std::move(request));
+  if (!done) {
+    rpc->end(done.error());
+    co_return done.error();
+  }
+  co_return Result<void>{};
+}
+
+Async<json::value> StagehandRuntime::call(Context& ctx, StagehandRequest request,
+                                          StagehandAsker asker) {
+  const auto self = shared_from_this();
+  const auto rpc = rpc_;
+  if (!rpc) co_return fail(Errc::unavailable, "stagehand: is not started", "stagehand");
+  co_return co_await rpc->call(ctx, std::move(request), std::move(asker));
+}
+
+Async<void> StagehandRuntime::close(Context& ctx) {
+  const auto self = shared_from_this();
+  const auto rpc = std::exchange(rpc_, nullptr);
+  if (!rpc || rpc->ended()) co_return Result<void>{};
+  StagehandRequest request{.method = "stagehand.close", .params = {}};
+  auto closed = co_await rpc->call(ctx, std::move(request));
+  rpc->end(fail(Errc::unavailable, "stagehand: closed", "stagehand"));
+  if (!watched_target_.empty())
+    connection_.post("", "Target.closeTarget", {{"targetId", std::exchange(watched_target_, {})}});
+  if (!closed) co_return closed.error();
+  co_return Result<void>{};
+}
+
+}  // namespace troupe::services
