@@ -234,7 +234,7 @@ class StagehandRuntimeInteractor final : public Interactor {
   Async<std::shared_ptr<StagehandRuntime>> runtime_of(Context& ctx,
                                                       sessions::LiveSession& session) {
     std::erase_if(runtimes_, [](const auto& row) { return row.second.alive.expired(); });
-    CO_TRY(const std::string endpoint, co_await session.endpoint(ctx));
+    CO_TRY(const std::string endpoint, co_await session.driver_endpoint(ctx));
     CO_TRY(const auto browser, session.browser());
     Known& known = runtimes_[endpoint];
     if (known.runtime) co_return known.runtime;

@@ -57,7 +57,7 @@ Result<void> check_local_spec(const SessionSpec& spec) {
 
 ChromiumOptions plan_launch(ChromiumOptions options, const SessionSpec& spec,
                             const LaunchParts& parts) {
-  options.listening = is_listening(spec);
+  options.listening = is_listening(spec) || !spec.driver_folder.empty();
   options.driver_folder = spec.driver_folder;
   options.width = spec.viewport_width;
   options.height = spec.viewport_height;

@@ -35,11 +35,13 @@ std::int64_t page_bytes_max(const LocalOptions& options) {
 // Sessions and provider share this: a session may end while the provider waits for its shutdown.
 class Slots final {
  public:
+  /// `driver_folder`: as of ChromiumOptions; its browsers must be full builds.
   Slots(Clock& clock, asio::any_io_executor executor, observe::Log& log,
-        const LocalOptions& options, const KernelLimits& limits)
+        const LocalOptions& options, const KernelLimits& limits,
+        const std::string& driver_folder = {})
       : clock_(clock),
         options_(options),
-        fleet_(clock, executor, log, fleet_options(options, limits)) {}
+        fleet_(clock, executor, log, fleet_options(options, limits, driver_folder)) {}
 
   BrowserFleet& fleet() { return fleet_; }
   const BrowserFleet& fleet() const { return fleet_; }
@@ -137,10 +139,13 @@ class Slots final {
   }
 
  private:
-  static FleetOptions fleet_options(const LocalOptions& options, const KernelLimits& limits) {
+  static FleetOptions fleet_options(const LocalOptions& options, const KernelLimits& limits,
+                                    const std::string& driver_folder) {
     return {.chromium = {.browser = options.browser,
                          .browsers_dir = options.data_dir + "/browsers",
                          .renderer_heap_mb = options.renderer_heap_mb,
+                         .listening = !driver_folder.empty(),
+                         .driver_folder = driver_folder,
                          .memory_bytes_max = limits.memory_bytes_max,
                          .cgroups = limits.cgroups(),
                          .cpu_weight = options.browser_cpu_weight},
@@ -211,6 +216,14 @@ class LocalSession final : public ProviderSession {
                    .browser_context_id = slot_.context_id,
                    .viewport_width = spec_.viewport_width,
                    .viewport_height = spec_.viewport_height};
+  }
+
+  // Not its endpoint(): a foreign client would see the other sessions there.
+  Async<std::string> driver_endpoint(Context& ctx) override {
+    const Chromium& chromium = *slot_.browser->chromium;
+    if (ended_ || over_limit_ || !chromium.alive()) co_return browser().error();
+    if (chromium.endpoint().empty()) co_return co_await ProviderSession::driver_endpoint(ctx);
+    co_return chromium.endpoint();
   }
 
   std::unique_ptr<cdp::Page> take_page() override { return std::move(slot_.page); }
@@ -336,7 +349,9 @@ class LocalProvider final : public SessionProvider {
  public:
   LocalProvider(Clock& clock, asio::any_io_executor executor, observe::Log& log,
                 LocalOptions options)
-      : log_(log),
+      : clock_(clock),
+        executor_(executor),
+        log_(log),
         limits_(make_limits(options, log)),
         slots_(clock, executor, log, options, limits_),
         processes_(clock, executor, log, options, limits_),
@@ -354,21 +369,28 @@ class LocalProvider final : public SessionProvider {
   }
 
   int room() const override {
-    return gate_.room(static_cast<int>(processes_.running() + slots_.fleet().size()), starting_);
+    std::size_t browsers = processes_.running() + slots_.fleet().size();
+    for (const auto& [folder, slots] : driven_) browsers += slots->fleet().size();
+    return gate_.room(static_cast<int>(browsers), starting_);
   }
 
   Async<void> tend(Context& ctx) override {
     reap_once();
     processes_.tend(gate_.short_of_memory());
-    const auto sessions = slots_.sessions();
-    for (LocalSession* session : sessions) session->hold_to_limits();
-    CO_TRY_VOID(co_await slots_.drop_idle(ctx));
+    CO_TRY_VOID(co_await tend_slots(ctx, slots_));
     CO_TRY_VOID(co_await slots_.refill(ctx));
-    co_return co_await slots_.fleet().tend(ctx);
+    std::vector<Slots*> driven;  // more may come while this waits; none goes
+    for (const auto& [folder, slots] : driven_) driven.push_back(slots.get());
+    for (Slots* slots : driven) CO_TRY_VOID(co_await tend_slots(ctx, *slots));
+    co_return Result<void>{};
   }
 
   Async<void> shutdown(Context& ctx) override {
     auto ended = co_await processes_.shutdown(ctx);
+    for (const auto& [folder, slots] : driven_) {
+      auto driven = co_await slots->shutdown(ctx);
+      if (ended) ended = driven;
+    }
     auto result = co_await slots_.shutdown(ctx);
     co_return result ? ended : result;
   }
@@ -377,18 +399,43 @@ class LocalProvider final : public SessionProvider {
   Async<std::unique_ptr<ProviderSession>> make(Context& ctx, std::string id, SessionSpec spec) {
     if (spec.isolation == Isolation::process || needs_own_process(spec))
       co_return co_await processes_.create(ctx, std::move(id), std::move(spec));
-    CO_TRY(Slot slot, co_await take_slot(ctx, spec));
+    CO_TRY(Slots* const slots, slots_for(spec));
+    CO_TRY(Slot slot, co_await take_slot(ctx, *slots, spec));
     std::unique_ptr<ProviderSession> session =
-        std::make_unique<LocalSession>(slots_, std::move(slot), std::move(id), std::move(spec));
+        std::make_unique<LocalSession>(*slots, std::move(slot), std::move(id), std::move(spec));
     co_return session;
   }
 
-  Async<Slot> take_slot(Context& ctx, const SessionSpec& spec) {
+  // Browsers that something of Troupe's own drives are others than those that nobody does.
+  Result<Slots*> slots_for(const SessionSpec& spec) {
+    if (spec.driver_folder.empty()) return &slots_;
+    auto& driven = driven_[spec.driver_folder];
+    if (driven) return driven.get();
+    LocalOptions options = slots_.options();
+    const auto binary = find_full_browser(options.browser);
+    if (!binary) {
+      driven_.erase(spec.driver_folder);
+      return binary.error();
+    }
+    options.browser = binary->path;
+    options.warm_sessions = 0;
+    driven = std::make_unique<Slots>(clock_, executor_, log_, options, limits_, spec.driver_folder);
+    return driven.get();
+  }
+
+  Async<Slot> take_slot(Context& ctx, Slots& slots, const SessionSpec& spec) {
     std::optional<Slot> slot;
-    if (spec.isolation == Isolation::reuse) slot = slots_.take_kept(LocalSession::reuse_key(spec));
-    if (!slot) slot = slots_.take_spare();
+    if (spec.isolation == Isolation::reuse) slot = slots.take_kept(LocalSession::reuse_key(spec));
+    if (!slot) slot = slots.take_spare();
     if (slot) co_return std::move(*slot);
-    co_return co_await slots_.make(ctx);
+    co_return co_await slots.make(ctx);
+  }
+
+  static Async<void> tend_slots(Context& ctx, Slots& slots) {
+    const auto sessions = slots.sessions();
+    for (LocalSession* session : sessions) session->hold_to_limits();
+    CO_TRY_VOID(co_await slots.drop_idle(ctx));
+    co_return co_await slots.fleet().tend(ctx);
   }
 
   // What a Troupe that was killed left behind goes at the first chance of the next one.
@@ -409,9 +456,12 @@ class LocalProvider final : public SessionProvider {
                       .details = {{"reason", reason}}});
   }
 
+  Clock& clock_;
+  asio::any_io_executor executor_;
   observe::Log& log_;
   KernelLimits limits_;
   Slots slots_;
+  std::map<std::string, std::unique_ptr<Slots>> driven_;  ///< By the driver's folder.
   ProcessSessions processes_;
   mutable LoadGate gate_;  // reads now and then, whoever asks
   int starting_ = 0;

@@ -17,4 +17,6 @@ Async<std::string> LiveSession::endpoint(Context&) {
                  "session", "ask for isolation process");
 }
 
+Async<std::string> LiveSession::driver_endpoint(Context& ctx) { co_return co_await endpoint(ctx); }
+
 }  // namespace troupe::sessions

@@ -6,7 +6,7 @@ namespace troupe::sessions {
 namespace {
 
 bool has_special_start(const SessionSpec& spec) {
-  return !spec.context_id.empty() || !spec.extension_id.empty() || !spec.driver_folder.empty() || !spec.proxies.empty() ||
+  return !spec.context_id.empty() || !spec.extension_id.empty() || !spec.proxies.empty() ||
          !spec.ca_certificates.empty() || spec.ignore_certificate_errors ||
          !spec.user_agent.empty() || !spec.locale.empty() || !spec.timezone.empty() ||
          RequestRules(spec).covers_connections();
@@ -25,12 +25,13 @@ bool needs_own_process(const SessionSpec& spec) {
 
 bool is_listening(const SessionSpec& spec) {
   return spec.connectable || spec.keep_alive || !spec.extension_id.empty() ||
-         !spec.driver_folder.empty() || !spec.context_id.empty();
+         !spec.context_id.empty();
 }
 
 bool is_default_shape(const SessionSpec& spec) {
   const SessionSpec plain;
-  return !has_special_start(spec) && spec.viewport_width == plain.viewport_width &&
+  return !has_special_start(spec) && spec.driver_folder.empty() &&
+         spec.viewport_width == plain.viewport_width &&
          spec.viewport_height == plain.viewport_height;
 }
 
