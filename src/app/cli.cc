@@ -319,6 +319,14 @@ struct Grammar {
     auto* models = group("models", "Language models that are configured");
     add_output(*command(*models, "list", "List them in the order they are asked", "models list"));
     add_output(*command(*models, "check", "Ask each of them one short question", "models check"));
+    auto* stagehand = group("stagehand", "The extension of the interactor stagehand");
+    add_output(*command(*stagehand, "status", "Show which one is used", "stagehand status"));
+    auto* install =
+        command(*stagehand, "install", "Fetch it through npm, or take it from its archive, checked",
+                "stagehand install");
+    install->add_option("archive", into.arguments, "What `npm pack` wrote; nothing is fetched")
+        ->type_name("ARCHIVE");
+    add_output(*install);
     add_output(*command(root, "doctor", "Check that this machine can run browsers", "doctor"));
     add_output(*command(root, "version", "Show versions", "version"));
     auto* completion = command(root, "completion", "Print a completion script", "completion");

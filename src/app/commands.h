@@ -25,6 +25,8 @@ int show_site(const Invocation& invocation, const config::Loaded& loaded);
 int show_config(const Invocation& invocation, const config::Loaded& loaded);
 int list_models(const Invocation& invocation, const config::Loaded& loaded);
 int check_models(const Invocation& invocation, const config::Loaded& loaded);
+int show_stagehand(const Invocation& invocation, const config::Loaded& loaded);
+int install_stagehand(const Invocation& invocation, const config::Loaded& loaded);
 int check_database(const Invocation& invocation, const config::Loaded& loaded);
 int back_up_database(const Invocation& invocation, const config::Loaded& loaded);
 int migrate_database(const Invocation& invocation, const config::Loaded& loaded);

@@ -64,6 +64,8 @@ const std::map<std::string, Command>& commands() {
       {"config show", show_config},
       {"models list", list_models},
       {"models check", check_models},
+      {"stagehand status", show_stagehand},
+      {"stagehand install", install_stagehand},
       {"db check", check_database},
       {"db backup", back_up_database},
       {"db migrate", migrate_database},

@@ -22,6 +22,12 @@ std::string sha256(std::string_view bytes) {
   return digest;
 }
 
+std::string sha512(std::string_view bytes) {
+  std::string digest(64, '\0');
+  EVP_Digest(bytes.data(), bytes.size(), bytes_of(digest), nullptr, EVP_sha512(), nullptr);
+  return digest;
+}
+
 std::string hmac_sha256(std::string_view key, std::string_view bytes) {
   std::string mac(32, '\0');
   unsigned size = 32;

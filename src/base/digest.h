@@ -1,4 +1,4 @@
-// SHA-256, HMAC-SHA256, hexadecimal and base64 as bytes and texts. Threads: any.
+// SHA-256, SHA-512, HMAC-SHA256, hexadecimal and base64 as bytes and texts. Threads: any.
 #pragma once
 
 #include <optional>
@@ -9,6 +9,8 @@ namespace troupe {
 
 /// 32 bytes.
 std::string sha256(std::string_view bytes);
+/// 64 bytes.
+std::string sha512(std::string_view bytes);
 std::string hmac_sha256(std::string_view key, std::string_view bytes);
 /// Lower case.
 std::string to_hex(std::string_view bytes);

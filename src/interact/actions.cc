@@ -30,7 +30,9 @@ constexpr std::array kGoto = std::to_array<Field>({
     {"allow_status", list, false, "HTTP statuses of 400 and more that are not an error"},
 });
 constexpr std::array kAct = std::to_array<Field>({
-    {"instruction", text, true, "What to do, in plain words: click the 'Search' button"},
+    {"instruction", text, false, "What to do, in plain words: click the 'Search' button"},
+    {"action", object, false,
+     "In its place: what observe listed, {kind, selector, arguments}; nothing is looked for"},
     {"optional", flag, false, "No such element is no error (default false)"},
 });
 constexpr std::array kExtract = std::to_array<Field>({

@@ -5,6 +5,7 @@
 
 #include "interact/actions.h"
 #include "interact/handlers.h"
+#include "interact/stagehand_results.h"
 
 namespace troupe::interact {
 namespace {
@@ -71,6 +72,12 @@ class NativeInteractor final : public Interactor {
   Async<ActionResult> perform(Context& ctx, Tab& tab, Action action) override {
     auto& own = static_cast<NativeTab&>(tab);
     if (action.kind == "agent") co_return no_agent();
+    if (action.kind == "act" && has_known_action(action.args)) {
+      CO_TRY(const auto known, known_action(action.args));
+      const bool optional = find_bool(action.args, "optional").value_or(false);
+      CO_TRY(action, native_action(known));
+      if (optional && action.kind == "click") action.args["optional"] = true;
+    }
     const auto row = std::find_if(kHandlers.begin(), kHandlers.end(),
                                   [&](const HandlerRow& r) { return r.kind == action.kind; });
     if (row == kHandlers.end())

@@ -220,14 +220,28 @@ class StagehandInteractor final : public Interactor {
     co_return std::string("nothing");
   }
 
+  // `known` with a selector: that, else what the instruction says.
+  Async<services::StagehandActResult> act_at_service(Context& ctx, StagehandTab& tab,
+                                                     std::string instruction,
+                                                     services::StagehandAction known,
+                                                     StagehandNote& note) {
+    StagehandCall call = call_of(ctx, tab, note);
+    if (!known.selector.empty())
+      co_return co_await (*api_)->act(ctx, tab.remote, std::move(known), std::move(call));
+    co_return co_await (*api_)->act(ctx, tab.remote, std::move(instruction), std::move(call));
+  }
+
   Async<ActionResult> act(Context& ctx, StagehandTab& tab, const json::object& args,
                           StagehandNote& note) {
-    const std::string instruction(find_string(args, "instruction").value_or(""));
+    std::string instruction(find_string(args, "instruction").value_or(""));
+    services::StagehandAction known;
+    if (has_known_action(args)) {
+      CO_TRY(known, known_action(args));
+      instruction = known.description;
+    }
     (void)tab.native().page().take_dialogs();
     CO_TRY(const json::object before, co_await fingerprint(ctx, tab));
-    StagehandCall call = call_of(ctx, tab, note);
-    CO_TRY(const auto done,
-           co_await (*api_)->act(ctx, tab.remote, std::move(instruction), std::move(call)));
+    CO_TRY(const auto done, co_await act_at_service(ctx, tab, instruction, known, note));
     ActionResult result;
     result.changed = "nothing";
     if (!done.success) {

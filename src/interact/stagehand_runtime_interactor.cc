@@ -221,7 +221,8 @@ class StagehandRuntimeInteractor final : public Interactor {
     if (tab.known_since == tab.runtime->starts()) co_return Result<void>{};
     for (;;) {
       const std::string page = tab.own().page().target_id();
-      auto known = co_await services::stagehand_url(ctx, *tab.runtime, page);
+      services::StagehandRequest request = services::stagehand::url(page);
+      auto known = co_await services::stagehand_text(ctx, *tab.runtime, std::move(request));
       if (known) break;
       if (known.error().code != Errc::page_crashed) co_return known.error();
       if (tab.own().page().closed() || tab.own().page().crashed()) co_return known.error();
@@ -262,14 +263,10 @@ class StagehandRuntimeInteractor final : public Interactor {
 
   std::string next_mark() { return " (call t" + std::to_string(++marks_) + ")"; }
 
-  services::StagehandCallOptions options_of(Context& ctx, services::StagehandServant& servant,
-                                            const std::string& mark) {
-    return {.timeout = limit_of(ctx), .asker = {.servant = &servant, .mark = mark}};
-  }
-
   Async<ActionResult> act(Context& ctx, StagehandTab& tab, const json::object& args) {
-    const std::string instruction(find_string(args, "instruction").value_or(""));
     const bool optional = find_bool(args, "optional").value_or(false);
+    if (has_known_action(args)) co_return co_await act_known(ctx, tab, args, optional);
+    const std::string instruction(find_string(args, "instruction").value_or(""));
     auto clauses = parse_instruction(instruction);
     const bool plain = bool(clauses);
     if (!plain && !model_) co_return clauses.error();
@@ -294,6 +291,52 @@ class StagehandRuntimeInteractor final : public Interactor {
       whole.detail += std::string(whole.detail.empty() ? "" : ", ") + done->detail;
     }
     co_return whole;
+  }
+
+  // The runtime would fail at once where the element is not there yet, and press what is covered.
+  Async<ActionResult> act_known(Context& ctx, StagehandTab& tab, const json::object& args,
+                                bool optional) {
+    CO_TRY(const auto known, known_action(args));
+    if (!stagehand_knows(known.selector)) {
+      CO_TRY(Action same, native_action(known));
+      co_return co_await native_->perform(ctx, tab.own(), std::move(same));
+    }
+    const Duration limit = optional ? kOptionalPatience : limit_of(ctx);
+    Context waiting = ctx.with_timeout(limit, "element");
+    const auto ready = co_await await_known(waiting, tab, known);
+    ActionResult skipped;
+    skipped.changed = "nothing";
+    if (!ready) skipped.detail = "skipped: " + ready.error().message;
+    if (!ready && optional && ready.error().code == Errc::target_not_found) co_return skipped;
+    if (!ready) co_return ready.error();
+    tab.own().expect_action();
+    const services::stagehand::Scope scope{.timeout = limit_of(ctx)};
+    auto request = services::stagehand::act(tab.own().page().target_id(), known, scope);
+    CO_TRY(const auto done,
+           co_await services::stagehand_act(ctx, *tab.runtime, std::move(request)));
+    if (!done.success)
+      co_return fail(Errc::not_actionable, "act: " + done.message, "page " + tab.url());
+    co_return co_await effect(ctx, tab, done);
+  }
+
+  // An XPath that goes through frames is the runtime's own.
+  Async<void> await_known(Context& ctx, StagehandTab& tab, const services::StagehandAction& known) {
+    const bool deep = known.selector.find("/iframe[") != std::string::npos ||
+                      known.selector.find(">>") != std::string::npos;
+    json::object args{{"selector", known.selector}};
+    const auto target = parse_target(args);
+    if (!deep && target) {
+      std::string method = known.method;
+      co_return co_await await_ready(ctx, tab.own(), *target, std::move(method));
+    }
+    auto request = services::stagehand::wait_selector(tab.own().page().target_id(), known.selector,
+                                                      "visible", limit_of(ctx));
+    auto there = co_await services::stagehand_flag(ctx, *tab.runtime, std::move(request));
+    if (!there && there.error().code != Errc::timeout) co_return there.error();
+    if (!there || !*there)
+      co_return fail(Errc::target_not_found, known.selector + ": no element matches",
+                     "page " + tab.url());
+    co_return co_await mark_page(ctx, tab.own());
   }
 
   // The element may still come: asked again after each change of the page. The rules first; a model
@@ -338,17 +381,18 @@ class StagehandRuntimeInteractor final : public Interactor {
   Async<ActionResult> try_act(Context& ctx, StagehandTab& tab, StagehandTopic topic,
                               StagehandVerdict& verdict) {
     const std::string mark = topic.mark;
-    std::string instruction = topic.clause.source + mark;
+    const std::string instruction = topic.clause.source + mark;
     NativeTab* const native = &tab.own();
     StagehandAnswers answers(
         std::move(topic), model_, [native](Context& call, std::string id, std::string method) {
           return make_ready(call, *native, std::move(id), std::move(method), "element");
         });
     native->expect_action();
-    auto options = options_of(ctx, answers, mark);
-    std::string page = native->page().target_id();
-    auto done = co_await services::stagehand_act(ctx, *tab.runtime, std::move(page),
-                                                 std::move(instruction), std::move(options));
+    const services::stagehand::Scope scope{.timeout = limit_of(ctx)};
+    auto request = services::stagehand::act(native->page().target_id(), instruction, scope);
+    services::StagehandAsker asker{.servant = &answers, .mark = mark};
+    auto done =
+        co_await services::stagehand_act(ctx, *tab.runtime, std::move(request), std::move(asker));
     verdict = answers.verdict();
     if (!done) co_return done.error();
     ActionResult result;
@@ -387,10 +431,11 @@ class StagehandRuntimeInteractor final : public Interactor {
     std::string instruction =
         (topic.wanted.empty() ? "everything that can be done here" : topic.wanted) + mark;
     StagehandAnswers answers(std::move(topic), model_, {});
-    auto options = options_of(ctx, answers, mark);
-    std::string page = tab.own().page().target_id();
-    auto found = co_await services::stagehand_observe(ctx, *tab.runtime, std::move(page),
-                                                      std::move(instruction), std::move(options));
+    const services::stagehand::Scope scope{.timeout = limit_of(ctx)};
+    auto request = services::stagehand::observe(tab.own().page().target_id(), instruction, scope);
+    services::StagehandAsker asker{.servant = &answers, .mark = mark};
+    auto found = co_await services::stagehand_observe(ctx, *tab.runtime, std::move(request),
+                                                      std::move(asker));
     if (!found) co_return answers.verdict().refused.value_or(found.error());
     json::array rows;
     for (const auto& action : *found) rows.push_back(observed_row(action));
@@ -455,11 +500,13 @@ class StagehandRuntimeInteractor final : public Interactor {
     const std::string mark = topic.mark;
     std::string instruction = (wanted.empty() ? "what the page says" : wanted) + mark;
     StagehandAnswers answers(std::move(topic), model_, {});
-    auto options = options_of(ctx, answers, mark);
-    options.locator = find_string(args, "within").value_or("");
-    std::string page = tab.own().page().target_id();
-    auto told = co_await services::stagehand_extract(
-        ctx, *tab.runtime, std::move(page), std::move(instruction), std::move(schema), options);
+    services::stagehand::Scope scope{.timeout = limit_of(ctx)};
+    scope.locator = find_string(args, "within").value_or("");
+    auto request = services::stagehand::extract(tab.own().page().target_id(), instruction,
+                                                std::move(schema), scope);
+    services::StagehandAsker asker{.servant = &answers, .mark = mark};
+    auto told = co_await services::stagehand_extract(ctx, *tab.runtime, std::move(request),
+                                                     std::move(asker));
     if (!told) co_return answers.verdict().refused.value_or(told.error());
     co_return told;
   }
@@ -490,9 +537,9 @@ Async<cdp::Navigation> StagehandTab::navigate(Context& ctx, NativeTab& tab, std:
   CO_TRY_VOID(co_await prepare(ctx, *this));
   if (until == cdp::WaitUntil::commit)
     co_return co_await tab.page().navigate(ctx, std::move(url), until);
-  std::string page = tab.page().target_id();
-  auto gone =
-      co_await services::stagehand_goto(ctx, *runtime, std::move(page), url, until, limit_of(ctx));
+  const services::stagehand::Load load{.until = until, .timeout = limit_of(ctx)};
+  auto request = services::stagehand::go_to(tab.page().target_id(), url, load);
+  auto gone = co_await services::stagehand_navigate(ctx, *runtime, std::move(request));
   // It calls an error page a success, and does not say what was wrong: navigating tells.
   const bool failed =
       gone ? gone->url.starts_with("chrome-error:") : gone.error().code == Errc::protocol_error;

@@ -1,55 +1,43 @@
-// Calls of the Stagehand v4 protocol (3.1.1) as functions: what is sent, and the answer read.
-// Threads: engine. Errors of all: those of StagehandRpc::call; protocol_error (an answer that its
-// contract does not allow).
+// Calls of a Stagehand runtime whose answers are read. Threads: engine. Errors of all: those of
+// StagehandRpc::call; protocol_error (an answer that its contract does not allow).
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "cdp/page.h"
-#include "services/stagehand_api.h"
+#include "services/stagehand_requests.h"
 #include "services/stagehand_runtime.h"
 
 namespace troupe::services {
 
-/// How act, observe and extract are done.
-struct StagehandCallOptions {
-  Duration timeout = std::chrono::seconds(30);  ///< Kept by the runtime; without it it may hang.
-  StagehandAsker asker;
-  std::string locator;  ///< Only within that element.
-  std::vector<std::string> ignore_locators;
-  json::object variables;   ///< act, observe: for `%name%`. Values are secret.
-  bool screenshot = false;  ///< extract: the model sees a picture, too.
+struct StagehandPage {
+  std::string id;
+  std::string url;
 };
 
-// What is sent. Pure.
-StagehandRequest act_request(std::string page, std::string instruction,
-                             const StagehandCallOptions& options);
-StagehandRequest act_request(std::string page, const StagehandAction& action,
-                             const StagehandCallOptions& options);
-StagehandRequest observe_request(std::string page, std::string instruction,
-                                 const StagehandCallOptions& options);
-/// `schema` empty: the runtime's own, `{extraction: text}`.
-StagehandRequest extract_request(std::string page, std::string instruction, json::object schema,
-                                 const StagehandCallOptions& options);
-StagehandRequest goto_request(std::string page, std::string url, cdp::WaitUntil until,
-                              Duration timeout);
-
-/// A result without success is no error here.
-Async<StagehandActResult> stagehand_act(Context& ctx, StagehandRuntime& runtime, std::string page,
-                                        std::string instruction, StagehandCallOptions options);
-Async<StagehandActResult> stagehand_act(Context& ctx, StagehandRuntime& runtime, std::string page,
-                                        StagehandAction action, StagehandCallOptions options);
+/// act: a result without success is no error here.
+Async<StagehandActResult> stagehand_act(Context& ctx, StagehandRuntime& runtime,
+                                        StagehandRequest request, StagehandAsker asker = {});
 Async<std::vector<StagehandAction>> stagehand_observe(Context& ctx, StagehandRuntime& runtime,
-                                                      std::string page, std::string instruction,
-                                                      StagehandCallOptions options);
-Async<json::value> stagehand_extract(Context& ctx, StagehandRuntime& runtime, std::string page,
-                                     std::string instruction, json::object schema,
-                                     StagehandCallOptions options);
-/// An error page has the address `chrome-error://…`: no error here. `until` is not commit.
-Async<cdp::Navigation> stagehand_goto(Context& ctx, StagehandRuntime& runtime, std::string page,
-                                      std::string url, cdp::WaitUntil until, Duration timeout);
-Async<std::string> stagehand_url(Context& ctx, StagehandRuntime& runtime, std::string page);
+                                                      StagehandRequest request,
+                                                      StagehandAsker asker = {});
+Async<json::value> stagehand_extract(Context& ctx, StagehandRuntime& runtime,
+                                     StagehandRequest request, StagehandAsker asker = {});
+/// go_to, reload, go_back, go_forward. An error page has the address `chrome-error://…`: no error
+/// here.
+Async<cdp::Navigation> stagehand_navigate(Context& ctx, StagehandRuntime& runtime,
+                                          StagehandRequest request);
+/// What answers with a text: url, title, input_value, inner_text, …
+Async<std::string> stagehand_text(Context& ctx, StagehandRuntime& runtime,
+                                  StagehandRequest request);
+/// What answers with a flag: is_checked, is_visible, and `matched` of wait_selector.
+Async<bool> stagehand_flag(Context& ctx, StagehandRuntime& runtime, StagehandRequest request);
+/// What answers with a `value`: evaluate, wait_function, callback_batch.
+Async<json::value> stagehand_value(Context& ctx, StagehandRuntime& runtime,
+                                   StagehandRequest request);
+/// What answers with `data` in base64, decoded: screenshot, pdf.
+Async<std::string> stagehand_bytes(Context& ctx, StagehandRuntime& runtime,
+                                   StagehandRequest request);
+Async<std::vector<StagehandPage>> stagehand_pages(Context& ctx, StagehandRuntime& runtime);
 
 }  // namespace troupe::services

@@ -276,17 +276,21 @@ Async<void> StagehandRuntime::announce(Context& ctx, std::string session_id) {
                  "stagehand");
 }
 
-Async<void> StagehandRuntime::initialise(Context& ctx) {
+StagehandRequest stagehand_init_request(const std::string& endpoint, const std::string& log_level) {
   json::object params{{"protocol_version", kStagehandProtocol},
                       {"client_info", json::object{{"name", "troupe"}, {"version", "1"}}},
-                      {"browser_cdp_url", options_.endpoint},
+                      {"browser_cdp_url", endpoint},
                       {"model", json::object{{"source", "client"}}},
-                      {"log_level", options_.log_level},
+                      {"log_level", log_level},
                       {"self_heal", false},
                       {"dom_settle_timeout_ms", 1},
                       {"cache", false}};
+  return {.method = "stagehand.init", .params = std::move(params)};
+}
+
+Async<void> StagehandRuntime::initialise(Context& ctx) {
   const auto rpc = rpc_;
-  StagehandRequest request{.method = "stagehand.init", .params = std::move(params)};
+  StagehandRequest request = stagehand_init_request(options_.endpoint, options_.log_level);
   auto done = co_await rpc->call(ctx, std::move(request));
   if (!done) {
     rpc->end(done.error());

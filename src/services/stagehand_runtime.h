@@ -27,6 +27,10 @@ struct StagehandRuntimeOptions {
 /// runtime's minor not older, pre-releases equal.
 bool stagehand_compatible(std::string_view wanted, std::string_view offered);
 
+/// What stagehand.init is sent: ourselves as its model, no wait for a quiet network (we wait
+/// ourselves), no healing (it would act on another element and call it a success).
+StagehandRequest stagehand_init_request(const std::string& endpoint, const std::string& log_level);
+
 /// Threads: engine. Owned by shared_ptr: calls keep it.
 class StagehandRuntime final : public std::enable_shared_from_this<StagehandRuntime> {
  public:
