@@ -204,6 +204,9 @@ Async<json::object> StagehandAnswers::act(Context& ctx, const json::object& para
                                           std::string prompt) {
   const bool second = acts_++ > 0;
   const StagehandTree tree = read_stagehand_tree(tree_in(prompt));
+  // The second prompt may have only what changed.
+  if (!second && !tree.empty())
+    main_frame_ = tree.ids.front().substr(0, tree.ids.front().find('-') + 1);
   Clause clause = topic_.clause;
   if (second) {  // the list is open: its option
     clause.verb = Verb::click;
@@ -238,10 +241,12 @@ Async<json::object> StagehandAnswers::with_ready(Context& ctx, json::object answ
   if (!action || !action->is_object())
     co_return refuse(fail(Errc::target_not_found, "the model knows no such element"));
   verdict_.what = string_at(action->get_object(), "description");
-  std::string id(string_at(action->get_object(), "elementId"));
-  std::string method(string_at(action->get_object(), "method"));
   if (!ready_) co_return answer;
-  const auto usable = co_await ready_(ctx, std::move(id), std::move(method));
+  StagehandElement element{.id = std::string(string_at(action->get_object(), "elementId")),
+                           .method = std::string(string_at(action->get_object(), "method")),
+                           .what = verdict_.what};
+  element.in_main = !main_frame_.empty() && element.id.starts_with(main_frame_);
+  const auto usable = co_await ready_(ctx, std::move(element));
   if (usable) co_return answer;
   co_return refuse(usable.error());
 }

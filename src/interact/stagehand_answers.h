@@ -32,11 +32,18 @@ struct StagehandVerdict {
   std::string what;  ///< `button "Sign in"`.
 };
 
+/// An element that was chosen, and what for.
+struct StagehandElement {
+  std::string id;  ///< As in the tree.
+  std::string method;
+  std::string what;
+  bool in_main = false;  ///< Of the page's own document, not of a frame in it.
+};
+
 class StagehandAnswers final : public services::StagehandServant {
  public:
-  /// Makes sure that an element can be used by `method`, waiting for that; `id` as in the tree.
-  /// Errors: not_actionable, target_not_found.
-  using Ready = std::function<Async<void>(Context&, std::string id, std::string method)>;
+  /// Makes sure that it can be used, waiting for that. Errors: not_actionable, target_not_found.
+  using Ready = std::function<Async<void>(Context&, StagehandElement)>;
 
   /// `model` may be null; `topic.use_model` counts only with one.
   StagehandAnswers(StagehandTopic topic, services::Model* model, Ready ready);
@@ -57,6 +64,7 @@ class StagehandAnswers final : public services::StagehandServant {
   Ready ready_;
   StagehandVerdict verdict_;
   services::ModelUsage usage_;  ///< Of the present request.
+  std::string main_frame_;      ///< Its ordinal, with the dash.
   int acts_ = 0;                ///< Requests for an act so far: it may take two steps.
 };
 

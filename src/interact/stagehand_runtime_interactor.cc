@@ -89,43 +89,46 @@ Async<void> mark_page(Context& ctx, NativeTab& tab) {
   co_return Result<void>{};
 }
 
-// The runtime names elements by the browser's own numbers: the same ones for us.
-Async<int> reference_of(Context& ctx, NativeTab& tab, std::int64_t node) {
+// The runtime names elements by the browser's own numbers: the same ones for us, but those of
+// frames in other processes. Nothing: it is none that we can reach.
+Async<std::optional<int>> reference_of(Context& ctx, NativeTab& tab,
+                                       const StagehandElement& element) {
   json::array none;
-  CO_TRY(const auto loaded, co_await tab.call(ctx, kCore, "changes", std::move(none)));
-  (void)loaded;
+  CO_TRY(const auto foreign, co_await tab.call(ctx, kCore, "foreign", std::move(none)));
+  if (!element.in_main && foreign != json::value(0)) co_return std::nullopt;
+  std::int64_t node = 0;
+  const auto dash = element.id.find('-') + 1;
+  std::from_chars(element.id.data() + dash, element.id.data() + element.id.size(), node);
   cdp::Page& page = tab.page();
   std::string frame = page.target_id();
   CO_TRY(const auto world, co_await page.isolated_world(ctx, std::move(frame)));
   json::object resolve{{"backendNodeId", node}, {"executionContextId", world}};
-  CO_TRY(const auto resolved, co_await page.call(ctx, "DOM.resolveNode", std::move(resolve)));
-  const json::value* object = find(resolved, "object");
+  const auto resolved = co_await page.call(ctx, "DOM.resolveNode", std::move(resolve));
+  if (!resolved && resolved.error().code == Errc::protocol_error) co_return std::nullopt;
+  if (!resolved) co_return resolved.error();
+  const json::value* object = find(*resolved, "object");
   const json::value* id = object ? find(*object, "objectId") : nullptr;
   json::object call{{"objectId", id ? *id : json::value("")},
                     {"functionDeclaration",
-                     "function(){const e=this.nodeType===1?this:"
-                     "this.parentElement;return __troupe.remember(e)}"},
+                     "function(){return __troupe.remember(this.nodeType===1?this:"
+                     "this.parentElement)}"},
                     {"returnByValue", true}};
   CO_TRY(const auto answer, co_await page.call(ctx, "Runtime.callFunctionOn", std::move(call)));
   const json::value* result = find(answer, "result");
   const json::value* value = result ? find(*result, "value") : nullptr;
-  co_return value && value->is_int64() ? static_cast<int>(value->get_int64()) : -1;
+  if (!value || !value->is_int64()) co_return std::nullopt;
+  co_return static_cast<int>(value->get_int64());
 }
 
-// `id`: `0-47`. Elements of inner frames are left to the runtime.
-Async<void> make_ready(Context& ctx, NativeTab& tab, std::string id, std::string method,
-                       std::string what) {
-  std::int64_t node = 0;
-  if (id.starts_with("0-")) std::from_chars(id.data() + 2, id.data() + id.size(), node);
-  if (node == 0) co_return co_await mark_page(ctx, tab);
-  const auto ref = co_await reference_of(ctx, tab, node);
-  if (!ref && ref.error().code != Errc::protocol_error) co_return ref.error();
-  if (!ref || *ref < 0) co_return co_await mark_page(ctx, tab);
+// What we cannot reach is left to the runtime.
+Async<void> make_ready(Context& ctx, NativeTab& tab, StagehandElement element) {
+  CO_TRY(const auto ref, co_await reference_of(ctx, tab, element));
+  if (!ref) co_return co_await mark_page(ctx, tab);
   Target target;
   target.query = {{"ref", *ref}};
-  target.text = std::move(what);
+  target.text = element.what;
   Context limited = ctx.with_timeout(limit_of(ctx), "element");
-  co_return co_await await_ready(limited, tab, target, std::move(method));
+  co_return co_await await_ready(limited, tab, target, std::move(element.method));
 }
 
 class StagehandRuntimeInteractor final : public Interactor {
@@ -383,10 +386,10 @@ class StagehandRuntimeInteractor final : public Interactor {
     const std::string mark = topic.mark;
     const std::string instruction = topic.clause.source + mark;
     NativeTab* const native = &tab.own();
-    StagehandAnswers answers(
-        std::move(topic), model_, [native](Context& call, std::string id, std::string method) {
-          return make_ready(call, *native, std::move(id), std::move(method), "element");
-        });
+    StagehandAnswers answers(std::move(topic), model_,
+                             [native](Context& call, StagehandElement element) {
+                               return make_ready(call, *native, std::move(element));
+                             });
     native->expect_action();
     const services::stagehand::Scope scope{.timeout = limit_of(ctx)};
     auto request = services::stagehand::act(native->page().target_id(), instruction, scope);
