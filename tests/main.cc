@@ -15,16 +15,16 @@
 
 namespace {
 
-/// Seconds that one test may take, from TROUPE_TEST_LIMIT; generous, since machines are busy.
+/// Seconds that one test may take, from TEST_LIMIT; generous, since machines are busy.
 int limit_of_a_test() {
   constexpr int kDefault = 240;
-  const char* text = std::getenv("TROUPE_TEST_LIMIT");
+  const char* text = std::getenv("TEST_LIMIT");
   if (text == nullptr) return kDefault;
   int seconds = 0;
   const char* end = text + std::strlen(text);
   const auto [rest, error] = std::from_chars(text, end, seconds);
   if (error == std::errc() && rest == end && seconds > 0) return seconds;
-  std::fprintf(stderr, "TROUPE_TEST_LIMIT: %s is not a number of seconds\n", text);
+  std::fprintf(stderr, "TEST_LIMIT: %s is not a number of seconds\n", text);
   std::exit(2);
 }
 
