@@ -10,6 +10,7 @@
 #include "interact/native_interactor.h"
 #include "interact/stagehand_answers.h"
 #include "interact/stagehand_results.h"
+#include "net/url.h"
 #include "services/stagehand_calls.h"
 #include "services/stagehand_runtime.h"
 
@@ -143,6 +144,9 @@ class StagehandRuntimeInteractor final : public Interactor {
   std::string_view name() const override { return "stagehand"; }
 
   Result<void> require(SessionSpec& spec) const override {
+    if (spec.provider == "browserbase")
+      return fail(Errc::unsupported, "stagehand: provider browserbase does not have its runtime",
+                  "settings", "use interactor stagehand-api there");
     if (spec.provider != "local") {
       spec.connectable = true;
       return {};
@@ -243,8 +247,12 @@ class StagehandRuntimeInteractor final : public Interactor {
     Known& known = runtimes_[endpoint];
     if (known.runtime) co_return known.runtime;
     services::StagehandRuntimeOptions options{.endpoint = endpoint};
+    // A browser elsewhere has other files: it must have the extension already.
+    const auto url = net::parse_url(endpoint);
+    const bool here =
+        url && (url->host == "localhost" || url->host == "::1" || url->host.starts_with("127."));
     const auto extension = services::find_stagehand(settings_.folder, settings_.data_dir);
-    if (extension) options.folder = extension->folder;
+    if (here && extension) options.folder = extension->folder;
     if (log_.enabled(observe::Level::debug)) options.log_level = "info";
     options.on_log = [this](std::string_view level, std::string_view message) {
       tell(level, message);
