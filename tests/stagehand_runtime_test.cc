@@ -15,7 +15,7 @@
 namespace troupe::e2e {
 namespace {
 
-using namespace std::chrono_literals;
+using std::chrono::seconds;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -109,7 +109,7 @@ class World final {
     self.models_ = services::FakeModels::start(self.io_.get_executor(), *self.clock_);
     self.ready_.set_value();
     (void)co_await self.end_.wait(ctx);
-    Context cleanup = ctx.with_timeout(5s, "end");
+    Context cleanup = ctx.with_timeout(seconds(5), "end");
     (void)co_await self.models_->stop(cleanup);
     (void)co_await self.pages_->stop(cleanup);
   }
@@ -157,7 +157,7 @@ class StagehandRuntimeTest : public ::testing::Test {
     std::vector<std::string> arguments{"run", workflow, "--json", "--attempts", "1"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     Binary troupe(scratch_, std::move(arguments), environment(model));
-    troupe.wait(120s);
+    troupe.wait(seconds(120));
     log_ = troupe.err();
     return parsed(troupe.out());
   }
@@ -305,8 +305,9 @@ asio::awaitable<void> recover(Context& ctx, std::string dir, std::string url) {
   EXPECT_TRUE(chromium) << chromium.error().describe();
   if (!chromium) co_return;
   cdp::Connection& connection = (*chromium)->connection();
-  services::StagehandRuntimeOptions how{
-      .folder = extension->folder, .endpoint = (*chromium)->endpoint(), .health_timeout = 2s};
+  services::StagehandRuntimeOptions how{.folder = extension->folder,
+                                        .endpoint = (*chromium)->endpoint(),
+                                        .health_timeout = seconds(2)};
   auto runtime = std::make_shared<services::StagehandRuntime>(connection, std::move(how));
   const auto started = co_await runtime->ensure(ctx);
   EXPECT_TRUE(started) << started.error().describe();
@@ -317,7 +318,7 @@ asio::awaitable<void> recover(Context& ctx, std::string dir, std::string url) {
   // Its worker stands still from here on.
   EXPECT_TRUE(co_await halt_worker(ctx, connection));
   auto asking = services::stagehand::title((*page)->target_id());
-  Context brief = ctx.with_timeout(1s, "title");
+  Context brief = ctx.with_timeout(seconds(1), "title");
   const auto answer = co_await services::stagehand_text(brief, *runtime, std::move(asking));
   EXPECT_EQ(answer.error().code, Errc::timeout);
 
@@ -337,7 +338,7 @@ TEST_F(StagehandRuntimeTest, IsLoadedAnewWithoutLosingThePage) {
   asio::io_context io;
   const auto clock = make_real_clock(io.get_executor());
   const Context base(*clock, io.get_executor());
-  Context ctx = base.with_timeout(100s, "test");
+  Context ctx = base.with_timeout(seconds(100), "test");
   const std::string url = world_->url("/order");
   bool done = false;
   asio::co_spawn(io, recover(ctx, scratch_.path() + "/browsers", url),

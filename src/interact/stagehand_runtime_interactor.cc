@@ -147,10 +147,7 @@ class StagehandRuntimeInteractor final : public Interactor {
     if (spec.provider == "browserbase")
       return fail(Errc::unsupported, "stagehand: provider browserbase does not have its runtime",
                   "settings", "use interactor stagehand-api there");
-    if (spec.provider != "local") {
-      spec.connectable = true;
-      return {};
-    }
+    if (spec.provider != "local") return {};
     TRY(const auto extension, services::find_stagehand(settings_.folder, settings_.data_dir));
     spec.driver_folder = extension.folder;
     return {};

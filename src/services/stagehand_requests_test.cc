@@ -8,13 +8,14 @@
 namespace troupe::services {
 namespace {
 
-using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
 using ::testing::IsEmpty;
 
 std::vector<StagehandRequest> about_pages() {
   namespace s = stagehand;
-  const s::Load load{.until = cdp::WaitUntil::networkidle, .timeout = 3s};
-  const s::Drag route{.steps = 3, .delay = 5ms, .route = {{1, 2}, {3, 4}}};
+  const s::Load load{.until = cdp::WaitUntil::networkidle, .timeout = seconds(3)};
+  const s::Drag route{.steps = 3, .delay = milliseconds(5), .route = {{1, 2}, {3, 4}}};
   s::Picture clipped{.type = "jpeg", .quality = 80, .mask = {"#ad"}};
   clipped.clip = {{0, 0, 10, 20}};
   return {s::go_to("P", "https://shop.example/", load),
@@ -29,7 +30,7 @@ std::vector<StagehandRequest> about_pages() {
           s::scroll_at("P", {1, 2}, {0, 300}),
           s::drag("P", {1, 2}, {3, 4}, route),
           s::drag("P", {1, 2}, {3, 4}),
-          s::type_text("P", "jazz", 10ms, true),
+          s::type_text("P", "jazz", milliseconds(10), true),
           s::press_key("P", "Enter"),
           s::evaluate("P", "1+1"),
           s::page_init_script("P", "window.a=1"),
@@ -38,10 +39,10 @@ std::vector<StagehandRequest> about_pages() {
           s::screenshot("P", clipped),
           s::screenshot("P", {.full_page = true}),
           s::pdf("P", {.landscape = true, .ranges = "1-2"}),
-          s::snapshot("P", false, 2s),
+          s::snapshot("P", false, seconds(2)),
           s::wait_load("P", load),
-          s::wait_time("P", 20ms),
-          s::wait_selector("P", "#go", "hidden", 2s),
+          s::wait_time("P", milliseconds(20)),
+          s::wait_selector("P", "#go", "hidden", seconds(2)),
           s::wait_function("P", "window.ready"),
           s::listen("P", "mine", "console"),
           s::unlisten("mine"),
@@ -53,7 +54,7 @@ std::vector<StagehandRequest> about_pages() {
 
 std::vector<StagehandRequest> about_the_rest() {
   namespace s = stagehand;
-  s::Scope scope{.timeout = 3s, .locator = "main", .ignore_locators = {"nav", "#ad"}};
+  s::Scope scope{.timeout = seconds(3), .locator = "main", .ignore_locators = {"nav", "#ad"}};
   scope.screenshot = true;
   s::Scope with_variables{.variables = {{"name", "Ada"}}};
   const StagehandAction action{
@@ -104,16 +105,16 @@ std::vector<StagehandRequest> about_the_rest() {
 
 std::vector<StagehandRequest> about_elements() {
   namespace s = stagehand;
-  const s::Locator at{.page = "P", .selector = "#go", .nth = 1, .timeout = 2s};
+  const s::Locator at{.page = "P", .selector = "#go", .nth = 1, .timeout = seconds(2)};
   return {s::click(at, {.count = 2}),
           s::send_click(at),
           s::fill(at, "jazz"),
-          s::type(at, "jazz", 5ms),
+          s::type(at, "jazz", milliseconds(5)),
           s::hover(at),
           s::select_options(at, {"a", "b"}),
           s::set_files(at, {{.name = "a.txt", .media_type = "text/plain", .bytes = "abc"}}),
           s::scroll_to(at, "50%"),
-          s::highlight(at, 100ms),
+          s::highlight(at, milliseconds(100)),
           s::count(at),
           s::is_checked(at),
           s::is_visible(at),

@@ -201,12 +201,21 @@ Async<std::string> StagehandRuntime::find_worker(Context& ctx) {
   }
 }
 
+// One that was just loaded anew may still show its old worker for a moment.
+Async<std::string> StagehandRuntime::attach_worker(Context& ctx) {
+  for (;;) {
+    CO_TRY(std::string target, co_await find_worker(ctx));
+    json::object attach{{"targetId", target}, {"flatten", true}};
+    const auto attached =
+        co_await connection_.call(ctx, "", "Target.attachToTarget", std::move(attach));
+    if (attached) co_return string_at(*attached, "sessionId");
+    if (attached.error().code != Errc::protocol_error) co_return attached.error();
+    CO_TRY_VOID(co_await sleep_for(ctx, kPollLater));
+  }
+}
+
 Async<void> StagehandRuntime::attach(Context& ctx) {
-  CO_TRY(std::string target, co_await find_worker(ctx));
-  json::object attach{{"targetId", target}, {"flatten", true}};
-  CO_TRY(const auto attached,
-         co_await connection_.call(ctx, "", "Target.attachToTarget", std::move(attach)));
-  const std::string session = string_at(attached, "sessionId");
+  CO_TRY(const std::string session, co_await attach_worker(ctx));
   auto rpc = std::make_shared<StagehandRpc>(
       connection_, session,
       [this](std::string_view m, const json::object& p) { on_notification(m, p); });

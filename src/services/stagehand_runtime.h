@@ -60,6 +60,7 @@ class StagehandRuntime final : public std::enable_shared_from_this<StagehandRunt
   Async<void> unload(Context& ctx);
   Async<std::string> find_worker(Context& ctx);
   Async<std::string> worker_target(Context& ctx);
+  Async<std::string> attach_worker(Context& ctx);
   Async<void> attach(Context& ctx);
   Async<void> await_marker(Context& ctx, std::string session_id);
   Async<void> announce(Context& ctx, std::string session_id);

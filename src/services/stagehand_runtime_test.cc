@@ -10,7 +10,8 @@
 namespace troupe::services {
 namespace {
 
-using namespace std::chrono_literals;
+using std::chrono::hours;
+using std::chrono::milliseconds;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -21,7 +22,7 @@ struct Fixture {
   explicit Fixture(Context& ctx, std::string folder = "/opt/stagehand") : fake(ctx.executor()) {
     options.folder = std::move(folder);
     options.endpoint = "ws://127.0.0.1:9/devtools/browser/b";
-    options.health_timeout = 1500ms;
+    options.health_timeout = milliseconds(1500);
     options.on_log = [this](std::string_view level, std::string_view message) {
       log.push_back(std::string(level) + " " + std::string(message));
     };
@@ -97,7 +98,7 @@ asio::awaitable<void> refuses(Context& ctx) {
   }
   Fixture f(ctx);
   f.fake.receives = false;
-  f.options.start_timeout = 60ms;
+  f.options.start_timeout = milliseconds(60);
   const auto started = co_await f.runtime().ensure(ctx);
   EXPECT_EQ(started.error().code, Errc::timeout);
   EXPECT_THAT(started.error().message, HasSubstr("start of Stagehand"));
@@ -158,7 +159,7 @@ TEST(StagehandRuntime, TellsItsErrorsApartAndCutsThem) { run(classifies); }
 asio::awaitable<void> recovers(Context& ctx) {
   Fixture f(ctx);
   f.fake.silent = {"page.title"};
-  Context brief = ctx.with_timeout(20ms, "probe");
+  Context brief = ctx.with_timeout(milliseconds(200), "probe");
   (void)co_await f.runtime().ensure(ctx);
   auto answer = co_await call(brief, f, stagehand::title("PAGE"));
   EXPECT_EQ(answer.error().code, Errc::timeout);
@@ -166,7 +167,7 @@ asio::awaitable<void> recovers(Context& ctx) {
   EXPECT_TRUE(co_await f.runtime().ensure(ctx));
   EXPECT_EQ(f.runtime().starts(), 1);
   f.fake.silent_until_loaded = true;
-  Context again = ctx.with_timeout(20ms, "probe");
+  Context again = ctx.with_timeout(milliseconds(200), "probe");
   answer = co_await call(again, f, stagehand::title("PAGE"));
   EXPECT_EQ(answer.error().code, Errc::timeout);
   f.fake.silent.clear();
@@ -200,7 +201,7 @@ class Servant final : public StagehandServant {
  public:
   Async<json::value> serve(Context& ctx, std::string method, json::object params) override {
     asked.push_back(method);
-    if (slow) CO_TRY_VOID(co_await sleep_for(ctx, 1h));
+    if (slow) CO_TRY_VOID(co_await sleep_for(ctx, hours(1)));
     if (params.contains("fail"))
       co_return fail(Errc::exhausted, "the budget of the day is used up");
     co_return reply;
@@ -278,7 +279,7 @@ asio::awaitable<void> serves_not(Context& ctx) {
   // A model that does not answer costs no more than the call's time.
   servant.slow = true;
   ask_during_act(f.fake, {question("click Go (call 2)")});
-  Context brief = ctx.with_timeout(20ms, "probe");
+  Context brief = ctx.with_timeout(milliseconds(200), "probe");
   StagehandAsker slow{.servant = &servant, .mark = "(call 2)"};
   auto again = stagehand::act("PAGE", "click Go (call 2)", {});
   done = co_await stagehand_act(brief, f.runtime(), std::move(again), std::move(slow));

@@ -178,6 +178,12 @@ class ContextSession final : public CdpSession {
   EndReason lost_as() const override { return shared_->loss.as; }
   Async<void> diagnose(Context& ctx) override { co_return co_await shared_->diagnosed.wait(ctx); }
 
+  Async<std::string> driver_endpoint(Context&) override {
+    CO_TRY(const auto there, browser());
+    (void)there;
+    co_return browser_url();
+  }
+
   Result<Browser> browser() override {
     if (ended_) return has_ended();
     if (!shared_->browser->alive()) return lost_reason();

@@ -58,8 +58,8 @@ class LiveSession {
   /// provider (such addresses age). Errors: unsupported (a shared browser has none), session_lost,
   /// and the provider's.
   virtual Async<std::string> endpoint(Context& ctx);
-  /// The same for what Troupe itself loads into the browser to drive it (SessionSpec::driver_folder);
-  /// it keeps to this session's pages. A shared browser has one, too.
+  /// The same for what Troupe itself loads into the browser to drive it
+  /// (SessionSpec::driver_folder); it keeps to this session's pages. A shared browser has one, too.
   virtual Async<std::string> driver_endpoint(Context& ctx);
   /// What only the provider knows of it, put into what users see (region, ids, proxy bytes,
   /// memory).
