@@ -277,6 +277,25 @@ output: "{{ told }}"
   EXPECT_EQ(told, wanted);
 }
 
+// A browser that the extension may dial.
+Async<std::unique_ptr<sessions::Chromium>> launch(Context& ctx, std::string dir) {
+  const auto extension = services::read_stagehand(extension_folder());
+  sessions::ChromiumOptions options{.browser = sessions::find_full_browser("")->path,
+                                    .browsers_dir = dir,
+                                    .listening = true,
+                                    .driver_folder = extension->folder};
+  co_return co_await sessions::Chromium::launch(ctx, std::move(options));
+}
+
+asio::awaitable<void> with_browser(Context& ctx, std::string dir,
+                                   std::function<void(const std::string&)> use) {
+  auto chromium = co_await launch(ctx, std::move(dir));
+  EXPECT_TRUE(chromium) << chromium.error().describe();
+  if (!chromium) co_return;
+  use((*chromium)->endpoint());
+  (void)co_await (*chromium)->close(ctx);
+}
+
 // A second debugger of the runtime's worker, which stops it at its next line.
 asio::awaitable<bool> halt_worker(Context& ctx, cdp::Connection& connection) {
   json::object find_workers{{"filter", json::array{json::object{{"type", "service_worker"}}}}};
@@ -297,11 +316,7 @@ asio::awaitable<bool> halt_worker(Context& ctx, cdp::Connection& connection) {
 
 asio::awaitable<void> recover(Context& ctx, std::string dir, std::string url) {
   const auto extension = services::read_stagehand(extension_folder());
-  sessions::ChromiumOptions options{.browser = sessions::find_full_browser("")->path,
-                                    .browsers_dir = dir,
-                                    .listening = true,
-                                    .driver_folder = extension->folder};
-  auto chromium = co_await sessions::Chromium::launch(ctx, options);
+  auto chromium = co_await launch(ctx, std::move(dir));
   EXPECT_TRUE(chromium) << chromium.error().describe();
   if (!chromium) co_return;
   cdp::Connection& connection = (*chromium)->connection();
@@ -334,17 +349,36 @@ asio::awaitable<void> recover(Context& ctx, std::string dir, std::string url) {
   (void)co_await (*chromium)->close(ctx);
 }
 
-TEST_F(StagehandRuntimeTest, IsLoadedAnewWithoutLosingThePage) {
+// Runs `body` on a loop of its own; false: it threw.
+template <class Body>
+bool in_loop(Body body) {
   asio::io_context io;
   const auto clock = make_real_clock(io.get_executor());
   const Context base(*clock, io.get_executor());
   Context ctx = base.with_timeout(seconds(100), "test");
-  const std::string url = world_->url("/order");
   bool done = false;
-  asio::co_spawn(io, recover(ctx, scratch_.path() + "/browsers", url),
-                 [&](std::exception_ptr exception) { done = !exception; });
+  asio::co_spawn(io, body(ctx), [&](std::exception_ptr exception) { done = !exception; });
   io.run();
-  EXPECT_TRUE(done);
+  return done;
+}
+
+TEST_F(StagehandRuntimeTest, IsLoadedAnewWithoutLosingThePage) {
+  const std::string dir = scratch_.path() + "/browsers";
+  const std::string url = world_->url("/order");
+  EXPECT_TRUE(in_loop([&](Context& ctx) { return recover(ctx, dir, url); }));
+}
+
+TEST_F(StagehandRuntimeTest, WorksInABrowserThatTroupeDidNotStart) {
+  const std::string dir = scratch_.path() + "/browsers";
+  const std::string workflow = write(kOrderWorkflow);
+  const auto use = [&](const std::string& endpoint) {
+    for (int round = 0; round < 2; ++round) {  // the second finds the extension loaded
+      const json::value result = run(workflow, {"--provider", "cdp", "--cdp-endpoints", endpoint,
+                                                "--interactor", "stagehand", "--sessions", "2"});
+      EXPECT_EQ(result.at("state"), "succeeded") << log_;
+    }
+  };
+  EXPECT_TRUE(in_loop([&](Context& ctx) { return with_browser(ctx, dir, use); }));
 }
 
 TEST(StagehandCommand, TellsWhatIsMissingAndInstallsNothingUnchecked) {
