@@ -215,10 +215,12 @@ Async<json::object> StagehandAnswers::act(Context& ctx, const json::object& para
         clause.values.empty() ? clause.value : clause.values.front();
     clause.target.quoted = true;
   }
-  Result<Resolution> found = fail(Errc::target_not_found, "the rules were not asked");
+  Result<Resolution> found = fail(Errc::target_not_found, "the rules do not know what is meant");
   if (topic_.use_rules) found = resolve(clause, tree.snapshot);
   const Candidate* element = found ? element_of(tree.snapshot, found->ref) : nullptr;
   const auto move = element ? stagehand_move(clause, *element) : std::nullopt;
+  const Error unknown =
+      found ? fail(Errc::unsupported, clause.source + ": Stagehand cannot do that") : found.error();
   verdict_.refused.reset();
   if (move && move->needless) {
     verdict_.done_already = true;
@@ -230,20 +232,24 @@ Async<json::object> StagehandAnswers::act(Context& ctx, const json::object& para
     json::object answer{{"action", std::move(row)}, {"twoStep", move->two_steps && !second}};
     co_return co_await with_ready(ctx, std::move(answer));
   }
-  if (!model_ || !topic_.use_model) co_return refuse(found.error());
+  if (!model_ || !topic_.use_model) co_return refuse(unknown);
   CO_TRY(json::object answer, co_await ask(ctx, params, "act"));
+  const json::value* action = find(answer, "action");
+  const json::object* chosen = action ? action->if_object() : nullptr;
+  const std::string id(chosen ? string_at(*chosen, "elementId") : "");
+  if (std::find(tree.ids.begin(), tree.ids.end(), id) == tree.ids.end())
+    co_return refuse(
+        fail(Errc::target_not_found, unknown.message + "; the model did not know it either"));
   co_return co_await with_ready(ctx, std::move(answer));
 }
 
 // What cannot be used is not given: the runtime would click it all the same and call it a success.
 Async<json::object> StagehandAnswers::with_ready(Context& ctx, json::object answer) {
-  const json::value* action = find(answer, "action");
-  if (!action || !action->is_object())
-    co_return refuse(fail(Errc::target_not_found, "the model knows no such element"));
-  verdict_.what = string_at(action->get_object(), "description");
+  const json::object& action = answer.at("action").as_object();
+  verdict_.what = string_at(action, "description");
   if (!ready_) co_return answer;
-  StagehandElement element{.id = std::string(string_at(action->get_object(), "elementId")),
-                           .method = std::string(string_at(action->get_object(), "method")),
+  StagehandElement element{.id = std::string(string_at(action, "elementId")),
+                           .method = std::string(string_at(action, "method")),
                            .what = verdict_.what};
   element.in_main = !main_frame_.empty() && element.id.starts_with(main_frame_);
   const auto usable = co_await ready_(ctx, std::move(element));

@@ -157,6 +157,14 @@ asio::awaitable<void> asks(Context& ctx) {
   EXPECT_THAT(sent.system, Not(HasSubstr("call t1")));
   EXPECT_EQ(sent.purpose, "act");
   EXPECT_FALSE(sent.schema->contains("$schema"));
+  // One that is not on the page is none.
+  model.answer.at("action").at("elementId") = "0-999";
+  StagehandAnswers wrong(topic_of("click the way in", true), &model, {});
+  request = act_prompt();
+  reply = co_await replied(ctx, wrong, std::move(request));
+  EXPECT_TRUE(reply.at("action").is_null());
+  EXPECT_EQ(wrong.verdict().refused->code, Errc::target_not_found);
+  model.requests.resize(1);
   // What is plain costs nothing.
   StagehandAnswers plain(topic_of("click Sign in", true), &model, {});
   request = act_prompt();

@@ -51,16 +51,18 @@ Duration limit_of(const Context& ctx) {
   return std::max<Duration>(left - left / 10, milliseconds(1));
 }
 
-bool delegated(Verb verb) {
+// What the runtime's act can do; the rest is done natively.
+bool can_do(Verb verb) {
   switch (verb) {
-    case Verb::scroll:
-    case Verb::wait:
-    case Verb::close:
-    case Verb::consent:
-    case Verb::go:
-    case Verb::back:
-    case Verb::forward:
-    case Verb::reload: return true;
+    case Verb::click:
+    case Verb::double_click:
+    case Verb::right_click:
+    case Verb::hover:
+    case Verb::fill:
+    case Verb::select:
+    case Verb::check:
+    case Verb::uncheck:
+    case Verb::press: return true;
     default: return false;
   }
 }
@@ -352,7 +354,7 @@ class StagehandRuntimeInteractor final : public Interactor {
   Async<ActionResult> do_clause(Context& ctx, StagehandTab& tab, const Clause& clause, bool plain,
                                 bool optional) {
     const bool keys_only = clause.verb == Verb::press && clause.target.empty();
-    if (delegated(clause.verb) || keys_only || clause.count > 1) {
+    if (!can_do(clause.verb) || keys_only || clause.count > 1) {
       Action same{.kind = "act", .args = {{"instruction", clause.source}, {"optional", optional}}};
       co_return co_await native_->perform(ctx, tab.own(), std::move(same));
     }

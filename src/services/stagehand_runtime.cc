@@ -102,6 +102,7 @@ Async<void> StagehandRuntime::start(Context& ctx) {
     CO_TRY(const bool works, co_await answers(ctx));
     if (works) co_return Result<void>{};
   }
+  drop_watch();
   const bool again = rpc_ != nullptr;
   if (rpc_) rpc_->end(fail(Errc::unavailable, "stagehand: is loaded anew", "stagehand"));
   if (again) CO_TRY_VOID(co_await unload(ctx));
@@ -151,10 +152,13 @@ Async<void> StagehandRuntime::load(Context& ctx) {
   co_return Result<void>{};
 }
 
+void StagehandRuntime::drop_watch() {
+  if (watched_target_.empty()) return;
+  connection_.post("", "Target.closeTarget", {{"targetId", std::exchange(watched_target_, {})}});
+}
+
 Async<void> StagehandRuntime::unload(Context& ctx) {
   rpc_.reset();
-  if (!watched_target_.empty())
-    connection_.post("", "Target.closeTarget", {{"targetId", std::exchange(watched_target_, {})}});
   if (options_.folder.empty() || id_.empty()) co_return Result<void>{};
   json::object params{{"id", id_}};
   const auto gone = co_await connection_.call(ctx, "", "Extensions.uninstall", std::move(params));
@@ -300,7 +304,14 @@ StagehandRequest stagehand_init_request(const std::string& endpoint, const std::
 Async<void> StagehandRuntime::initialise(Context& ctx) {
   const auto rpc = rpc_;
   StagehandRequest request = stagehand_init_request(options_.endpoint, options_.log_level);
-  auto done = co_await rpc->call(ctx, std::move(request));
+  StagehandRequest first = request;
+  auto done = co_await rpc->call(ctx, std::move(first));
+  if (!done && done.error().message.find("already initialized") != std::string::npos) {
+    // Somebody before us, who is gone: else we would not have been taken on.
+    StagehandRequest close{.method = "stagehand.close", .params = {}};
+    CO_TRY_VOID(co_await rpc->call(ctx, std::move(close)));
+    done = co_await rpc->call(ctx, std::move(request));
+  }
   if (!done) {
     rpc->end(done.error());
     co_return done.error();
@@ -323,8 +334,7 @@ Async<void> StagehandRuntime::close(Context& ctx) {
   StagehandRequest request{.method = "stagehand.close", .params = {}};
   auto closed = co_await rpc->call(ctx, std::move(request));
   rpc->end(fail(Errc::unavailable, "stagehand: closed", "stagehand"));
-  if (!watched_target_.empty())
-    connection_.post("", "Target.closeTarget", {{"targetId", std::exchange(watched_target_, {})}});
+  drop_watch();
   if (!closed) co_return closed.error();
   co_return Result<void>{};
 }

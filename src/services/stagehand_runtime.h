@@ -57,6 +57,7 @@ class StagehandRuntime final : public std::enable_shared_from_this<StagehandRunt
  private:
   Async<void> start(Context& ctx);
   Async<void> load(Context& ctx);
+  void drop_watch();
   Async<void> unload(Context& ctx);
   Async<std::string> find_worker(Context& ctx);
   Async<std::string> worker_target(Context& ctx);

@@ -105,6 +105,22 @@ asio::awaitable<void> refuses(Context& ctx) {
 }
 TEST(StagehandRuntime, SaysWhyItDoesNotStart) { run(refuses); }
 
+asio::awaitable<void> takes_over(Context& ctx) {
+  Fixture f(ctx, "");
+  bool used = true;
+  f.fake.on_call = [&](std::int64_t id, const StagehandRequest& request) {
+    if (request.method == "stagehand.close") used = false;
+    if (request.method != "stagehand.init" || !used) return false;
+    f.fake.refuse(id, -32603, "A Stagehand instance is already initialized");
+    return true;
+  };
+  const auto started = co_await f.runtime().ensure(ctx);
+  EXPECT_TRUE(started) << started.error().describe();
+  EXPECT_EQ(f.fake.count("stagehand.init"), 2);
+  EXPECT_EQ(f.fake.count("stagehand.close"), 1);
+}
+TEST(StagehandRuntime, TakesOverWhatAClientThatIsGoneLeft) { run(takes_over); }
+
 asio::awaitable<void> starts_once(Context& ctx) {
   Fixture f(ctx);
   f.fake.sleeps = 1;
