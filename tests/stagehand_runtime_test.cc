@@ -244,7 +244,7 @@ output: "{{ log }}"
   ASSERT_EQ(result.at("state"), "succeeded") << log_;
   EXPECT_EQ(result.at("tasks").at(0).at("output"),
             "late below asked:false blue inside shadow fresh");
-  EXPECT_THAT(log_, HasSubstr("is disabled"));
+  EXPECT_THAT(log_, HasSubstr("Action: step.act, Status: ignored")) << "Never was pressed";
 }
 
 TEST_F(StagehandRuntimeTest, TellsWhyAPageDidNotOpen) {

@@ -354,7 +354,8 @@ class StagehandRuntimeInteractor final : public Interactor {
   Async<ActionResult> do_clause(Context& ctx, StagehandTab& tab, const Clause& clause, bool plain,
                                 bool optional) {
     const bool keys_only = clause.verb == Verb::press && clause.target.empty();
-    if (!can_do(clause.verb) || keys_only || clause.count > 1) {
+    const bool several = clause.count > 1 || clause.values.size() > 1;
+    if (!can_do(clause.verb) || keys_only || several) {
       Action same{.kind = "act", .args = {{"instruction", clause.source}, {"optional", optional}}};
       co_return co_await native_->perform(ctx, tab.own(), std::move(same));
     }

@@ -12,6 +12,8 @@ using std::chrono::milliseconds;
 constexpr auto kPoll = milliseconds(10);
 constexpr auto kPollLater = milliseconds(50);
 constexpr auto kWakeAfter = std::chrono::seconds(1);
+constexpr auto kAttach = std::chrono::seconds(10);
+constexpr int kAttachFailuresMax = 20;
 
 constexpr const char* kMarker =
     "({marker: globalThis.__stagehand_runtime ?? null, "
@@ -71,9 +73,14 @@ StagehandRuntime::StagehandRuntime(cdp::Connection& connection, StagehandRuntime
 StagehandRuntime::~StagehandRuntime() = default;
 
 void StagehandRuntime::on_root_event(std::string_view method, const json::object& params) {
-  if (method != "Target.detachedFromTarget" || !rpc_) return;
-  if (string_at(params, "sessionId") == worker_session_)
-    rpc_->end(fail(Errc::unavailable, "stagehand: its worker has ended", "stagehand"));
+  if (method != "Target.detachedFromTarget") return;
+  const std::string session = string_at(params, "sessionId");
+  // It may end before the answer tells that it began.
+  if (worker_session_.empty()) detached_.insert(session);
+  if (session != worker_session_) return;
+  const Error ended = fail(Errc::unavailable, "stagehand: its worker has ended", "stagehand");
+  connection_.fail_session(session, ended);
+  if (rpc_) rpc_->end(ended);
 }
 
 void StagehandRuntime::on_notification(std::string_view method, const json::object& params) {
@@ -205,27 +212,38 @@ Async<std::string> StagehandRuntime::find_worker(Context& ctx) {
   }
 }
 
-// One that was just loaded anew may still show its old worker for a moment.
-Async<std::string> StagehandRuntime::attach_worker(Context& ctx) {
-  for (;;) {
-    CO_TRY(std::string target, co_await find_worker(ctx));
-    json::object attach{{"targetId", target}, {"flatten", true}};
-    const auto attached =
-        co_await connection_.call(ctx, "", "Target.attachToTarget", std::move(attach));
-    if (attached) co_return string_at(*attached, "sessionId");
-    if (attached.error().code != Errc::protocol_error) co_return attached.error();
+// An extension that was just loaded anew may still show its old worker, which ends in a moment.
+Async<void> StagehandRuntime::attach(Context& ctx) {
+  worker_session_.clear();
+  root_events_ = connection_.on_events(
+      "", [this](std::string_view m, const json::object& p) { on_root_event(m, p); });
+  for (int failures = 1;; ++failures) {
+    detached_.clear();
+    Context brief = ctx.with_timeout(kAttach, "Stagehand's worker");
+    auto attached = co_await attach_once(brief);
+    if (attached || attached.error().code == Errc::unsupported) co_return attached;
+    if (!connection_.is_open() || !ctx.check()) co_return attached;
+    drop_watch();
+    if (!worker_session_.empty())
+      connection_.post("", "Target.detachFromTarget",
+                       {{"sessionId", std::exchange(worker_session_, {})}});
+    if (failures == kAttachFailuresMax) co_return attached;
     CO_TRY_VOID(co_await sleep_for(ctx, kPollLater));
   }
 }
 
-Async<void> StagehandRuntime::attach(Context& ctx) {
-  CO_TRY(const std::string session, co_await attach_worker(ctx));
+Async<void> StagehandRuntime::attach_once(Context& ctx) {
+  CO_TRY(std::string target, co_await find_worker(ctx));
+  json::object attach{{"targetId", target}, {"flatten", true}};
+  CO_TRY(const auto attached,
+         co_await connection_.call(ctx, "", "Target.attachToTarget", std::move(attach)));
+  const std::string session = string_at(attached, "sessionId");
+  worker_session_ = session;
+  if (detached_.contains(session))
+    co_return fail(Errc::unavailable, "stagehand: its worker has ended", "stagehand");
   auto rpc = std::make_shared<StagehandRpc>(
       connection_, session,
       [this](std::string_view m, const json::object& p) { on_notification(m, p); });
-  worker_session_ = session;
-  root_events_ = connection_.on_events(
-      "", [this](std::string_view m, const json::object& p) { on_root_event(m, p); });
   const json::object none;
   CO_TRY_VOID(co_await connection_.call(ctx, session, "Runtime.enable", none));
   json::object binding{{"name", StagehandRpc::kBinding}};

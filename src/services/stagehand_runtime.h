@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -61,8 +62,8 @@ class StagehandRuntime final : public std::enable_shared_from_this<StagehandRunt
   Async<void> unload(Context& ctx);
   Async<std::string> find_worker(Context& ctx);
   Async<std::string> worker_target(Context& ctx);
-  Async<std::string> attach_worker(Context& ctx);
   Async<void> attach(Context& ctx);
+  Async<void> attach_once(Context& ctx);
   Async<void> await_marker(Context& ctx, std::string session_id);
   Async<void> announce(Context& ctx, std::string session_id);
   Async<void> initialise(Context& ctx);
@@ -78,6 +79,7 @@ class StagehandRuntime final : public std::enable_shared_from_this<StagehandRunt
   std::shared_ptr<StagehandRpc> rpc_;
   cdp::Connection::Subscription root_events_;
   std::string watched_target_;
+  std::set<std::string> detached_;  ///< Sessions that ended while the worker's was not known.
   bool starting_ = false;
   bool distrusted_ = false;
   int starts_ = 0;

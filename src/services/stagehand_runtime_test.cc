@@ -105,6 +105,16 @@ asio::awaitable<void> refuses(Context& ctx) {
 }
 TEST(StagehandRuntime, SaysWhyItDoesNotStart) { run(refuses); }
 
+asio::awaitable<void> attaches_again(Context& ctx) {
+  Fixture f(ctx);
+  f.fake.dying_workers = 2;
+  const auto started = co_await f.runtime().ensure(ctx);
+  EXPECT_TRUE(started) << started.error().describe();
+  EXPECT_EQ(f.fake.count("Target.attachToTarget"), 3);
+  EXPECT_EQ(f.runtime().starts(), 1);
+}
+TEST(StagehandRuntime, AttachesAgainWhenItFoundAWorkerThatWasEnding) { run(attaches_again); }
+
 asio::awaitable<void> takes_over(Context& ctx) {
   Fixture f(ctx, "");
   bool used = true;

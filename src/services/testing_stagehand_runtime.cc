@@ -60,6 +60,10 @@ void FakeStagehandRuntime::on_command(const json::object& command) {
   const std::string method(command.at("method").as_string());
   json::object params;
   if (const json::value* given = find(command, "params")) params = given->as_object();
+  if (method == "Runtime.enable" && dying_workers > 0) {
+    --dying_workers;
+    return end_worker();
+  }
   json::object reply{{"id", command.at("id")}};
   if (method.starts_with("Extensions.") && !has_extensions)
     reply["error"] = json::object{{"code", -32601}, {"message", "'" + method + "' wasn't found"}};

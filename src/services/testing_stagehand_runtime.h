@@ -47,6 +47,7 @@ class FakeStagehandRuntime final {
   std::string protocol = "3.1.1";
   bool has_extensions = true;
   int sleeps = 0;              ///< So often the worker is not there yet when looked for.
+  int dying_workers = 0;       ///< So many end while they are attached to.
   bool receives = true;        ///< It takes messages.
   std::string refuses_client;  ///< Why; empty: it takes the client on.
   std::map<std::string, json::value> results;  ///< By method; the rest has defaults.
