@@ -12,6 +12,7 @@ using std::chrono::milliseconds;
 constexpr auto kPoll = milliseconds(10);
 constexpr auto kPollLater = milliseconds(50);
 constexpr auto kWakeAfter = std::chrono::seconds(1);
+constexpr auto kOldWorker = std::chrono::seconds(4);
 constexpr auto kAttach = std::chrono::seconds(10);
 constexpr int kAttachFailuresMax = 20;
 
@@ -149,6 +150,9 @@ Async<void> StagehandRuntime::load(Context& ctx) {
                      "start it with the extension loaded");
     co_return Result<void>{};
   }
+  // A worker that is there already ends when its extension is loaded again, and tells nobody.
+  id_ = unpacked_extension_id(options_.folder);
+  CO_TRY(old_worker_, co_await worker_target(ctx, {}));
   // In every context: else its content scripts are in the default one only.
   json::object params{{"path", options_.folder}, {"enableInIncognito", true}};
   auto loaded = co_await connection_.call(ctx, "", "Extensions.loadUnpacked", std::move(params));
@@ -173,7 +177,7 @@ Async<void> StagehandRuntime::unload(Context& ctx) {
   co_return Result<void>{};
 }
 
-Async<std::string> StagehandRuntime::worker_target(Context& ctx) {
+Async<std::string> StagehandRuntime::worker_target(Context& ctx, std::string other_than) {
   // Said outright: else the filter counts that others on this connection look for targets with.
   json::array filter{json::object{{"type", "service_worker"}}};
   json::object params{{"filter", std::move(filter)}};
@@ -186,7 +190,7 @@ Async<std::string> StagehandRuntime::worker_target(Context& ctx) {
       if (!info.is_object()) continue;
       const json::object& target = info.get_object();
       if (string_at(target, "type") == "service_worker" &&
-          string_at(target, "url").starts_with(url))
+          string_at(target, "url").starts_with(url) && string_at(target, "targetId") != other_than)
         co_return string_at(target, "targetId");
     }
   co_return std::string();
@@ -197,11 +201,13 @@ Async<std::string> StagehandRuntime::find_worker(Context& ctx) {
   const SteadyTime began = ctx.clock().now();
   std::string page;
   for (;;) {
-    auto found = co_await worker_target(ctx);
+    const Duration spent = ctx.clock().now() - began;
+    std::string old = spent < kOldWorker ? old_worker_ : std::string();
+    auto found = co_await worker_target(ctx, std::move(old));
     const bool over = !found || !found->empty();
     if (over && !page.empty()) connection_.post("", "Target.closeTarget", {{"targetId", page}});
     if (over) co_return found;
-    if (page.empty() && ctx.clock().now() - began > kWakeAfter) {
+    if (page.empty() && spent > kWakeAfter) {
       json::object params{{"url", "chrome-extension://" + id_ + "/wake-service-worker.html"},
                           {"background", true}};
       const auto opened =

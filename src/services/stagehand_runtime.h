@@ -61,7 +61,7 @@ class StagehandRuntime final : public std::enable_shared_from_this<StagehandRunt
   void drop_watch();
   Async<void> unload(Context& ctx);
   Async<std::string> find_worker(Context& ctx);
-  Async<std::string> worker_target(Context& ctx);
+  Async<std::string> worker_target(Context& ctx, std::string other_than);
   Async<void> attach(Context& ctx);
   Async<void> attach_once(Context& ctx);
   Async<void> await_marker(Context& ctx, std::string session_id);
@@ -79,6 +79,7 @@ class StagehandRuntime final : public std::enable_shared_from_this<StagehandRunt
   std::shared_ptr<StagehandRpc> rpc_;
   cdp::Connection::Subscription root_events_;
   std::string watched_target_;
+  std::string old_worker_;          ///< Target that was there before the extension was loaded.
   std::set<std::string> detached_;  ///< Sessions that ended while the worker's was not known.
   bool starting_ = false;
   bool distrusted_ = false;

@@ -51,8 +51,8 @@ asio::awaitable<void> starts(Context& ctx) {
   const auto started = co_await f.runtime().ensure(ctx);
   EXPECT_TRUE(started) << started.error().describe();
   EXPECT_EQ(f.runtime().version(), "1.3.0");
-  EXPECT_EQ(f.fake.commands.front().at("method"), "Extensions.loadUnpacked");
-  EXPECT_EQ(f.fake.commands.front().at("params").at("enableInIncognito"), true);
+  EXPECT_EQ(f.fake.commands.at(1).at("method"), "Extensions.loadUnpacked");
+  EXPECT_EQ(f.fake.commands.at(1).at("params").at("enableInIncognito"), true);
   EXPECT_EQ(f.fake.calls.front().method, "stagehand.init");
   EXPECT_EQ(f.fake.calls.front().params.at("model"), (json::object{{"source", "client"}}));
   EXPECT_TRUE(co_await f.runtime().ensure(ctx));
@@ -114,6 +114,17 @@ asio::awaitable<void> attaches_again(Context& ctx) {
   EXPECT_EQ(f.runtime().starts(), 1);
 }
 TEST(StagehandRuntime, AttachesAgainWhenItFoundAWorkerThatWasEnding) { run(attaches_again); }
+
+asio::awaitable<void> passes_over(Context& ctx) {
+  Fixture f(ctx);
+  f.fake.has_old_worker = true;
+  EXPECT_TRUE(co_await f.runtime().ensure(ctx));
+  for (const json::object& command : f.fake.commands) {
+    if (command.at("method") == "Target.attachToTarget")
+      EXPECT_EQ(command.at("params").at("targetId"), "WORKER1");
+  }
+}
+TEST(StagehandRuntime, PassesOverTheWorkerOfWhatItReplaced) { run(passes_over); }
 
 asio::awaitable<void> takes_over(Context& ctx) {
   Fixture f(ctx, "");

@@ -2,11 +2,13 @@
 
 #include "base/text_file.h"
 #include "services/json_schema.h"
+#include "services/stagehand_extension.h"
 
 namespace troupe::services {
 namespace {
 
-constexpr const char* kExtension = "cnbkgmjgfjlpbdilcdfibknggipenago";
+// What the browser calls the extension in the folder that tests name.
+std::string extension_id() { return unpacked_extension_id("/opt/stagehand"); }
 
 // Between the parentheses of the one call in it: a string literal with JSON in it.
 std::string text_of(const std::string& expression) {
@@ -77,18 +79,26 @@ json::object FakeStagehandRuntime::answer_of(const std::string& method,
                                              const json::object& params) {
   if (method == "Extensions.loadUnpacked") {
     silent_until_loaded = false;
-    return {{"id", kExtension}};
+    loaded_ = true;
+    ++loads_;
+    return {{"id", extension_id()}};
   }
+  if (method == "Extensions.uninstall") loaded_ = false;
   if (method == "Extensions.getExtensions") {
-    const json::object one{{"id", kExtension}, {"name", "Stagehand Runtime"}, {"enabled", true}};
+    loaded_ = true;
+    const json::object one{
+        {"id", extension_id()}, {"name", "Stagehand Runtime"}, {"enabled", true}};
     return {{"extensions", json::array{one}}};
   }
   if (method == "Target.getTargets") {
-    const std::string url = std::string("chrome-extension://") + kExtension + "/service-worker.js";
-    const json::object worker{{"targetId", "WORKER"}, {"type", "service_worker"}, {"url", url}};
+    const std::string url = "chrome-extension://" + extension_id() + "/service-worker.js";
     json::array list;
-    if (sleeps == 0) list.push_back(worker);
-    if (sleeps > 0) --sleeps;
+    const auto add = [&](const std::string& target) {
+      list.push_back({{"targetId", target}, {"type", "service_worker"}, {"url", url}});
+    };
+    if (has_old_worker) add("OLD");
+    if (sleeps == 0 && loaded_) add("WORKER" + std::to_string(loads_));
+    if (sleeps > 0 && loaded_) --sleeps;
     return {{"targetInfos", std::move(list)}};
   }
   if (method == "Target.attachToTarget") return {{"sessionId", "W" + std::to_string(++sessions_)}};

@@ -46,10 +46,11 @@ class FakeStagehandRuntime final {
 
   std::string protocol = "3.1.1";
   bool has_extensions = true;
-  int sleeps = 0;              ///< So often the worker is not there yet when looked for.
-  int dying_workers = 0;       ///< So many end while they are attached to.
-  bool receives = true;        ///< It takes messages.
-  std::string refuses_client;  ///< Why; empty: it takes the client on.
+  int sleeps = 0;               ///< So often the worker is not there yet when looked for.
+  int dying_workers = 0;        ///< So many end while they are attached to.
+  bool has_old_worker = false;  ///< Before it is loaded.
+  bool receives = true;         ///< It takes messages.
+  std::string refuses_client;   ///< Why; empty: it takes the client on.
   std::map<std::string, json::value> results;  ///< By method; the rest has defaults.
   std::set<std::string> silent;                ///< Never answered.
   bool silent_until_loaded = false;            ///< Nothing is, until it is loaded anew.
@@ -77,6 +78,8 @@ class FakeStagehandRuntime final {
   std::map<std::int64_t, std::string> asked_;
   std::int64_t last_asked_ = 0;
   int sessions_ = 0;
+  bool loaded_ = false;
+  int loads_ = 0;
 };
 
 }  // namespace troupe::services
