@@ -2,13 +2,11 @@
 // the first one that cannot be ends the action.
 #include <charconv>
 
-#include "interact/handlers.h"
+#include "interact/act_steps.h"
 #include "interact/model_actions.h"
 #include "interact/phrase.h"
-#include "interact/resolver.h"
 
 namespace troupe::interact::native {
-namespace {
 
 using std::chrono::milliseconds;
 
@@ -19,12 +17,14 @@ Target target_of(const Resolution& found) {
   return target;
 }
 
-/// `listed`: with the places of elements in the page's main list, which costs some time.
-Async<Snapshot> look(Context& ctx, NativeTab& tab, bool listed = false) {
+Async<Snapshot> look(Context& ctx, NativeTab& tab, bool listed, std::string colour) {
   json::array args{nullptr, listed};
+  if (!colour.empty()) args.emplace_back(colour);
   CO_TRY(const auto rows, co_await tab.call(ctx, kSnapshot, "snapshot", std::move(args)));
   co_return read_snapshot(rows);
 }
+
+namespace {
 
 Async<std::vector<ForeignFrame*>> frames_of(Context& ctx, NativeTab& tab,
                                             const Snapshot& snapshot) {
@@ -60,19 +60,33 @@ Async<Resolution> resolve_in_frames(Context& ctx, NativeTab& tab, const Clause& 
   co_return std::move(all.front().second);
 }
 
-// Elements may still come: looks again after each change of the page, until the time is up. What is
-// ambiguous gets half a second to become clear.
+/// By its name, else by one of the other names it may have.
+Result<Resolution> resolve_by_names(const Clause& clause, const Snapshot& snapshot) {
+  auto found = resolve(clause, snapshot);
+  for (const std::string& name : clause.names) {
+    if (found || found.error().code != Errc::target_not_found) break;
+    Clause other = clause;
+    other.target.text = other.target.whole = name;
+    auto again = resolve(other, snapshot);
+    if (again || again.error().code == Errc::target_ambiguous) return again;
+  }
+  return found;
+}
+
+}  // namespace
+
+// Elements may still come.
 Async<Resolution> resolve_waiting(Context& ctx, NativeTab& tab, const Clause& clause,
                                   Duration patience) {
   const SteadyTime begin = ctx.clock().now();
   for (;;) {
     tab.enter(nullptr);
-    auto snapshot = co_await look(ctx, tab, clause.target.item);
+    auto snapshot = co_await look(ctx, tab, clause.target.item, clause.target.colour);
     const bool replaced = !snapshot && snapshot.error().code == Errc::navigation_failed;
     if (!snapshot && !replaced) co_return snapshot.error();
     const Duration spent = ctx.clock().now() - begin;
     if (snapshot) {
-      auto found = resolve(clause, *snapshot);
+      auto found = resolve_by_names(clause, *snapshot);
       if (!found && snapshot->frames > 0 && found.error().code == Errc::target_not_found)
         found = co_await resolve_in_frames(ctx, tab, clause, *snapshot, found.error());
       if (found) co_return found;
@@ -90,13 +104,45 @@ Async<Resolution> resolve_waiting(Context& ctx, NativeTab& tab, const Clause& cl
   }
 }
 
+namespace {
+
+/// A number on a slider that is no form field; a date on a field that only its calendar fills. Null:
+/// the field is filled as any other.
+Async<std::unique_ptr<ActionResult>> fill_by_widget(Context& ctx, NativeTab& tab,
+                                                    const Clause& clause,
+                                                    const Resolution& found) {
+  std::unique_ptr<ActionResult> none;
+  if (found.role == "slider" && found.tag != "input") {
+    double number = 0;
+    const auto* end = clause.value.data() + clause.value.size();
+    if (std::from_chars(clause.value.data(), end, number).ptr != end) co_return none;
+    CO_TRY(auto result, co_await slide(ctx, tab, found, number));
+    co_return std::make_unique<ActionResult>(std::move(result));
+  }
+  if (!found.readonly) co_return none;
+  CO_TRY(auto day, co_await day_meant(ctx, tab, clause.value));
+  if (day.empty()) co_return none;
+  CO_TRY(auto result, co_await pick_date(ctx, tab, found, std::move(day)));
+  co_return std::make_unique<ActionResult>(std::move(result));
+}
+
+Async<ActionResult> fill_found(Context& ctx, NativeTab& tab, const Clause& clause,
+                               const Resolution& found) {
+  const Target target = target_of(found);
+  CO_TRY(auto done, co_await fill_by_widget(ctx, tab, clause, found));
+  if (done) co_return std::move(*done);
+  if (!clause.described_value) co_return co_await fill_target(ctx, tab, target, clause.value);
+  CO_TRY(auto text, co_await described_text(ctx, tab, clause.value));
+  co_return co_await fill_target(ctx, tab, target, std::move(text));
+}
+
 }  // namespace
 
 Async<ActionResult> act_on(Context& ctx, NativeTab& tab, const Clause& clause,
                            const Resolution& found) {
   const Target target = target_of(found);
   switch (clause.verb) {
-    case Verb::fill: co_return co_await fill_target(ctx, tab, target, clause.value);
+    case Verb::fill: co_return co_await fill_found(ctx, tab, clause, found);
     case Verb::check: co_return co_await tick_target(ctx, tab, target, true);
     case Verb::uncheck: co_return co_await tick_target(ctx, tab, target, false);
     case Verb::hover: co_return co_await hover_target(ctx, tab, target);
@@ -122,9 +168,6 @@ Async<ActionResult> act_on(Context& ctx, NativeTab& tab, const Clause& clause,
   co_return co_await click_target(ctx, tab, target, options);
 }
 
-namespace {
-
-/// Finds the element and acts on it; when the page replaces it in between, once more.
 Async<ActionResult> find_and_perform(Context& ctx, NativeTab& tab, const Clause& clause,
                                      Duration patience) {
   for (int round = 0;; ++round) {
@@ -135,6 +178,8 @@ Async<ActionResult> find_and_perform(Context& ctx, NativeTab& tab, const Clause&
     if (!replaced || round == 3) co_return result;
   }
 }
+
+namespace {
 
 Clause click_on(std::string text, std::string role) {
   Clause clause;
@@ -288,6 +333,13 @@ Async<ActionResult> wait_words(Context& ctx, NativeTab& tab, const Clause& claus
   }
 }
 
+/// Several options that no single list has, or the word "nothing".
+Async<bool> apart_from_lists(Context& ctx, NativeTab& tab, const Clause& clause) {
+  if (clause.values.size() == 1) co_return to_lower(clause.values[0]) == "nothing";
+  CO_TRY(const auto snapshot, co_await look(ctx, tab));
+  co_return !one_list_has_all(clause, snapshot);
+}
+
 Async<ActionResult> do_clause(Context& ctx, NativeTab& tab, const Clause& clause,
                               Duration patience) {
   switch (clause.verb) {
@@ -308,8 +360,22 @@ Async<ActionResult> do_clause(Context& ctx, NativeTab& tab, const Clause& clause
     case Verb::scroll:
       if (clause.target.empty()) co_return co_await scroll_words(ctx, tab, clause);
       break;
+    case Verb::drag: co_return co_await drag(ctx, tab, clause, patience);
+    case Verb::copy:
+    case Verb::paste:
+    case Verb::highlight: co_return co_await text_action(ctx, tab, clause, patience);
+    case Verb::select: {
+      if (clause.path) co_return co_await follow_menus(ctx, tab, clause, patience);
+      if (!clause.target.empty()) break;
+      CO_TRY(const bool apart, co_await apart_from_lists(ctx, tab, clause));
+      if (apart) co_return co_await choose_each(ctx, tab, clause, patience);
+      break;
+    }
     default: break;
   }
+  if (clause.target.every) co_return co_await act_on_all(ctx, tab, clause, patience);
+  if (clause.explore && clause.verb != Verb::press)
+    co_return co_await explore(ctx, tab, clause, patience);
   co_return co_await find_and_perform(ctx, tab, clause, patience);
 }
 
@@ -333,8 +399,14 @@ Async<ActionResult> act(Context& ctx, NativeTab& tab, const json::object& args) 
   const std::string instruction(find_string(args, "instruction").value_or(""));
   CO_TRY(const auto clauses, parse_instruction(instruction));
   const bool optional = find_bool(args, "optional").value_or(false);
-  const Duration patience =
-      optional ? Duration(milliseconds(1000)) : Duration(std::chrono::hours(1));
+  const auto* given = find(args, "patience");
+  Duration patience = optional ? Duration(milliseconds(1000)) : Duration(std::chrono::hours(1));
+  if (given) {
+    const auto limit = read_duration(*given);
+    if (!limit) co_return limit.error();
+    patience = *limit;
+  }
+  tab.copied().clear();
   ActionResult whole;
   whole.changed = "nothing";
   for (std::size_t i = 0; i < clauses.size(); ++i) {

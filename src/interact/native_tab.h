@@ -97,6 +97,8 @@ class NativeTab final : public Tab {
 
   /// Downloads since the last call of start_downloads.
   std::vector<Download>& downloads() { return downloads_; }
+  /// What the instruction that runs has copied.
+  std::string& copied() { return copied_; }
   /// Pulsed by page life-cycle and download events.
   Event& moved() { return moved_; }
 
@@ -125,6 +127,7 @@ class NativeTab final : public Tab {
   std::uint64_t stops_ = 0;  ///< Loads that ended, also without a new document (downloads, 204).
   std::uint64_t stops_at_action_ = 0;
   std::vector<Download> downloads_;
+  std::string copied_;
 };
 
 }  // namespace troupe::interact

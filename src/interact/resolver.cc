@@ -132,6 +132,8 @@ double role_fit(std::string_view wanted, const Candidate& c) {
   constexpr double kOther = 0.45;
   if (wanted.empty()) return 1;
   if (c.role == wanted) return 1;
+  if (wanted == "textarea") return c.tag == "textarea" ? 1 : kOther;
+  if (wanted == "textinput") return typable(c) && c.tag == "input" ? 1 : kOther;
   if (wanted == "textbox") return typable(c) || c.role == "combobox" ? 1 : kOther;
   if (wanted == "combobox") return choosable(c) ? 1 : c.role == "button" ? 0.8 : kOther;
   if (wanted == "checkbox") return tickable(c) ? c.role == "radio" ? 0.85 : 0.97 : kOther;
@@ -218,6 +220,8 @@ double name_fit(const Description& target, const Candidate& c) {
 /// How near the scope's text is: 1 in the nearest region, 0 nowhere.
 double scope_fit(std::string_view scope, const Candidate& c) {
   const std::string want = to_lower(squeeze(scope));
+  if (want == "dialog" || want == "popup" || want == "modal" || want == "window")
+    if (c.in_dialog) return 1;
   double fit = 1;
   for (const std::string& text : c.context) {
     if (contains_words(to_lower(text), want)) return fit;
@@ -277,7 +281,8 @@ Resolution chosen(const Scored& scored) {
           .tag = c.tag,
           .type = c.type,
           .checked = c.checked,
-          .score = scored.score};
+          .score = scored.score,
+          .readonly = c.readonly};
 }
 
 Error not_found(const Clause& clause, const Snapshot& snapshot, std::vector<Scored> scored,
@@ -309,7 +314,7 @@ std::vector<Scored> score_all(const Clause& clause, const Snapshot& snapshot) {
   const bool dialog = std::any_of(snapshot.elements.begin(), snapshot.elements.end(),
                                   [](const Candidate& c) { return c.in_dialog && is_widget(c); });
   for (const Candidate& c : snapshot.elements) {
-    if (!verb_allows(clause, c)) continue;
+    if (!verb_allows(clause, c) || (!target.colour.empty() && !c.coloured)) continue;
     double text = 0.8;  // no text wanted: the role alone tells
     if (!target.text.empty()) {
       text = name_fit(target, c);
@@ -320,7 +325,7 @@ std::vector<Scored> score_all(const Clause& clause, const Snapshot& snapshot) {
         scored.push_back({&c, whole * verb_fit(clause, c) * standing(c, dialog)});
         continue;
       }
-    } else if (target.role.empty() && !is_widget(c)) {
+    } else if (target.role.empty() && target.colour.empty() && !is_widget(c)) {
       continue;
     }
     double score = text * role_fit(target.role, c) * verb_fit(clause, c) * standing(c, dialog);
@@ -460,12 +465,47 @@ Result<Resolution> resolve(const Clause& clause, const Snapshot& snapshot) {
     });
     if (!doubled) rivals.push_back(scored[i]);
   }
+  if (rivals.size() > 1 && target.any) {
+    std::sort(rivals.begin(), rivals.end(),
+              [](const Scored& a, const Scored& b) { return a.element < b.element; });
+    return chosen(rivals.front());
+  }
   if (rivals.size() > 1)
     return fail(Errc::target_ambiguous,
                 std::string(to_string(clause.verb)) + ": " + std::to_string(rivals.size()) +
                     " elements could be " + shown(target) + ": " + list(rivals, 8),
                 {}, "say which: the second one, or the one in the row of …");
   return chosen(rivals.front());
+}
+
+Result<std::vector<Resolution>> resolve_all(const Clause& clause, const Snapshot& snapshot) {
+  const Description& target = clause.target;
+  const auto scored = score_all(clause, snapshot);
+  std::vector<Scored> equals;
+  for (const Scored& one : scored) {
+    if (one.score < kEnough || one.score < scored.front().score - 0.06) break;
+    const bool doubled = std::any_of(equals.begin(), equals.end(), [&](const Scored& other) {
+      return same_thing(*one.element, *other.element);
+    });
+    if (!doubled) equals.push_back(one);
+  }
+  std::sort(equals.begin(), equals.end(),
+            [](const Scored& a, const Scored& b) { return a.element < b.element; });
+  const auto most = static_cast<std::size_t>(std::max(target.most, 0));
+  if (equals.empty() || equals.size() < most)
+    return not_found(clause, snapshot, equals, "there are " + std::to_string(equals.size()));
+  if (most > 0) equals.resize(most);
+  std::vector<Resolution> all;
+  for (const Scored& one : equals) all.push_back(chosen(one));
+  return all;
+}
+
+bool one_list_has_all(const Clause& clause, const Snapshot& snapshot) {
+  return std::any_of(snapshot.elements.begin(), snapshot.elements.end(), [&](const Candidate& c) {
+    return c.tag == "select" &&
+           std::all_of(clause.values.begin(), clause.values.end(),
+                       [&](const std::string& value) { return has_option(c, value); });
+  });
 }
 
 std::string describe(const Candidate& c) {
@@ -517,61 +557,6 @@ std::string_view usual_action(const Candidate& c) {
   if (typable(c)) return "fill";
   if (c.tag == "select") return "select";
   return "click";
-}
-
-namespace {
-std::string text_at(const json::object& row, std::string_view key) {
-  return std::string(find_string(row, key).value_or(""));
-}
-std::vector<std::string> texts_at(const json::object& row, std::string_view key) {
-  std::vector<std::string> out;
-  if (const auto* list = find(row, key); list && list->is_array())
-    for (const auto& item : list->get_array())
-      if (item.is_string()) out.emplace_back(item.get_string());
-  return out;
-}
-}  // namespace
-
-Snapshot read_snapshot(const json::value& value) {
-  Snapshot out;
-  const auto* whole = value.if_object();
-  if (!whole) return out;
-  out.hidden = static_cast<int>(find_int(*whole, "hidden").value_or(0));
-  out.frames = static_cast<int>(find_int(*whole, "frames").value_or(0));
-  out.focused = static_cast<int>(find_int(*whole, "focus").value_or(-1));
-  out.url = text_at(*whole, "url");
-  out.title = text_at(*whole, "title");
-  const auto* rows = find(*whole, "rows");
-  if (!rows || !rows->is_array()) return out;
-  for (const auto& item : rows->get_array()) {
-    const auto* row = item.if_object();
-    if (!row) continue;
-    Candidate c{.ref = static_cast<int>(find_int(*row, "r").value_or(-1))};
-    c.tag = text_at(*row, "t");
-    c.role = text_at(*row, "k");
-    c.name = text_at(*row, "n");
-    c.label = text_at(*row, "l");
-    c.placeholder = text_at(*row, "p");
-    c.value = text_at(*row, "v");
-    c.type = text_at(*row, "ty");
-    c.href = text_at(*row, "h");
-    c.tokens = text_at(*row, "g");
-    c.heading = text_at(*row, "hd");
-    c.context = texts_at(*row, "s");
-    c.options = texts_at(*row, "o");
-    c.pointer = text_at(*row, "f") == "p";
-    c.item = static_cast<int>(find_int(*row, "it").value_or(0));
-    c.disabled = row->contains("d");
-    c.readonly = row->contains("ro");
-    c.checked = row->contains("c");
-    c.in_dialog = row->contains("m");
-    c.in_view = row->contains("i");
-    if (const auto* box = find(*row, "b"); box && box->is_array())
-      for (std::size_t i = 0; i < 4 && i < box->get_array().size(); ++i)
-        if (box->get_array()[i].is_number()) c.box[i] = box->get_array()[i].to_number<int>();
-    out.elements.push_back(std::move(c));
-  }
-  return out;
 }
 
 }  // namespace troupe::interact
