@@ -64,7 +64,8 @@
         const text = fold((up ? box.innerText : grid.caption ? grid.caption.innerText : '') + ' ' + chosen.join(' '));
         const month = monthIn(text), year = /(^|\D)((?:19|20)\d\d)(\D|$)/.exec(text);
         if (month < 0 || !year) continue;
-        const side = (words) => T.everything(box).find((e) => T.visible(e) && T.interactive(e) && words.test(fold(T.name(e) + ' ' + e.title + ' ' + e.className)));
+        // Turning buttons are often plain links without a place to go.
+        const side = (words) => T.everything(box).find((e) => T.visible(e) && !/\d/.test(e.textContent) && words.test(fold(T.name(e) + ' ' + e.title + ' ' + e.className)));
         const previous = side(/(^|[^a-z])(prev|previous|earlier)/) || side(/^[‹«<◀]/), next = side(/(^|[^a-z])(next|later)/) || side(/^[›»>▶]/);
         return { year: +year[2], month, days: Object.fromEntries(days), previous: previous ? T.remember(previous) : -1, next: next ? T.remember(next) : -1 };
       }

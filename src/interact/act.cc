@@ -373,6 +373,11 @@ Async<ActionResult> do_clause(Context& ctx, NativeTab& tab, const Clause& clause
     }
     default: break;
   }
+  if (clause.described_value && tab.copied_from() >= 0 && clause.other_than < 0) {
+    Clause elsewhere = clause;
+    elsewhere.other_than = tab.copied_from();
+    co_return co_await find_and_perform(ctx, tab, elsewhere, patience);
+  }
   if (clause.target.every) co_return co_await act_on_all(ctx, tab, clause, patience);
   if (clause.explore && clause.verb != Verb::press)
     co_return co_await explore(ctx, tab, clause, patience);
@@ -407,6 +412,7 @@ Async<ActionResult> act(Context& ctx, NativeTab& tab, const json::object& args) 
     patience = *limit;
   }
   tab.copied().clear();
+  tab.copied_from() = -1;
   ActionResult whole;
   whole.changed = "nothing";
   for (std::size_t i = 0; i < clauses.size(); ++i) {

@@ -141,6 +141,9 @@ Async<ActionResult> drag(Context& ctx, NativeTab& tab, const Clause& clause, Dur
   if (clause.value.empty() && clause.destination.empty())
     co_return fail(Errc::invalid_argument, "drag: it does not say where to", {},
                    "say the place: drag 'Report' onto 'Archive'");
+  if (clause.target.text.empty() && clause.target.colour.empty())
+    co_return fail(Errc::target_not_found, "drag: it does not say what, by its name", {},
+                   "name it as it is shown on the page");
   CO_TRY(const auto found, co_await resolve_waiting(ctx, tab, clause, patience));
   const Target target = target_of(found);
   json::array args{target.query, json::object{{"point", true}, {"mark", true}}};

@@ -167,15 +167,13 @@ Async<ActionResult> explore(Context& ctx, NativeTab& tab, const Clause& clause,
     CO_TRY(const auto reset, co_await tab.call(ctx, kWidgets, "exploreAgain", std::move(none)));
     (void)reset;
     Clause wanted = clause;
-    wanted.exact_only = pass == 0;
+    wanted.exact_text = pass == 0 && clause.target.quoted;
     for (int opened = 0; opened < 60; ++opened) {
       const Duration moment = opened == 0 ? Duration(0) : Duration(milliseconds(500));
       const SteadyTime end = ctx.clock().now() + moment;
       Result<Resolution> found = fail(Errc::target_not_found, "nothing yet");
       for (;;) {
         found = co_await resolve_now(ctx, tab, wanted);
-        const bool weak = found && pass == 0 && clause.target.quoted && found->score < 0.9;
-        if (weak) found = fail(Errc::target_not_found, "only something like it");
         if (found || ctx.clock().now() >= end) break;
         CO_TRY_VOID(co_await settle(ctx, tab, 60));
       }

@@ -207,7 +207,9 @@ Async<std::string> described_text(Context& ctx, NativeTab& tab, std::string word
 
 Async<ActionResult> text_action(Context& ctx, NativeTab& tab, const Clause& clause,
                                 Duration patience) {
-  CO_TRY(const auto found, co_await resolve_waiting(ctx, tab, clause, patience));
+  Clause wanted = clause;
+  if (clause.verb == Verb::paste) wanted.other_than = tab.copied_from();
+  CO_TRY(const auto found, co_await resolve_waiting(ctx, tab, wanted, patience));
   ActionResult result;
   result.changed = "nothing";
   if (clause.verb == Verb::paste) {
@@ -233,6 +235,7 @@ Async<ActionResult> text_action(Context& ctx, NativeTab& tab, const Clause& clau
     co_return fail(Errc::target_not_found, "copy: " + found.what + " has no such text",
                    "page " + tab.url());
   tab.copied() = std::string(text.get_string());
+  tab.copied_from() = found.ref;
   result.output = tab.copied();
   result.detail = "read the text of " + found.what;
   co_return result;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "interact/description.h"
 #include "interact/instruction_forms.h"
@@ -234,16 +235,29 @@ bool labelled_values(const Phrase& phrase, std::vector<Clause>& out) {
   if (found.empty()) return false;
   if (end < phrase.size()) {
     const Description place = describe(part(phrase, end + 1));
-    if (!place.text.empty()) return false;
+    if (!place.text.empty() || place.every) return false;
   }
   for (Clause& clause : found) out.push_back(std::move(clause));
   return true;
+}
+
+/// `[5, 11, 10]`: one for each of several fields.
+void take_list(Clause& clause) {
+  const auto open = clause.value.find('['), close = clause.value.rfind(']');
+  if (clause.target.role != "slider" || open == npos || close == npos || close < open) return;
+  std::string one;
+  for (const char c : clause.value.substr(open + 1, close - open - 1) + ",") {
+    if (c != ',' && c != ' ') one += c;
+    if (c == ',' && !one.empty()) clause.values.push_back(std::exchange(one, {}));
+  }
+  clause.target.every = !clause.values.empty();
 }
 
 /// The clause of a fill whose text may be described only.
 Clause fill_clause(Description target, const Phrase& value) {
   Clause clause = make(Verb::fill, std::move(target), value_of(value));
   clause.described_value = is_described(value);
+  take_list(clause);
   return clause;
 }
 

@@ -64,6 +64,8 @@ struct Clause {
   bool path = false;                ///< select: `values` lead through a menu: File > Export > PDF.
   /// fill: the text is not given but described: `the value of Gender`, `it`.
   bool described_value = false;
+  bool exact_text = false;   ///< Only what is called exactly so, also in punctuation.
+  int other_than = -1;       ///< Reference of an element that is not meant.
   bool explore = false;      ///< `find and click`: what is closed may be opened to reach it.
   bool beyond = false;       ///< Not inside what a clause before it found or opened.
   Description destination;   ///< drag

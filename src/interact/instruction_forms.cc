@@ -74,9 +74,13 @@ std::string take_found(std::vector<Phrase>& clauses, std::vector<Clause>& out) {
   for (const std::string_view words : {"find", "locate", "look for", "get", "search for the"})
     if (matches(first, 0, words)) lead = std::max(lead, count_words(words));
   if (lead == 0 || lead >= first.size()) return {};
+  const std::string source = join(first, true);
   first = part(first, lead);
   clauses.erase(clauses.begin());
-  if (parse_text_action(Verb::copy, first, out)) return {};
+  if (parse_text_action(Verb::copy, first, out)) {
+    out.back().source = source;
+    return {};
+  }
   for (Phrase& clause : clauses) drop_purpose(clause);
   // "Anna's email", "Anna email".
   for (std::size_t i = 1; i < first.size(); ++i)
@@ -104,7 +108,7 @@ bool is_described(Phrase phrase) {
   const bool said = std::any_of(phrase.begin(), phrase.end(), [&](const Word& word) {
     return std::count(kSaid.begin(), kSaid.end(), word.lower) > 0;
   });
-  return said && phrase.size() > 2 ? true : owned && said;
+  return said && (owned || phrase.size() > 2);
 }
 
 void set_case(Phrase& phrase) {

@@ -99,6 +99,7 @@ class NativeTab final : public Tab {
   std::vector<Download>& downloads() { return downloads_; }
   /// What the instruction that runs has copied.
   std::string& copied() { return copied_; }
+  int& copied_from() { return copied_from_; }
   /// Pulsed by page life-cycle and download events.
   Event& moved() { return moved_; }
 
@@ -128,6 +129,7 @@ class NativeTab final : public Tab {
   std::uint64_t stops_at_action_ = 0;
   std::vector<Download> downloads_;
   std::string copied_;
+  int copied_from_ = -1;  ///< Reference of the element.
 };
 
 }  // namespace troupe::interact

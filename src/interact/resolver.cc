@@ -132,8 +132,11 @@ double role_fit(std::string_view wanted, const Candidate& c) {
   constexpr double kOther = 0.45;
   if (wanted.empty()) return 1;
   if (c.role == wanted) return 1;
-  if (wanted == "textarea") return c.tag == "textarea" ? 1 : kOther;
-  if (wanted == "textinput") return typable(c) && c.tag == "input" ? 1 : kOther;
+  // With no other name given, 0.7 is too little: the one kind is not taken for the other.
+  if (wanted == "textarea") return c.tag == "textarea" ? 1 : typable(c) ? 0.7 : kOther;
+  if (wanted == "textinput")
+    return typable(c) && c.tag == "input" ? 1 : typable(c) || choosable(c) ? 0.7 : kOther;
+  if (wanted == "paragraph") return c.role == "text" && words_of(c.name).size() > 2 ? 0.75 : kOther;
   if (wanted == "textbox") return typable(c) || c.role == "combobox" ? 1 : kOther;
   if (wanted == "combobox") return choosable(c) ? 1 : c.role == "button" ? 0.8 : kOther;
   if (wanted == "checkbox") return tickable(c) ? c.role == "radio" ? 0.85 : 0.97 : kOther;
@@ -156,12 +159,15 @@ double role_fit(std::string_view wanted, const Candidate& c) {
     return c.tag == "svg" || c.role == "img" || c.role == "button" || c.role == "link" || c.pointer
                ? 1
                : 0.7;
-  if (wanted == "region")
-    return c.role == "button" || c.role == "heading" || c.pointer ? 0.95 : 0.8;
+  if (wanted == "region") {
+    if (c.expanded >= 0 || c.role == "tab" || c.role == "region") return 1;
+    return c.role == "heading" || c.pointer ? 0.95 : c.role == "button" ? 0.9 : 0.8;
+  }
   return c.role == "text" || c.role == "generic" ? 0.6 : kOther;
 }
 
 bool verb_allows(const Clause& clause, const Candidate& c) {
+  if (c.ref == clause.other_than) return false;
   switch (clause.verb) {
     case Verb::fill: return typable(c) || choosable(c) || tickable(c);
     case Verb::check:
@@ -173,7 +179,9 @@ bool verb_allows(const Clause& clause, const Candidate& c) {
 
 /// A verb prefers elements made for it: a click wants a widget, not a heading of the same text.
 double verb_fit(const Clause& clause, const Candidate& c) {
-  if (clause.verb == Verb::scroll || clause.verb == Verb::wait) return 1;
+  if (clause.verb == Verb::scroll || clause.verb == Verb::wait || clause.verb == Verb::drag ||
+      clause.verb == Verb::copy || clause.verb == Verb::highlight)
+    return 1;
   if (clause.verb == Verb::fill) return typable(c) ? 1 : 0.85;
   if (clause.verb == Verb::check || clause.verb == Verb::uncheck) return tickable(c) ? 1 : 0.9;
   if (is_widget(c))
@@ -207,6 +215,7 @@ double name_fit(const Description& target, const Candidate& c) {
   best = std::max(best, 0.96 * text_fit(target.text, c.placeholder, target.quoted));
   if (typable(c) && target.text == "search" && (c.role == "searchbox" || c.type == "search"))
     best = std::max(best, 0.9);
+  if (c.role == "date" && target.text == c.type) best = std::max(best, 0.9);
   best = std::max(best, sign_fit(target.text, c));
   // Tokens are a weak signal: they count fully only where there is no name to go by.
   const double tokens = token_fit(target.text, c);
@@ -318,6 +327,7 @@ std::vector<Scored> score_all(const Clause& clause, const Snapshot& snapshot) {
     double text = 0.8;  // no text wanted: the role alone tells
     if (!target.text.empty()) {
       text = name_fit(target, c);
+      if (clause.exact_text && text < 0.955) continue;
       // "Terms of Service", "Save for later": the whole phrase may be the name.
       const double whole =
           std::max(text_fit(target.whole, c.name, true), text_fit(target.whole, c.label, true));
@@ -325,6 +335,10 @@ std::vector<Scored> score_all(const Clause& clause, const Snapshot& snapshot) {
         scored.push_back({&c, whole * verb_fit(clause, c) * standing(c, dialog)});
         continue;
       }
+    } else if (target.role == "region") {
+      // "the section below": nothing but a closed part, best one that is called so.
+      if (c.expanded != 0 && c.role != "tab") continue;
+      if (contains_words(to_lower(c.name), "section")) text = 0.9;
     } else if (target.role.empty() && target.colour.empty() && !is_widget(c)) {
       continue;
     }

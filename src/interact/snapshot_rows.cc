@@ -50,6 +50,7 @@ Snapshot read_snapshot(const json::value& value) {
     c.checked = row->contains("c");
     c.in_dialog = row->contains("m");
     c.in_view = row->contains("i");
+    c.expanded = static_cast<int>(find_int(*row, "x").value_or(-1));
     c.coloured = row->contains("co");
     if (const auto* box = find(*row, "b"); box && box->is_array())
       for (std::size_t i = 0; i < 4 && i < box->get_array().size(); ++i)
