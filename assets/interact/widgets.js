@@ -8,7 +8,7 @@
 
   // --- Exploring: tabs, sections, tree nodes, menus that are closed and were not opened yet. ---
   let opened = new WeakSet();
-  const OPENER = /(^|[-_ ])(hitarea|expander|disclosure|caret|toggle|more|overflow|kebab|accordion|collapsible)([-_ ]|$)/;
+  const OPENER = /(^|[-_ ])(hitarea|expander|disclosure|caret|toggle|more|overflow|kebab)([-_ ]|$)/;
   const opener = (e) => {
     const role = T.role(e), expanded = e.getAttribute('aria-expanded');
     if (e.localName === 'summary') return e.parentElement && e.parentElement.open ? '' : 'click';
@@ -17,6 +17,8 @@
     if (expanded) return expanded === 'false' ? 'click' : '';
     const kind = typeof e.className === 'string' ? e.className : '';
     if (/collapsable|expanded|is-open/.test(kind) || !OPENER.test(kind.toLowerCase())) return '';
+    // A class may also name the part that is opened: only something small without parts of its own.
+    if (e.getBoundingClientRect().height > 60 || clean(e.textContent).length > 40 || e.querySelector('a,button,input,select,textarea,[tabindex]')) return '';
     return e.localName === 'a' && e.href && !/#/.test(e.href) ? '' : 'click';
   };
   T.exploreAgain = () => { opened = new WeakSet(); return 1; };

@@ -106,11 +106,10 @@ Async<Resolution> resolve_waiting(Context& ctx, NativeTab& tab, const Clause& cl
 
 namespace {
 
-/// A number on a slider that is no form field; a date on a field that only its calendar fills. Null:
-/// the field is filled as any other.
+/// A number on a slider that is no form field; a date on a field that only its calendar fills.
+/// Null: the field is filled as any other.
 Async<std::unique_ptr<ActionResult>> fill_by_widget(Context& ctx, NativeTab& tab,
-                                                    const Clause& clause,
-                                                    const Resolution& found) {
+                                                    const Clause& clause, const Resolution& found) {
   std::unique_ptr<ActionResult> none;
   if (found.role == "slider" && found.tag != "input") {
     double number = 0;

@@ -160,8 +160,7 @@ Async<bool> open_next(Context& ctx, NativeTab& tab, const Clause& clause) {
 
 // First only for what is called exactly so: the same word with a point behind it in one tab is not
 // the one in another tab.
-Async<ActionResult> explore(Context& ctx, NativeTab& tab, const Clause& clause,
-                            Duration patience) {
+Async<ActionResult> explore(Context& ctx, NativeTab& tab, const Clause& clause, Duration patience) {
   for (int pass = 0; pass < 2; ++pass) {
     json::array none;
     CO_TRY(const auto reset, co_await tab.call(ctx, kWidgets, "exploreAgain", std::move(none)));

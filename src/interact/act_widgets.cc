@@ -121,10 +121,10 @@ Async<Month> next_month(Context& ctx, NativeTab& tab, int old) {
     CO_TRY(auto month, co_await open_month(ctx, tab));
     if (month.year > 0 && month.number() != old) co_return month;
     if (ctx.clock().now() >= end)
-      co_return fail(Errc::not_actionable,
-                     old == 0 ? "the field opened no calendar"
-                              : "the calendar did not turn to another month",
-                     "page " + tab.url());
+      co_return fail(
+          Errc::not_actionable,
+          old == 0 ? "the field opened no calendar" : "the calendar did not turn to another month",
+          "page " + tab.url());
     json::array args{100};
     auto quiet = co_await tab.call(ctx, kCore, "quiet", std::move(args));
     (void)quiet;

@@ -307,17 +307,17 @@ void take_amount_of_scope(const Phrase& phrase, Description& out) {
     }
 }
 
-/// `the button in the dialog box labeled "x"`: the label belongs to the button. A row or section may
-/// be labelled itself.
+/// `the button in the dialog box labeled "x"`: the label belongs to the button. A row or section
+/// may be labelled itself.
 std::string take_label_behind(Phrase& phrase) {
   if (phrase.size() < 5 || !phrase.back().quoted) return {};
-  for (const std::string_view words :
-       {"labeled", "labelled", "called", "named", "titled", "saying", "that says", "with the text"}) {
+  for (const std::string_view words : {"labeled", "labelled", "called", "named", "titled", "saying",
+                                       "that says", "with the text"}) {
     const std::size_t size = count_words(words) + 1;
     if (size >= phrase.size() || !matches(phrase, phrase.size() - size, words)) continue;
     const Phrase before = part(phrase, 0, phrase.size() - size);
-    const std::size_t place = find_first(
-        before, {"dialog", "dialog box", "popup", "window", "form", "page", "menu"}, 1);
+    const std::size_t place =
+        find_first(before, {"dialog", "dialog box", "popup", "window", "form", "page", "menu"}, 1);
     const std::size_t in = find_first(before, {"in", "inside", "of", "on", "within"}, 1);
     if (any_quoted(before) || place == npos || in == npos || in > place) return {};
     std::string name = phrase.back().text;
@@ -347,7 +347,8 @@ bool take_kind(const Phrase& phrase, Description& out) {
 /// `the lime coloured box`.
 void take_colour(Phrase& phrase, Description& out) {
   for (std::size_t i = 1; i < phrase.size(); ++i)
-    if (!phrase[i - 1].quoted && (matches(phrase, i, "colored") || matches(phrase, i, "coloured"))) {
+    if (!phrase[i - 1].quoted &&
+        (matches(phrase, i, "colored") || matches(phrase, i, "coloured"))) {
       out.colour = phrase[i - 1].lower;
       phrase = part(phrase, i + 1);
       if (phrase.size() == 1) {

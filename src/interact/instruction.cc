@@ -266,8 +266,7 @@ bool parse_use(const Phrase& rest, std::vector<Clause>& out) {
   for (const std::string_view words : {"to enter", "to type", "to write", "to search for"}) {
     const std::size_t to = find_first(rest, {words}, 1);
     if (to == npos || to + count_words(words) >= rest.size()) continue;
-    out.push_back(
-        fill_clause(describe(part(rest, 0, to)), part(rest, to + count_words(words))));
+    out.push_back(fill_clause(describe(part(rest, 0, to)), part(rest, to + count_words(words))));
     return true;
   }
   return false;
@@ -291,8 +290,7 @@ void parse_fill(std::string_view verb, Phrase rest, std::vector<Clause>& out) {
     const std::size_t with =
         verb == "set" ? find_last(rest, {"to"}, 1) : find_first(rest, {"with", "as", "="}, 1);
     if (with != npos && with + 1 < rest.size()) {
-      out.push_back(
-          fill_clause(describe(part(rest, 0, with)), part(rest, with + 1)));
+      out.push_back(fill_clause(describe(part(rest, 0, with)), part(rest, with + 1)));
       return;
     }
   }
@@ -525,11 +523,10 @@ void parse_clause(const Phrase& phrase, std::vector<Clause>& out) {
 }  // namespace
 
 std::string_view to_string(Verb verb) {
-  constexpr std::string_view names[] = {"click",   "double click", "right click", "hover", "fill",
-                                        "select",  "check",        "uncheck",     "press", "scroll",
-                                        "wait",    "close",        "consent",     "go",    "back",
-                                        "forward", "reload", "drag",        "copy",  "paste",
-                                        "highlight"};
+  constexpr std::string_view names[] = {
+      "click",   "double click", "right click", "hover", "fill",  "select",  "check",
+      "uncheck", "press",        "scroll",      "wait",  "close", "consent", "go",
+      "back",    "forward",      "reload",      "drag",  "copy",  "paste",   "highlight"};
   return names[static_cast<std::size_t>(verb)];
 }
 

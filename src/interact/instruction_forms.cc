@@ -29,16 +29,15 @@ void erase(Phrase& phrase, std::size_t begin, std::size_t end) {
 }
 
 constexpr std::initializer_list<std::string_view> kWandering = {
-    "navigate through", "look through", "search through", "go through", "browse through",
-    "switch between",   "browse",       "look in"};
+    "navigate through", "look through",   "search through", "go through",
+    "browse through",   "switch between", "browse",         "look in"};
 
 /// "… to mark it as important", "… to delete it": what it is for says nothing about where.
 void drop_purpose(Phrase& phrase) {
   const std::size_t to = find_last(phrase, {"to"}, 2);
   if (to == npos || to + 2 >= phrase.size() || any_quoted(part(phrase, to))) return;
   const std::string& object = phrase[to + 2].lower;
-  if (object == "it" || object == "them" || object == "him" || object == "her")
-    phrase.resize(to);
+  if (object == "it" || object == "them" || object == "him" || object == "her") phrase.resize(to);
 }
 
 }  // namespace
@@ -183,9 +182,8 @@ bool parse_dial(const Phrase& rest, std::vector<Clause>& out) {
 namespace {
 
 std::optional<int> small_number(const Word& word) {
-  constexpr std::array kWords =
-      std::to_array<std::string_view>({"zero", "one", "two", "three", "four", "five", "six",
-                                       "seven", "eight", "nine", "ten"});
+  constexpr std::array kWords = std::to_array<std::string_view>(
+      {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"});
   for (std::size_t i = 0; i < kWords.size(); ++i)
     if (word.lower == kWords[i]) return static_cast<int>(i);
   return whole_number(word.text);
@@ -213,10 +211,10 @@ bool parse_place(Phrase phrase, Clause& clause) {
   }
   constexpr std::array kSides = std::to_array<std::string_view>(
       {"top", "bottom", "left", "right", "center", "centre", "middle"});
-  const bool sides = phrase.size() <= 2 &&
-                     std::all_of(phrase.begin(), phrase.end(), [&](const Word& word) {
-                       return std::count(kSides.begin(), kSides.end(), word.lower) > 0;
-                     });
+  const bool sides =
+      phrase.size() <= 2 && std::all_of(phrase.begin(), phrase.end(), [&](const Word& word) {
+        return std::count(kSides.begin(), kSides.end(), word.lower) > 0;
+      });
   if (sides) clause.value = to_lower(join(phrase));
   return sides;
 }
@@ -265,13 +263,14 @@ bool parse_text_action(Verb verb, const Phrase& rest, std::vector<Clause>& out) 
   }
   const int word = take_word(phrase);
   bool said = word != 0;
-  for (const std::string_view lead : {"the text", "the value", "the contents", "the content",
-                                      "all the text", "text", "all text"})
+  for (const std::string_view lead :
+       {"the text", "the value", "the contents", "the content", "all the text", "text", "all text"})
     if (!said && matches(phrase, 0, lead)) {
       erase(phrase, 0, count_words(lead));
       said = true;
     }
-  if (said && !phrase.empty() && find_first(part(phrase, 0, 1), {"from", "in", "of", "inside"}, 0) == 0)
+  if (said && !phrase.empty() &&
+      find_first(part(phrase, 0, 1), {"from", "in", "of", "inside"}, 0) == 0)
     erase(phrase, 0, 1);
   if ((!said && verb == Verb::copy) || phrase.empty()) return false;
   out.push_back(make(verb, describe(phrase), word == 0 ? "" : std::to_string(word)));
@@ -359,8 +358,8 @@ bool parse_mail(const Phrase& phrase, std::vector<Clause>& out) {
       rest = part(rest, 0, as);
     }
     if (row.kind >= 2) {
-      const std::size_t to = row.kind == 2 ? find_first(rest, {"to"}, 1)
-                                           : find_first(rest, {"with", "saying"}, 1);
+      const std::size_t to =
+          row.kind == 2 ? find_first(rest, {"to"}, 1) : find_first(rest, {"with", "saying"}, 1);
       if (to == npos || to + 1 >= rest.size()) return false;
       value = join(part(rest, to + 1));
       for (const Word& word : part(rest, to + 1))

@@ -19,7 +19,8 @@ bool take_wandering(std::vector<Phrase>& clauses);
 /// of the paragraph" becomes a clause that copies it.
 std::string take_found(std::vector<Phrase>& clauses, std::vector<Clause>& out);
 
-/// A value that says what to write instead of giving it: `the value of Gender`, `it`, `your answer`.
+/// A value that says what to write instead of giving it: `the value of Gender`, `it`, `your
+/// answer`.
 bool is_described(Phrase phrase);
 /// `"ada" in all upper case letters`: changes the quoted text and drops the words.
 void set_case(Phrase& phrase);

@@ -263,7 +263,8 @@ bool same_thing(const Candidate& a, const Candidate& b) {
         text_fit(label.name, other.name, true) >= 0.6)
       return true;
   }
-  return boxes_nest(a, b) && (!is_widget(a) || !is_widget(b));
+  return boxes_nest(a, b) &&
+         (!is_widget(a) || !is_widget(b) || (!a.name.empty() && a.name == b.name));
 }
 
 std::string list(const std::vector<Scored>& scored, std::size_t most) {
@@ -478,6 +479,12 @@ Result<Resolution> resolve(const Clause& clause, const Snapshot& snapshot) {
       return same_thing(*scored[i].element, *other.element);
     });
     if (!doubled) rivals.push_back(scored[i]);
+    // Of two widgets of one name, one inside the other, the inner one is what a person sees.
+    const Candidate& outer = *rivals.front().element;
+    const Candidate& inner = *scored[i].element;
+    if (doubled && is_widget(inner) && is_widget(outer) && inner.name == outer.name &&
+        inner.box[2] * inner.box[3] < outer.box[2] * outer.box[3])
+      rivals.front() = scored[i];
   }
   if (rivals.size() > 1 && target.any) {
     std::sort(rivals.begin(), rivals.end(),

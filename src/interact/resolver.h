@@ -24,7 +24,7 @@ struct Candidate {
   bool disabled = false, readonly = false, checked = false, in_view = false, in_dialog = false;
   int expanded = -1;      ///< 1 open, 0 closed, -1: it does not say.
   bool coloured = false;  ///< Has the colour that was asked for.
-  int item = 0;  ///< The link of which item of the page's main list, from 1; 0: of none.
+  int item = 0;           ///< The link of which item of the page's main list, from 1; 0: of none.
   std::array<int, 4> box{};
 };
 
