@@ -32,6 +32,8 @@ constexpr std::array kGoto = std::to_array<Field>({
 constexpr std::array kAct = std::to_array<Field>({
     {"instruction", text, true, "What to do, in plain words: click the 'Search' button"},
     {"optional", flag, false, "No such element is no error (default false)"},
+    {"variables", object, false,
+     "Values for %name% in the text to type; they stand in no message, log or prompt"},
     {"patience", duration, false,
      "How long a part of it may wait for its element (default: all the time of the step)"},
 });

@@ -100,6 +100,8 @@ class NativeTab final : public Tab {
   /// What the instruction that runs has copied.
   std::string& copied() { return copied_; }
   int& copied_from() { return copied_from_; }
+  /// Values for `%name%` in what is typed: secrets, which stand in no message.
+  json::object& variables() { return variables_; }
   /// Pulsed by page life-cycle and download events.
   Event& moved() { return moved_; }
 
@@ -129,6 +131,7 @@ class NativeTab final : public Tab {
   std::uint64_t stops_at_action_ = 0;
   std::vector<Download> downloads_;
   std::string copied_;
+  json::object variables_;
   int copied_from_ = -1;  ///< Reference of the element.
 };
 

@@ -142,13 +142,36 @@ TEST_F(NativeWidgets, FollowsMenusOneInsideTheOther) {
 }
 
 TEST_F(NativeWidgets, ActsInEveryEntryOfOnePerson) {
-  constexpr const char* post = "<article><b>@ada</b><button class=like id=";
+  constexpr const char* post = "<article><p>@ada</p><button class=like id=";
   stage(std::string(post) +
-        "l1>Like</button></article><article><b>@bob</b><button class=like "
+        "l1>Like</button></article><article><p>@bob</p><button class=like "
         "id=l2>Like</button></article>" +
         post + "l3>Like</button></article>");
-  ASSERT_TRUE(say("Click the \"Like\" button on all posts by @ada", kLong));
+  const auto said = say("Click the \"Like\" button on all posts by @ada", kLong);
+  ASSERT_TRUE(said) << said.error().describe();
   EXPECT_EQ(log(), "\"l1 l3\"");
+}
+
+TEST_F(NativeWidgets, TypesVariablesAndTellsThemToNobody) {
+  stage(
+      "<label>Password <input id=u type=password></label><label>Pin <input id=n maxlength=3>"
+      "</label>");
+  const json::object secret{{"password", "hush-Q3h"}};
+  const auto typed = act(
+      "act", json::object{{"instruction", "type %password% into Password"}, {"variables", secret}},
+      kLong);
+  ASSERT_TRUE(typed) << typed.error().describe();
+  EXPECT_EQ(value("u.value"), "\"hush-Q3h\"");
+  EXPECT_EQ(typed->detail.find("hush"), std::string::npos) << typed->detail;
+  const auto cut = act(
+      "act",
+      json::object{{"instruction", "type '%password%' into the Pin field"}, {"variables", secret}},
+      kLong);
+  if (!cut) EXPECT_EQ(cut.error().describe().find("hush-Q3h"), std::string::npos);
+  EXPECT_FALSE(
+      act("act", json::object{{"instruction", "type %code% into Password"}, {"variables", secret}},
+          kLong))
+      << "a variable that was not given";
 }
 
 TEST_F(NativeWidgets, RefusesWhatItCannotKnow) {
