@@ -131,10 +131,12 @@ TEST_F(RecordingStoreTest, ADiskThatDoesNotAnswerStopsNobody) {
   EXPECT_EQ(run(store.settle(soon)).error().code, Errc::timeout);
   EXPECT_FALSE(run(store.pages(ctx_, "s1"))) << "others can read meanwhile";
 
-  const int reader = open(pipe.c_str(), O_RDWR);  // it answers again
+  // It answers again, and for as long as anything is written: the store's end waits for a write.
+  const int reader = open(pipe.c_str(), O_RDWR);
+  settle(store);
+  EXPECT_TRUE(store.add_frame("s1", frame(0, 200, "", "x")));
   settle(store);
   close(reader);
-  EXPECT_TRUE(store.add_frame("s1", frame(0, 200, "", "x")));
 }
 
 TEST_F(RecordingStoreTest, StopsAtTheLimitsOfASession) {
