@@ -368,9 +368,21 @@ Async<ActionResult> wait_words(Context& ctx, NativeTab& tab, const Clause& claus
   }
 }
 
+/// "All results" may be the name of one thing; ref -1: it is not.
+Async<Resolution> called_so(Context& ctx, NativeTab& tab, const Clause& clause) {
+  if (clause.verb == Verb::fill || clause.target.most > 0) co_return Resolution{};
+  Clause name = clause;
+  name.target = Description{.text = clause.target.whole, .quoted = true};
+  name.target.whole = name.target.text;
+  name.exact_only = true;
+  CO_TRY(const auto snapshot, co_await look(ctx, tab));
+  auto found = resolve(name, snapshot);
+  co_return found ? std::move(*found) : Resolution{};
+}
+
 /// Several options that no single list has, or the word "nothing".
 Async<bool> apart_from_lists(Context& ctx, NativeTab& tab, const Clause& clause) {
-  if (clause.values.size() == 1) co_return to_lower(clause.values[0]) == "nothing";
+  if (clause.values.size() == 1 && to_lower(clause.values[0]) != "nothing") co_return false;
   CO_TRY(const auto snapshot, co_await look(ctx, tab));
   co_return !one_list_has_all(clause, snapshot);
 }
@@ -413,7 +425,11 @@ Async<ActionResult> do_clause(Context& ctx, NativeTab& tab, const Clause& clause
     elsewhere.other_than = tab.copied_from();
     co_return co_await find_and_perform(ctx, tab, elsewhere, patience);
   }
-  if (clause.target.every) co_return co_await act_on_all(ctx, tab, clause, patience);
+  if (clause.target.every) {
+    CO_TRY(const auto called, co_await called_so(ctx, tab, clause));
+    if (called.ref >= 0) co_return co_await act_on(ctx, tab, clause, called);
+    co_return co_await act_on_all(ctx, tab, clause, patience);
+  }
   if (clause.explore && clause.verb != Verb::press)
     co_return co_await explore(ctx, tab, clause, patience);
   co_return co_await find_and_perform(ctx, tab, clause, patience);

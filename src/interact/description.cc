@@ -367,6 +367,7 @@ Description describe(Phrase phrase) {
   const bool indefinite = matches(phrase, 0, "a") || matches(phrase, 0, "an") ||
                           matches(phrase, 0, "any") || matches(phrase, 0, "on a");
   drop_articles(phrase);
+  const std::string uncut = join(phrase);
   if (phrase.size() > 1 && matches(phrase, 0, "any")) phrase = part(phrase, 1);
   take_amount(phrase, out);
   take_amount_of_scope(phrase, out);
@@ -381,6 +382,7 @@ Description describe(Phrase phrase) {
   if (const RoleRow* row = role_ending(phrase, phrase.size()))
     if (phrase.size() > count_words(row->words))
       out.whole = join(part(phrase, 0, phrase.size() - count_words(row->words)));
+  if (out.every) out.whole = uncut;
   drop_tail(phrase);
   Scoped scoped = split_scope(phrase);
   out.scope = std::move(scoped.scope);

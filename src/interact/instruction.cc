@@ -273,7 +273,14 @@ bool parse_use(const Phrase& rest, std::vector<Clause>& out) {
 }
 
 void parse_fill(std::string_view verb, Phrase rest, std::vector<Clause>& out) {
-  if (verb == "use" && parse_use(rest, out)) return;
+  if (verb == "use") {
+    if (parse_use(rest, out)) return;
+    // "Use this address" is what something is called.
+    Clause clause = make(Verb::click, describe(rest));
+    clause.target.text = clause.target.whole = "use " + join(rest);
+    clause.exact_only = true;
+    return out.push_back(std::move(clause));
+  }
   set_case(rest);
   if (verb == "clear" || verb == "empty") {
     out.push_back(make(Verb::fill, describe(rest)));
@@ -551,6 +558,10 @@ Result<std::vector<Clause>> parse_instruction(std::string_view text) {
         target.text = target.whole = scope;
     }
   }
+  // "forward it": the message is open already.
+  std::erase_if(clauses, [](const Clause& clause) {
+    return clause.beyond && clause.verb == Verb::click && clause.target.text.empty();
+  });
   if (clauses.empty())
     return fail(Errc::invalid_argument, "instruction: it is empty", {},
                 "say what to do: click the 'Search' button");

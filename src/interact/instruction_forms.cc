@@ -72,7 +72,8 @@ std::string take_found(std::vector<Phrase>& clauses, std::vector<Clause>& out) {
   std::size_t lead = 0;
   for (const std::string_view words : {"find", "locate", "look for", "get", "search for the"})
     if (matches(first, 0, words)) lead = std::max(lead, count_words(words));
-  if (lead == 0 || lead >= first.size()) return {};
+  const bool mail = find_first(first, {"email", "e-mail", "message"}, 1) != npos;
+  if (lead == 0 || lead >= first.size() || (matches(first, 0, "get") && !mail)) return {};
   const std::string source = join(first, true);
   first = part(first, lead);
   clauses.erase(clauses.begin());
@@ -371,11 +372,13 @@ bool parse_mail(const Phrase& phrase, std::vector<Clause>& out) {
     if (row.kind == 0) {
       out.push_back(mail_button("delete", {"trash", "remove"}, mail.from));
       out.back().beyond = false;
+      out.back().target.whole = join(phrase);
       return true;
     }
     if (row.kind == 1) {
       out.push_back(mail_button("star", {"important", "favorite"}, mail.from));
       out.back().beyond = false;
+      out.back().target.whole = join(phrase);
       return true;
     }
     out.push_back(open_mail(mail.from));
