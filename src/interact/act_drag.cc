@@ -31,16 +31,26 @@ Async<void> mouse(Context& ctx, NativeTab& tab, const char* type, Place at, bool
   co_return Result<void>{};
 }
 
-/// Presses at `from`, moves to `to` in steps, as a hand does, and lets go.
-Async<void> pull(Context& ctx, NativeTab& tab, Place from, Place to) {
-  CO_TRY_VOID(co_await mouse(ctx, tab, "mouseMoved", from, false));
-  CO_TRY_VOID(co_await mouse(ctx, tab, "mousePressed", from, true));
+Async<void> move(Context& ctx, NativeTab& tab, Place from, Place to) {
   constexpr int kSteps = 8;
+  if (from.x == to.x && from.y == to.y) co_return Result<void>{};
   for (int i = 1; i <= kSteps; ++i) {
     const double share = static_cast<double>(i) / kSteps;
     const Place at{from.x + (to.x - from.x) * share, from.y + (to.y - from.y) * share};
     CO_TRY_VOID(co_await mouse(ctx, tab, "mouseMoved", at, true));
   }
+  co_return Result<void>{};
+}
+
+/// Presses at `from`, moves to `to` in steps, as a hand does, and lets go. `sorting`: sideways
+/// first, then up or down: sortable lists take the last direction for which side of a part is
+/// meant.
+Async<void> pull(Context& ctx, NativeTab& tab, Place from, Place to, bool sorting) {
+  CO_TRY_VOID(co_await mouse(ctx, tab, "mouseMoved", from, false));
+  CO_TRY_VOID(co_await mouse(ctx, tab, "mousePressed", from, true));
+  const Place corner = sorting ? Place{to.x, from.y} : from;
+  CO_TRY_VOID(co_await move(ctx, tab, from, corner));
+  CO_TRY_VOID(co_await move(ctx, tab, corner, to));
   CO_TRY_VOID(co_await mouse(ctx, tab, "mouseMoved", to, true));
   CO_TRY_VOID(co_await mouse(ctx, tab, "mouseReleased", to, false));
   co_return Result<void>{};
@@ -160,7 +170,7 @@ Async<ActionResult> drag(Context& ctx, NativeTab& tab, const Clause& clause, Dur
   if (carried)
     CO_TRY_VOID(co_await carry(ctx, tab, from, goal.at));
   else
-    CO_TRY_VOID(co_await pull(ctx, tab, from, goal.at));
+    CO_TRY_VOID(co_await pull(ctx, tab, from, goal.at, goal.to >= 0));
   CO_TRY(auto change, co_await tab.changes(ctx));
   if (goal.to >= 0) {
     json::array item{goal.item};

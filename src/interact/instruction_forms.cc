@@ -204,7 +204,9 @@ bool parse_place(Phrase phrase, Clause& clause) {
   }
   const bool position = phrase.back().lower == "position" || phrase.back().lower == "place";
   if (position) {
-    const Description place = describe(part(phrase, 0, phrase.size() - 1));
+    Phrase words = part(phrase, 0, phrase.size() - 1);
+    words.push_back({.text = "item", .lower = "item"});
+    const Description place = describe(words);
     clause.value = "position";
     clause.count = place.ordinal;
     if (place.ordinal == 0) clause.value = join(part(phrase, 0, phrase.size() - 1));
@@ -296,7 +298,7 @@ Mail mail_in(const Phrase& phrase) {
   Mail out;
   if (phrase.size() == 1 && (phrase[0].lower == "it" || phrase[0].lower == "them"))
     return {.meant = true, .from = {}};
-  const std::size_t noun = find_first(phrase, {"email", "e-mail", "mail", "message"}, 0);
+  const std::size_t noun = find_first(phrase, {"email", "e-mail", "mail", "message", "emails"}, 0);
   if (noun == npos) return out;
   out.meant = true;
   const std::size_t by = find_first(phrase, {"by", "from"}, noun + 1);
@@ -338,7 +340,7 @@ bool mail_at(const Phrase& phrase, std::size_t at) {
 bool parse_mail(const Phrase& phrase, std::vector<Clause>& out) {
   struct Row {
     std::string_view words;
-    int kind;  // 0 delete, 1 star, 2 forward, 3 reply
+    int kind;  // 0 delete, 1 star, 2 forward, 3 reply, 4 reply to the one found before
   };
   constexpr std::array kRows = std::to_array<Row>({{"delete", 0},
                                                    {"trash", 0},
@@ -347,7 +349,10 @@ bool parse_mail(const Phrase& phrase, std::vector<Clause>& out) {
                                                    {"mark", 1},
                                                    {"forward", 2},
                                                    {"reply to", 3},
-                                                   {"respond to", 3}});
+                                                   {"respond to", 3},
+                                                   {"reply with", 4},
+                                                   {"respond with", 4},
+                                                   {"answer with", 4}});
   for (const Row& row : kRows) {
     if (!matches(phrase, 0, row.words)) continue;
     Phrase rest = part(phrase, count_words(row.words));
@@ -358,7 +363,12 @@ bool parse_mail(const Phrase& phrase, std::vector<Clause>& out) {
       if (as == npos && row.words == "mark") return false;
       rest = part(rest, 0, as);
     }
-    if (row.kind >= 2) {
+    if (row.kind == 4) {
+      if (rest.size() != 1 || !rest[0].quoted) return false;
+      value = rest[0].text;
+      rest = split_words("it");
+    }
+    if (row.kind == 2 || row.kind == 3) {
       const std::size_t to =
           row.kind == 2 ? find_first(rest, {"to"}, 1) : find_first(rest, {"with", "saying"}, 1);
       if (to == npos || to + 1 >= rest.size()) return false;

@@ -42,6 +42,8 @@ TEST(InstructionForms, FindsBeforeItActs) {
 TEST(InstructionForms, ReadsMail) {
   EXPECT_EQ(told("Find Neille's email and forward it to Britteny."),
             "click Neille; click forward; fill to [textbox] =Britteny; click send");
+  EXPECT_EQ(told("Find Dorothee's email and reply with \"Dictum.\"."),
+            "click Dorothee; click reply; fill =Dictum.; click send");
   EXPECT_EQ(told("Delete email from Neille."), "click delete @Neille");
   EXPECT_EQ(told("forward it to Bob"), "click forward; fill to [textbox] =Bob; click send");
 }
@@ -50,6 +52,7 @@ TEST(InstructionForms, DragsToPlacesAndThings) {
   EXPECT_EQ(told("drag Report onto the Archive folder"), "drag Report -> Archive folder");
   EXPECT_EQ(told("Drag Olwen up by one position."), "drag Olwen =up");
   EXPECT_EQ(told("Drag Jinny to the top left."), "drag Jinny =top left");
+  EXPECT_EQ(told("Drag Marge to the 4th position."), "drag Marge =position");
 }
 
 TEST(InstructionForms, TellsGivenTextsFromDescribedOnes) {
