@@ -253,6 +253,17 @@ bool boxes_nest(const Candidate& a, const Candidate& b) {
   return inside(a, b) || inside(b, a);
 }
 
+/// Whether they share more than half of the smaller one: a part and what it contains, also where
+/// that stands out a little.
+bool boxes_overlap(const Candidate& a, const Candidate& b) {
+  const int width =
+      std::min(a.box[0] + a.box[2], b.box[0] + b.box[2]) - std::max(a.box[0], b.box[0]);
+  const int height =
+      std::min(a.box[1] + a.box[3], b.box[1] + b.box[3]) - std::max(a.box[1], b.box[1]);
+  const int smaller = std::min(a.box[2] * a.box[3], b.box[2] * b.box[3]);
+  return width > 0 && height > 0 && 2 * width * height > smaller;
+}
+
 /// The same thing twice: a text inside its button, a label and its field, two links to one place.
 bool same_thing(const Candidate& a, const Candidate& b) {
   if (!a.href.empty() && a.href == b.href) return true;
@@ -263,8 +274,8 @@ bool same_thing(const Candidate& a, const Candidate& b) {
         text_fit(label.name, other.name, true) >= 0.6)
       return true;
   }
-  return boxes_nest(a, b) &&
-         (!is_widget(a) || !is_widget(b) || (!a.name.empty() && a.name == b.name));
+  if (!a.name.empty() && a.name == b.name && a.tag != b.tag && boxes_overlap(a, b)) return true;
+  return boxes_nest(a, b) && (!is_widget(a) || !is_widget(b));
 }
 
 std::string list(const std::vector<Scored>& scored, std::size_t most) {
@@ -483,7 +494,8 @@ Result<Resolution> resolve(const Clause& clause, const Snapshot& snapshot) {
     const Candidate& outer = *rivals.front().element;
     const Candidate& inner = *scored[i].element;
     if (doubled && is_widget(inner) && is_widget(outer) && inner.name == outer.name &&
-        inner.box[2] * inner.box[3] < outer.box[2] * outer.box[3])
+        (inner.box[2] * inner.box[3] < outer.box[2] * outer.box[3] ||
+         (inner.tag == "button" && outer.tag != "button")))
       rivals.front() = scored[i];
   }
   if (rivals.size() > 1 && target.any) {
