@@ -29,7 +29,7 @@ class NativeWidgets : public NativeInteractorFixture {
 constexpr const char* kSections =
     "<style>.b{display:none}.o+.b{display:block}</style>"
     "<h3 id=s1 role=tab aria-expanded=false tabindex=0>Section #1</h3><div class=b><a id=a1 "
-    "href=#>nibh.</a> <a id=w1 href=#>amet</a></div>"
+    "href=#>nibh.</a> <a id=w1 href=#>Nibh</a></div>"
     "<h3 id=s2 role=tab aria-expanded=false tabindex=0>Section #2</h3><div class=b><a id=a2 "
     "href=#>nibh</a></div><p id=s3 role=tab aria-expanded=false tabindex=0><button "
     "id=ok>Submit</button></p>"

@@ -339,7 +339,7 @@ std::vector<Scored> score_all(const Clause& clause, const Snapshot& snapshot) {
     double text = 0.8;  // no text wanted: the role alone tells
     if (!target.text.empty()) {
       text = name_fit(target, c);
-      if (clause.exact_text && text < 0.955) continue;
+      if (clause.exact_text && text < 0.98) continue;
       // "Terms of Service", "Save for later": the whole phrase may be the name.
       const double whole =
           std::max(text_fit(target.whole, c.name, true), text_fit(target.whole, c.label, true));
