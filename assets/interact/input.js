@@ -20,6 +20,33 @@
     else e.textContent = value;
     tell(e, 'input', 'change');
   };
+  // What native date and time fields take, from the ways people write it; else the text as it is.
+  const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+  const two = (n) => String(n).padStart(2, '0');
+  const isoDate = (text) => {
+    let m = /^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})$/.exec(text);
+    if (m) return m[1] + '-' + two(m[2]) + '-' + two(m[3]);
+    m = /^(\d{1,2})([-/.])(\d{1,2})[-/.](\d{4})$/.exec(text);
+    if (m) {
+      // Month first with slashes, as in en-US; day first with points, or when it can be no month.
+      const [day, month] = m[2] === '.' || +m[1] > 12 ? [m[1], m[3]] : [m[3], m[1]];
+      return m[4] + '-' + two(month) + '-' + two(day);
+    }
+    m = /^(?:(\d{1,2})(?:st|nd|rd|th)?\.? )?([a-z]{3})[a-z]*\.?(?: (\d{1,2})(?:st|nd|rd|th)?)?,? (\d{4})$/.exec(text);
+    const month = m ? MONTHS.indexOf(m[2]) + 1 : 0, day = m && (m[1] || m[3]);
+    return month && day ? m[4] + '-' + two(month) + '-' + two(day) : '';
+  };
+  const isoTime = (text) => {
+    const m = /^(\d{1,2})(?:[:.](\d{2}))?(?::(\d{2}))? ?([ap])?\.?(?:m\.?)?$/.exec(text);
+    if (!m || (!m[2] && !m[4])) return '';
+    const hour = m[4] ? (m[1] % 12) + (m[4] === 'p' ? 12 : 0) : +m[1];
+    return two(hour) + ':' + (m[2] || '00') + (m[3] ? ':' + m[3] : '');
+  };
+  const native = (e, value) => {
+    const text = fold(value);
+    return (e.type === 'date' && isoDate(text)) || (e.type === 'time' && isoTime(text)) || value;
+  };
+  T.isoDate = (text) => isoDate(fold(text));
   const fillable = (e) => /^(input|textarea|select)$/.test(e.localName) || e.isContentEditable;
   // The field itself, or the one inside what was named (a label, a component around it).
   const fieldOf = (e) => {
@@ -51,7 +78,7 @@
     else if (e.localName === 'select') r.mode = 'list';
     else if (e.localName === 'input' && DIRECT.test(e.type)) {
       e.focus({ preventScroll: true });
-      setValue(e, value);
+      setValue(e, native(e, value));
       r.mode = 'done';
     } else {
       selectAll(e);
@@ -66,6 +93,7 @@
   // Reads back what the field holds; a field that swallowed the text is set directly, once.
   T.filled = async (ref, value) => {
     const e = T.refs[ref];
+    value = native(e, value);
     const text = () => T.valueOf(e).replace(/\r\n/g, '\n').replace(/\n$/, '').replace(/\u00a0/g, ' ');
     const holds = () => text() === value.replace(/\r\n/g, '\n').replace(/\n$/, '');
     let direct = false;

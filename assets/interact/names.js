@@ -28,10 +28,13 @@
     if (e.isContentEditable && e.parentElement && !e.parentElement.isContentEditable) return 'textbox';
     return TAG_ROLES[tag] || 'generic';
   };
+  // What slider libraries without roles call the part that is moved.
+  const HANDLE = /(^|[-_ ])slider[-_](handle|thumb)|(^| )(handle|thumb)[-_]slider/;
   // An explicit role counts when it is a real one and does not contradict a form field's tag.
   T.role = (e) => {
     const own = implicit(e);
     const given = fold(e.getAttribute && e.getAttribute('role')).split(' ')[0];
+    if (!given && own === 'generic' && e.hasAttribute('tabindex') && HANDLE.test(e.className)) return 'slider';
     if (!given || given === 'none' || given === 'presentation') return own;
     if (/^(input|textarea|select)$/.test(e.localName) && !WIDGETS.test(given)) return own;
     return given;
@@ -99,7 +102,7 @@
     for (let n = e, up = 0; n && up < 3; n = n.parentElement, up++) {
       for (let s = after ? n.nextSibling : n.previousSibling; s; s = after ? s.nextSibling : s.previousSibling) {
         if (s.nodeType === 3 && clean(s.data)) return clean(s.data).replace(/:$/, '');
-        if (s.nodeType !== 1 || T.skip.test(s.localName) || s.localName === 'br') continue;
+        if (s.nodeType !== 1 || T.skip.test(s.localName) || s.localName === 'br' || !T.visible(s)) continue;
         if (s.localName === 'input' || s.querySelector('input,select,textarea,button,a') || /^(select|textarea|button|a)$/.test(s.localName)) return '';
         const text = clean(s.textContent);
         if (text) return T.clip(text, 80).replace(/:$/, '');

@@ -139,8 +139,34 @@
     const [best, next] = groups;
     return !best || (next && next.area > best.area * 0.4) ? [] : best.links;
   };
-  // With `listed` also what the main list is. Lists elements of the page (or of one region), best known kinds first where there are too many.
-  T.snapshot = (region, listed) => {
+  // Small parts that show a picture by style alone: icons without a name.
+  const iconic = (e) => {
+    if (e.firstElementChild || e.textContent.trim() || !(e.id || e.className)) return false;
+    const b = e.getBoundingClientRect();
+    if (b.width < 6 || b.height < 6 || b.width > 64 || b.height > 64) return false;
+    const style = e.ownerDocument.defaultView.getComputedStyle(e);
+    return style.backgroundImage !== 'none' || /url/.test(style.content) || style.maskImage !== 'none';
+  };
+  // Whether an element is painted in a colour, given as [r, g, b].
+  const rgb = (text) => { const m = /^rgba?\((\d+), (\d+), (\d+)(?:, ([\d.]+))?/.exec(text); return m && m[4] !== '0' ? [+m[1], +m[2], +m[3]] : null; };
+  const colourNamed = (name) => {
+    const probe = document.createElement('i');
+    probe.style.color = '';
+    probe.style.color = name;
+    if (!probe.style.color) return null;
+    document.documentElement.append(probe);
+    const found = rgb(getComputedStyle(probe).color);
+    probe.remove();
+    return found;
+  };
+  const painted = (e, want) => {
+    const style = e.ownerDocument.defaultView.getComputedStyle(e);
+    const near = (c) => c && c.every((v, i) => Math.abs(v - want[i]) < 12);
+    return near(rgb(style.backgroundColor)) || (e.ownerSVGElement && near(rgb(style.fill)));
+  };
+  // With `listed` also what the main list is; with `colour`, a name, also what is painted so. Lists elements of the page (or of one region), best known kinds first where there are too many.
+  T.snapshot = (region, listed, colour) => {
+    const want = colour ? colourNamed(colour) : null;
     const cache = new Map(), titles = headings(), rows = [], texts = [], items = listed ? mainList() : [];
     let hidden = 0;
     const from = region ? T.all(region) : [document];
@@ -148,8 +174,9 @@
       const widget = T.interactive(e);
       const shown = T.visible(e) || (widget && T.labelsOf(e).some((l) => T.visible(l)));
       if (!shown) { if (widget) hidden++; continue; }
-      if (widget) rows.push(row(e, 'widget', cache, titles));
-      else if (clickable(e)) rows.push(row(e, 'pointer', cache, titles));
+      if (want && painted(e, want)) rows.push({ ...row(e, 'pointer', cache, titles), co: 1 });
+      else if (widget) rows.push(row(e, 'widget', cache, titles));
+      else if (clickable(e) || iconic(e)) rows.push(row(e, 'pointer', cache, titles));
       else if (ownText(e) || e.localName === 'img' || e.localName === 'svg') texts.push(e);
       if (rows.length >= ELEMENTS_MAX) break;
     }

@@ -2,13 +2,11 @@
 // the first one that cannot be ends the action.
 #include <charconv>
 
-#include "interact/handlers.h"
+#include "interact/act_steps.h"
 #include "interact/model_actions.h"
 #include "interact/phrase.h"
-#include "interact/resolver.h"
 
 namespace troupe::interact::native {
-namespace {
 
 using std::chrono::milliseconds;
 
@@ -19,12 +17,14 @@ Target target_of(const Resolution& found) {
   return target;
 }
 
-/// `listed`: with the places of elements in the page's main list, which costs some time.
-Async<Snapshot> look(Context& ctx, NativeTab& tab, bool listed = false) {
+Async<Snapshot> look(Context& ctx, NativeTab& tab, bool listed, std::string colour) {
   json::array args{nullptr, listed};
+  if (!colour.empty()) args.emplace_back(colour);
   CO_TRY(const auto rows, co_await tab.call(ctx, kSnapshot, "snapshot", std::move(args)));
   co_return read_snapshot(rows);
 }
+
+namespace {
 
 Async<std::vector<ForeignFrame*>> frames_of(Context& ctx, NativeTab& tab,
                                             const Snapshot& snapshot) {
@@ -60,19 +60,33 @@ Async<Resolution> resolve_in_frames(Context& ctx, NativeTab& tab, const Clause& 
   co_return std::move(all.front().second);
 }
 
-// Elements may still come: looks again after each change of the page, until the time is up. What is
-// ambiguous gets half a second to become clear.
+/// By its name, else by one of the other names it may have.
+Result<Resolution> resolve_by_names(const Clause& clause, const Snapshot& snapshot) {
+  auto found = resolve(clause, snapshot);
+  for (const std::string& name : clause.names) {
+    if (found || found.error().code != Errc::target_not_found) break;
+    Clause other = clause;
+    other.target.text = other.target.whole = name;
+    auto again = resolve(other, snapshot);
+    if (again || again.error().code == Errc::target_ambiguous) return again;
+  }
+  return found;
+}
+
+}  // namespace
+
+// Elements may still come.
 Async<Resolution> resolve_waiting(Context& ctx, NativeTab& tab, const Clause& clause,
                                   Duration patience) {
   const SteadyTime begin = ctx.clock().now();
   for (;;) {
     tab.enter(nullptr);
-    auto snapshot = co_await look(ctx, tab, clause.target.item);
+    auto snapshot = co_await look(ctx, tab, clause.target.item, clause.target.colour);
     const bool replaced = !snapshot && snapshot.error().code == Errc::navigation_failed;
     if (!snapshot && !replaced) co_return snapshot.error();
     const Duration spent = ctx.clock().now() - begin;
     if (snapshot) {
-      auto found = resolve(clause, *snapshot);
+      auto found = resolve_by_names(clause, *snapshot);
       if (!found && snapshot->frames > 0 && found.error().code == Errc::target_not_found)
         found = co_await resolve_in_frames(ctx, tab, clause, *snapshot, found.error());
       if (found) co_return found;
@@ -90,13 +104,80 @@ Async<Resolution> resolve_waiting(Context& ctx, NativeTab& tab, const Clause& cl
   }
 }
 
+namespace {
+
+/// A number on a slider that is no form field; a date on a field that only its calendar fills.
+/// Null: the field is filled as any other.
+Async<std::unique_ptr<ActionResult>> fill_by_widget(Context& ctx, NativeTab& tab,
+                                                    const Clause& clause, const Resolution& found) {
+  std::unique_ptr<ActionResult> none;
+  if (found.role == "slider" && found.tag != "input") {
+    double number = 0;
+    const auto* end = clause.value.data() + clause.value.size();
+    if (std::from_chars(clause.value.data(), end, number).ptr != end) co_return none;
+    CO_TRY(auto result, co_await slide(ctx, tab, found, number));
+    co_return std::make_unique<ActionResult>(std::move(result));
+  }
+  if (!found.readonly) co_return none;
+  CO_TRY(auto day, co_await day_meant(ctx, tab, clause.value));
+  if (day.empty()) co_return none;
+  CO_TRY(auto result, co_await pick_date(ctx, tab, found, std::move(day)));
+  co_return std::make_unique<ActionResult>(std::move(result));
+}
+
+/// The text with its `%name%` replaced; what is no given variable stays an error, not a text.
+Result<std::string> revealed(const NativeTab& tab, std::string text, const json::object& given) {
+  for (std::size_t at = text.find('%'); at != std::string::npos && !given.empty();
+       at = text.find('%', at + 1)) {
+    const std::size_t end = text.find('%', at + 1);
+    if (end == std::string::npos) break;
+    const std::string name = text.substr(at + 1, end - at - 1);
+    const bool word = !name.empty() && name.find_first_of(" \t\n") == std::string::npos;
+    const auto value = find_string(given, name);
+    if (word && !value)
+      return fail(Errc::invalid_argument, "variables: there is no \"" + name + "\"",
+                  "page " + tab.url());
+    if (!value) continue;
+    text.replace(at, end - at + 1, *value);
+    at += value->size() - 1;
+  }
+  return text;
+}
+
+/// A text for people in which no value of a variable stands.
+std::string concealed(std::string text, const json::object& given) {
+  for (const auto& [name, value] : given) {
+    if (!value.is_string() || value.get_string().empty()) continue;
+    const std::string_view secret = value.get_string();
+    const std::string shown = "%" + std::string(name) + "%";
+    for (auto at = text.find(secret); at != std::string::npos;
+         at = text.find(secret, at + shown.size()))
+      text.replace(at, secret.size(), shown);
+  }
+  return text;
+}
+
+Async<ActionResult> fill_found(Context& ctx, NativeTab& tab, const Clause& clause,
+                               const Resolution& found) {
+  const Target target = target_of(found);
+  CO_TRY(auto done, co_await fill_by_widget(ctx, tab, clause, found));
+  if (done) co_return std::move(*done);
+  if (!clause.described_value) {
+    auto given = revealed(tab, clause.value, tab.variables());
+    if (!given) co_return given.error();
+    co_return co_await fill_target(ctx, tab, target, std::move(*given));
+  }
+  CO_TRY(auto text, co_await described_text(ctx, tab, clause.value));
+  co_return co_await fill_target(ctx, tab, target, std::move(text));
+}
+
 }  // namespace
 
 Async<ActionResult> act_on(Context& ctx, NativeTab& tab, const Clause& clause,
                            const Resolution& found) {
   const Target target = target_of(found);
   switch (clause.verb) {
-    case Verb::fill: co_return co_await fill_target(ctx, tab, target, clause.value);
+    case Verb::fill: co_return co_await fill_found(ctx, tab, clause, found);
     case Verb::check: co_return co_await tick_target(ctx, tab, target, true);
     case Verb::uncheck: co_return co_await tick_target(ctx, tab, target, false);
     case Verb::hover: co_return co_await hover_target(ctx, tab, target);
@@ -122,9 +203,6 @@ Async<ActionResult> act_on(Context& ctx, NativeTab& tab, const Clause& clause,
   co_return co_await click_target(ctx, tab, target, options);
 }
 
-namespace {
-
-/// Finds the element and acts on it; when the page replaces it in between, once more.
 Async<ActionResult> find_and_perform(Context& ctx, NativeTab& tab, const Clause& clause,
                                      Duration patience) {
   for (int round = 0;; ++round) {
@@ -135,6 +213,8 @@ Async<ActionResult> find_and_perform(Context& ctx, NativeTab& tab, const Clause&
     if (!replaced || round == 3) co_return result;
   }
 }
+
+namespace {
 
 Clause click_on(std::string text, std::string role) {
   Clause clause;
@@ -288,6 +368,25 @@ Async<ActionResult> wait_words(Context& ctx, NativeTab& tab, const Clause& claus
   }
 }
 
+/// "All results" may be the name of one thing; ref -1: it is not.
+Async<Resolution> called_so(Context& ctx, NativeTab& tab, const Clause& clause) {
+  if (clause.verb == Verb::fill || clause.target.most > 0) co_return Resolution{};
+  Clause name = clause;
+  name.target = Description{.text = clause.target.whole, .quoted = true};
+  name.target.whole = name.target.text;
+  name.exact_only = true;
+  CO_TRY(const auto snapshot, co_await look(ctx, tab));
+  auto found = resolve(name, snapshot);
+  co_return found ? std::move(*found) : Resolution{};
+}
+
+/// Several options that no single list has, or the word "nothing".
+Async<bool> apart_from_lists(Context& ctx, NativeTab& tab, const Clause& clause) {
+  if (clause.values.size() == 1 && to_lower(clause.values[0]) != "nothing") co_return false;
+  CO_TRY(const auto snapshot, co_await look(ctx, tab));
+  co_return !one_list_has_all(clause, snapshot);
+}
+
 Async<ActionResult> do_clause(Context& ctx, NativeTab& tab, const Clause& clause,
                               Duration patience) {
   switch (clause.verb) {
@@ -308,8 +407,31 @@ Async<ActionResult> do_clause(Context& ctx, NativeTab& tab, const Clause& clause
     case Verb::scroll:
       if (clause.target.empty()) co_return co_await scroll_words(ctx, tab, clause);
       break;
+    case Verb::drag: co_return co_await drag(ctx, tab, clause, patience);
+    case Verb::copy:
+    case Verb::paste:
+    case Verb::highlight: co_return co_await text_action(ctx, tab, clause, patience);
+    case Verb::select: {
+      if (clause.path) co_return co_await follow_menus(ctx, tab, clause, patience);
+      if (!clause.target.empty()) break;
+      CO_TRY(const bool apart, co_await apart_from_lists(ctx, tab, clause));
+      if (apart) co_return co_await choose_each(ctx, tab, clause, patience);
+      break;
+    }
     default: break;
   }
+  if (clause.described_value && tab.copied_from() >= 0 && clause.other_than < 0) {
+    Clause elsewhere = clause;
+    elsewhere.other_than = tab.copied_from();
+    co_return co_await find_and_perform(ctx, tab, elsewhere, patience);
+  }
+  if (clause.target.every) {
+    CO_TRY(const auto called, co_await called_so(ctx, tab, clause));
+    if (called.ref >= 0) co_return co_await act_on(ctx, tab, clause, called);
+    co_return co_await act_on_all(ctx, tab, clause, patience);
+  }
+  if (clause.explore && clause.verb != Verb::press)
+    co_return co_await explore(ctx, tab, clause, patience);
   co_return co_await find_and_perform(ctx, tab, clause, patience);
 }
 
@@ -329,12 +451,21 @@ Async<ActionResult> do_or_ask(Context& ctx, NativeTab& tab, const Clause& clause
 
 }  // namespace
 
-Async<ActionResult> act(Context& ctx, NativeTab& tab, const json::object& args) {
+namespace {
+
+Async<ActionResult> act_out(Context& ctx, NativeTab& tab, const json::object& args) {
   const std::string instruction(find_string(args, "instruction").value_or(""));
   CO_TRY(const auto clauses, parse_instruction(instruction));
   const bool optional = find_bool(args, "optional").value_or(false);
-  const Duration patience =
-      optional ? Duration(milliseconds(1000)) : Duration(std::chrono::hours(1));
+  const auto* given = find(args, "patience");
+  Duration patience = optional ? Duration(milliseconds(1000)) : Duration(std::chrono::hours(1));
+  if (given) {
+    const auto limit = read_duration(*given);
+    if (!limit) co_return limit.error();
+    patience = *limit;
+  }
+  tab.copied().clear();
+  tab.copied_from() = -1;
   ActionResult whole;
   whole.changed = "nothing";
   for (std::size_t i = 0; i < clauses.size(); ++i) {
@@ -355,6 +486,25 @@ Async<ActionResult> act(Context& ctx, NativeTab& tab, const json::object& args) 
     whole.output = std::move(done->output);
   }
   co_return whole;
+}
+
+}  // namespace
+
+Async<ActionResult> act(Context& ctx, NativeTab& tab, const json::object& args) {
+  const auto* given = find(args, "variables");
+  const json::object variables = given && given->is_object() ? given->get_object() : json::object();
+  tab.variables() = variables;
+  auto result = co_await act_out(ctx, tab, args);
+  tab.variables().clear();
+  if (variables.empty()) co_return result;
+  if (result) {
+    result->detail = concealed(std::move(result->detail), variables);
+    co_return result;
+  }
+  Error error = result.error();
+  error.message = concealed(std::move(error.message), variables);
+  error.hint = concealed(std::move(error.hint), variables);
+  co_return error;
 }
 
 }  // namespace troupe::interact::native

@@ -34,6 +34,10 @@ constexpr std::array kAct = std::to_array<Field>({
     {"action", object, false,
      "In its place: what observe listed, {kind, selector, arguments}; nothing is looked for"},
     {"optional", flag, false, "No such element is no error (default false)"},
+    {"variables", object, false,
+     "Values for %name% in the text to type; they stand in no message, log or prompt"},
+    {"patience", duration, false,
+     "How long a part of it may wait for its element (default: all the time of the step)"},
 });
 constexpr std::array kExtract = std::to_array<Field>({
     {"instruction", text, false, "What is wanted, in words; for interactors that ask a model"},

@@ -34,11 +34,20 @@ constexpr std::array kRoles = std::to_array<RoleRow>({
     {"text field", "textbox"},
     {"text fields", "textbox"},
     {"text box", "textbox"},
-    {"text input", "textbox"},
-    {"text area", "textbox"},
+    {"text input", "textinput"},
+    {"input textboxes", "textbox"},
+    {"textboxes", "textbox"},
+    {"text boxes", "textbox"},
+    {"text areas", "textarea"},
+    {"inputs", "textbox"},
+    {"sliders", "slider"},
+    {"buttons", "button"},
+    {"links", "link"},
+    {"paragraph", "paragraph"},
+    {"text area", "textarea"},
     {"input field", "textbox"},
     {"input box", "textbox"},
-    {"textarea", "textbox"},
+    {"textarea", "textarea"},
     {"textbox", "textbox"},
     {"field", "textbox"},
     {"fields", "textbox"},
@@ -149,6 +158,15 @@ struct Scoped {
   std::string scope;
 };
 
+/// Parts of lists: `the email by Anna` is told apart by Anna.
+bool is_entry(std::string_view word) {
+  constexpr std::array kEntries = std::to_array<std::string_view>(
+      {"email",   "emails", "e-mail",  "mail",     "message", "messages", "post",   "posts",
+       "tweet",   "tweets", "comment", "comments", "item",    "items",    "thread", "threads",
+       "article", "video",  "videos",  "review",   "reviews", "entry",    "entries"});
+  return std::count(kEntries.begin(), kEntries.end(), word) > 0;
+}
+
 }  // namespace
 
 std::string scope_text(Phrase phrase) {
@@ -160,6 +178,13 @@ std::string scope_text(Phrase phrase) {
       phrase = part(phrase, count_words(lead));
       break;
     }
+  if (!any_quoted(phrase)) {
+    // "the email by Anna", "all posts by Anna": who tells it apart.
+    const std::size_t by = find_first(phrase, {"by", "from", "named", "called", "titled"}, 1);
+    if (by != std::string::npos && by <= 2 && by + 1 < phrase.size() &&
+        is_entry(phrase[by - 1].lower))
+      phrase = part(phrase, by + 1);
+  }
   drop_articles(phrase);
   for (const std::string_view tail : {"row", "card", "section", "dialog", "form", "panel", "group",
                                       "box", "item", "area", "table", "list", "window", "popup"})
@@ -253,13 +278,111 @@ void take_role(Phrase& phrase, Description& out) {
 
 }  // namespace
 
+namespace {
+
+/// `both text fields`, `all posts by Anna`, `a checkbox`, `2 posts by Anna`.
+void take_amount(Phrase& phrase, Description& out) {
+  if (phrase.size() < 2 || phrase.front().quoted) return;
+  const std::string& first = phrase.front().lower;
+  if (first == "both" || first == "all" || first == "every" || first == "each") {
+    out.every = true;
+    phrase = part(phrase, 1);
+  } else if (const auto number = whole_number(first); number && is_entry(phrase[1].lower)) {
+    out.every = true;
+    out.most = *number;
+    phrase = part(phrase, 1);
+  }
+}
+
+/// `the "Like" button on all posts by Anna`: one in each.
+void take_amount_of_scope(const Phrase& phrase, Description& out) {
+  for (std::size_t i = 1; i + 2 < phrase.size(); ++i)
+    if (matches(phrase, i, "on") || matches(phrase, i, "in") || matches(phrase, i, "of")) {
+      Phrase rest = part(phrase, i + 1);
+      Description amount;
+      take_amount(rest, amount);
+      if (!amount.every || !is_entry(rest.front().lower)) continue;
+      out.every = true;
+      out.most = amount.most;
+    }
+}
+
+/// `the button in the dialog box labeled "x"`: the label belongs to the button. A row or section
+/// may be labelled itself.
+std::string take_label_behind(Phrase& phrase) {
+  if (phrase.size() < 5 || !phrase.back().quoted) return {};
+  for (const std::string_view words : {"labeled", "labelled", "called", "named", "titled", "saying",
+                                       "that says", "with the text"}) {
+    const std::size_t size = count_words(words) + 1;
+    if (size >= phrase.size() || !matches(phrase, phrase.size() - size, words)) continue;
+    const Phrase before = part(phrase, 0, phrase.size() - size);
+    const std::size_t place =
+        find_first(before, {"dialog", "dialog box", "popup", "window", "form", "page", "menu"}, 1);
+    const std::size_t in = find_first(before, {"in", "inside", "of", "on", "within"}, 1);
+    if (any_quoted(before) || place == npos || in == npos || in > place) return {};
+    std::string name = phrase.back().text;
+    phrase = before;
+    return name;
+  }
+  return {};
+}
+
+/// `a "checkbox" widget`: the quoted word is a kind of widget.
+bool take_kind(const Phrase& phrase, Description& out) {
+  if (phrase.size() != 2 || !phrase[0].quoted) return false;
+  const std::string& noun = phrase[1].lower;
+  if (noun != "widget" && noun != "control" && noun != "element") return false;
+  const std::string kind = to_lower(phrase[0].text);
+  if (kind == "textarea" || kind == "text") {
+    out.role = kind == "text" ? "textinput" : kind;
+    return true;
+  }
+  const Phrase words = split_words(kind);
+  const RoleRow* row = role_ending(words, words.size());
+  if (!row || row->role.empty() || count_words(row->words) != words.size()) return false;
+  out.role = row->role;
+  return true;
+}
+
+/// `the lime coloured box`.
+void take_colour(Phrase& phrase, Description& out) {
+  for (std::size_t i = 1; i < phrase.size(); ++i)
+    if (!phrase[i - 1].quoted &&
+        (matches(phrase, i, "colored") || matches(phrase, i, "coloured"))) {
+      out.colour = phrase[i - 1].lower;
+      phrase = part(phrase, i + 1);
+      if (phrase.size() == 1) {
+        constexpr std::array kShapes = std::to_array<std::string_view>(
+            {"box", "square", "area", "rectangle", "tile", "cell", "element", "circle", "shape"});
+        if (std::count(kShapes.begin(), kShapes.end(), phrase[0].lower) > 0) phrase.clear();
+      }
+      return;
+    }
+}
+
+}  // namespace
+
 Description describe(Phrase phrase) {
   Description out;
+  const bool indefinite = matches(phrase, 0, "a") || matches(phrase, 0, "an") ||
+                          matches(phrase, 0, "any") || matches(phrase, 0, "on a");
   drop_articles(phrase);
+  const std::string uncut = join(phrase);
+  if (phrase.size() > 1 && matches(phrase, 0, "any")) phrase = part(phrase, 1);
+  take_amount(phrase, out);
+  take_amount_of_scope(phrase, out);
+  drop_articles(phrase);
+  if (take_kind(phrase, out)) {
+    out.any = indefinite;
+    return out;
+  }
+  take_colour(phrase, out);
+  const std::string label = take_label_behind(phrase);
   out.whole = join(phrase);
   if (const RoleRow* row = role_ending(phrase, phrase.size()))
     if (phrase.size() > count_words(row->words))
       out.whole = join(part(phrase, 0, phrase.size() - count_words(row->words)));
+  if (out.every) out.whole = uncut;
   drop_tail(phrase);
   Scoped scoped = split_scope(phrase);
   out.scope = std::move(scoped.scope);
@@ -278,6 +401,12 @@ Description describe(Phrase phrase) {
     return out;
   }
   if (!phrase.empty()) out.text = join(phrase);
+  out.any = indefinite && out.text.empty() && label.empty();
+  if (!label.empty()) {
+    out.text = label;
+    out.quoted = true;
+    return out;
+  }
   constexpr std::array kItems = std::to_array<std::string_view>(
       {"result", "search result", "video", "item", "product", "article", "post", "story", "film",
        "movie", "song", "book", "hit", "card", "listing"});

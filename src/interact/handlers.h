@@ -16,6 +16,8 @@ Async<ActionResult> wait_for(Context& ctx, NativeTab& tab, const json::object& a
 Async<ActionResult> evaluate(Context& ctx, NativeTab& tab, const json::object& args);
 Async<ActionResult> step_history(Context& ctx, NativeTab& tab, int delta);
 Async<ActionResult> reload(Context& ctx, NativeTab& tab);
+/// `10s`, or a number of seconds.
+Result<Duration> read_duration(const json::value& value);
 
 // input_actions.cc
 Async<ActionResult> click(Context& ctx, NativeTab& tab, const json::object& args);

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "interact/description.h"
+#include "interact/instruction_forms.h"
 #include "interact/keys.h"
 
 namespace troupe::interact {
@@ -40,6 +42,11 @@ constexpr std::array kVerbs = std::to_array<VerbRow>({
     {"focus on", Verb::click},
     {"focus", Verb::click},
     {"submit", Verb::click, true},
+    {"drag and drop", Verb::drag},
+    {"drag", Verb::drag},
+    {"copy", Verb::copy},
+    {"paste", Verb::paste},
+    {"highlight", Verb::highlight},
     {"hover over", Verb::hover},
     {"hover on", Verb::hover},
     {"hover", Verb::hover},
@@ -59,6 +66,7 @@ constexpr std::array kVerbs = std::to_array<VerbRow>({
     {"clear", Verb::fill},
     {"empty", Verb::fill},
     {"search for", Verb::fill},
+    {"use", Verb::fill},
     {"select", Verb::select},
     {"choose", Verb::select},
     {"pick", Verb::select},
@@ -116,6 +124,13 @@ std::size_t skip_polite(const Phrase& phrase, std::size_t at) {
   return at;
 }
 
+/// "… of the text hit submit": a press at the end needs no joining word.
+bool final_press(const Phrase& phrase, std::size_t at) {
+  return at + 2 == phrase.size() && !phrase.back().quoted &&
+         (matches(phrase, at, "hit") || matches(phrase, at, "press")) &&
+         (phrase.back().lower == "submit" || is_key_name(phrase.back().text));
+}
+
 /// Places where a new clause begins: after a comma, "and" or "then", at a verb that has an object.
 std::vector<Phrase> split_clauses(const Phrase& phrase) {
   std::vector<Phrase> clauses;
@@ -123,11 +138,11 @@ std::vector<Phrase> split_clauses(const Phrase& phrase) {
   for (std::size_t i = begin + 1; i < phrase.size(); ++i) {
     const bool joined =
         matches(phrase, i, "and") || matches(phrase, i, "then") || matches(phrase, i, "&");
-    if (!joined && !phrase[i - 1].pause_after) continue;
+    if (!joined && !phrase[i - 1].pause_after && !final_press(phrase, i)) continue;
     const std::size_t next = skip_polite(phrase, joined && phrase[i].lower == "&" ? i + 1 : i);
     const VerbRow* row = next < phrase.size() ? verb_at(phrase, next) : nullptr;
-    if (!row) continue;
-    const bool has_object = next + count_words(row->words) < phrase.size();
+    if (!row && !mail_at(phrase, next)) continue;
+    const bool has_object = !row || next + count_words(row->words) < phrase.size();
     if (!has_object && !row->alone) continue;
     clauses.push_back(part(phrase, begin, i));
     begin = next;
@@ -190,7 +205,7 @@ std::string value_of(Phrase phrase) {
   for (const Word& word : phrase)
     if (word.quoted) return word.text;
   for (const std::string_view lead : {"the text", "the value", "the word", "value", "text"})
-    if (matches(phrase, 0, lead) && phrase.size() > count_words(lead)) {
+    if (matches(phrase, 0, lead) && phrase.size() > count_words(lead) && !is_described(phrase)) {
       phrase = part(phrase, count_words(lead));
       break;
     }
@@ -209,7 +224,9 @@ bool labelled_values(const Phrase& phrase, std::vector<Clause>& out) {
     }
     drop_articles(label);
     const std::string name = label.empty() ? "" : join(label);
-    if (name.empty() || name == "text" || name == "value" || name == "word") return false;
+    constexpr std::array kPlain = std::to_array<std::string_view>(
+        {"", "text", "value", "word", "number", "string", "phrase", "term", "query", "item"});
+    if (std::count(kPlain.begin(), kPlain.end(), name) > 0) return false;
     label.push_back({"field", "field"});
     found.push_back(make(Verb::fill, describe(label), phrase[i].text));
     label.clear();
@@ -218,13 +235,53 @@ bool labelled_values(const Phrase& phrase, std::vector<Clause>& out) {
   if (found.empty()) return false;
   if (end < phrase.size()) {
     const Description place = describe(part(phrase, end + 1));
-    if (!place.text.empty()) return false;
+    if (!place.text.empty() || place.every) return false;
   }
   for (Clause& clause : found) out.push_back(std::move(clause));
   return true;
 }
 
-void parse_fill(std::string_view verb, const Phrase& rest, std::vector<Clause>& out) {
+/// `[5, 11, 10]`: one for each of several fields.
+void take_list(Clause& clause) {
+  const auto open = clause.value.find('['), close = clause.value.rfind(']');
+  if (clause.target.role != "slider" || open == npos || close == npos || close < open) return;
+  std::string one;
+  for (const char c : clause.value.substr(open + 1, close - open - 1) + ",") {
+    if (c != ',' && c != ' ') one += c;
+    if (c == ',' && !one.empty()) clause.values.push_back(std::exchange(one, {}));
+  }
+  clause.target.every = !clause.values.empty();
+}
+
+/// The clause of a fill whose text may be described only.
+Clause fill_clause(Description target, const Phrase& value) {
+  Clause clause = make(Verb::fill, std::move(target), value_of(value));
+  clause.described_value = is_described(value);
+  take_list(clause);
+  return clause;
+}
+
+/// "use the search box to enter jazz".
+bool parse_use(const Phrase& rest, std::vector<Clause>& out) {
+  for (const std::string_view words : {"to enter", "to type", "to write", "to search for"}) {
+    const std::size_t to = find_first(rest, {words}, 1);
+    if (to == npos || to + count_words(words) >= rest.size()) continue;
+    out.push_back(fill_clause(describe(part(rest, 0, to)), part(rest, to + count_words(words))));
+    return true;
+  }
+  return false;
+}
+
+void parse_fill(std::string_view verb, Phrase rest, std::vector<Clause>& out) {
+  if (verb == "use") {
+    if (parse_use(rest, out)) return;
+    // "Use this address" is what something is called.
+    Clause clause = make(Verb::click, describe(rest));
+    clause.target.text = clause.target.whole = "use " + join(rest);
+    clause.exact_only = true;
+    return out.push_back(std::move(clause));
+  }
+  set_case(rest);
   if (verb == "clear" || verb == "empty") {
     out.push_back(make(Verb::fill, describe(rest)));
     return;
@@ -240,8 +297,7 @@ void parse_fill(std::string_view verb, const Phrase& rest, std::vector<Clause>& 
     const std::size_t with =
         verb == "set" ? find_last(rest, {"to"}, 1) : find_first(rest, {"with", "as", "="}, 1);
     if (with != npos && with + 1 < rest.size()) {
-      out.push_back(
-          make(Verb::fill, describe(part(rest, 0, with)), value_of(part(rest, with + 1))));
+      out.push_back(fill_clause(describe(part(rest, 0, with)), part(rest, with + 1)));
       return;
     }
   }
@@ -250,19 +306,20 @@ void parse_fill(std::string_view verb, const Phrase& rest, std::vector<Clause>& 
   if (into != npos && into + 1 < rest.size() &&
       (!any_quoted(rest) || any_quoted(part(rest, 0, into)))) {
     if (any_quoted(rest) && labelled_values(rest, out)) return;
-    out.push_back(make(Verb::fill, describe(part(rest, into + 1)), value_of(part(rest, 0, into))));
+    out.push_back(fill_clause(describe(part(rest, into + 1)), part(rest, 0, into)));
     return;
   }
   if (any_quoted(rest) && labelled_values(rest, out)) return;
   const std::size_t as = find_last(rest, {"as"}, 1);
   if (as != npos && as + 1 < rest.size()) {
-    out.push_back(make(Verb::fill, describe(part(rest, as + 1)), value_of(part(rest, 0, as))));
+    out.push_back(fill_clause(describe(part(rest, as + 1)), part(rest, 0, as)));
     return;
   }
-  out.push_back(make(Verb::fill, {}, value_of(rest)));
+  out.push_back(fill_clause({}, rest));
 }
 
 void parse_select(const Phrase& rest, std::vector<Clause>& out) {
+  if (parse_menu_path(rest, out) || parse_dial(rest, out)) return;
   std::size_t from = find_last(rest, {"from", "in", "for", "as", "under", "of"}, 1);
   Clause clause = make(Verb::select, {});
   const Description alone = describe(rest);
@@ -429,6 +486,7 @@ bool looks_like_url(std::string_view text) {
 }
 
 void parse_clause(const Phrase& phrase, std::vector<Clause>& out) {
+  if (parse_mail(phrase, out)) return;
   const VerbRow* row = verb_at(phrase, 0);
   if (!row) {
     Clause clause = make(Verb::click, describe(phrase));
@@ -443,6 +501,14 @@ void parse_clause(const Phrase& phrase, std::vector<Clause>& out) {
     case Verb::uncheck: return parse_check(row->verb, rest, out);
     case Verb::press: return parse_press(rest, out);
     case Verb::scroll: return parse_scroll(rest, out);
+    case Verb::drag: return parse_drag(rest, out);
+    case Verb::copy:
+    case Verb::paste:
+    case Verb::highlight:
+      if (parse_text_action(row->verb, rest, out)) return;
+      out.push_back(make(Verb::click, describe(phrase)));
+      out.back().exact_only = true;
+      return;
     case Verb::wait: return parse_wait(rest, out);
     case Verb::close:
     case Verb::consent: return parse_close(row->words, rest, out);
@@ -464,27 +530,38 @@ void parse_clause(const Phrase& phrase, std::vector<Clause>& out) {
 }  // namespace
 
 std::string_view to_string(Verb verb) {
-  constexpr std::string_view names[] = {"click",   "double click", "right click", "hover", "fill",
-                                        "select",  "check",        "uncheck",     "press", "scroll",
-                                        "wait",    "close",        "consent",     "go",    "back",
-                                        "forward", "reload"};
+  constexpr std::string_view names[] = {
+      "click",   "double click", "right click", "hover", "fill",  "select",  "check",
+      "uncheck", "press",        "scroll",      "wait",  "close", "consent", "go",
+      "back",    "forward",      "reload",      "drag",  "copy",  "paste",   "highlight"};
   return names[static_cast<std::size_t>(verb)];
 }
 
 Result<std::vector<Clause>> parse_instruction(std::string_view text) {
-  const Phrase phrase = split_words(text);
+  Phrase phrase = split_words(text);
   std::vector<Clause> clauses;
   std::vector<Phrase> parts;
+  bool explore = take_search(phrase);
   if (!phrase.empty()) parts = split_clauses(phrase);
-  const std::string scope = take_leading_scope(parts);
+  explore = take_wandering(parts) || explore;
+  std::string scope = take_leading_scope(parts);
+  if (scope.empty()) scope = take_found(parts, clauses);
   for (const Phrase& words : parts) {
     const std::size_t before = clauses.size();
     if (!words.empty()) parse_clause(words, clauses);
     for (std::size_t i = before; i < clauses.size(); ++i) {
       clauses[i].source = join(words, true);
-      if (clauses[i].target.scope.empty()) clauses[i].target.scope = scope;
+      if (clauses[i].target.scope.empty() && !clauses[i].beyond) clauses[i].target.scope = scope;
+      clauses[i].explore = explore;
+      Description& target = clauses[i].target;
+      if (clauses[i].beyond && clauses[i].verb == Verb::click && target.text.empty())
+        target.text = target.whole = scope;
     }
   }
+  // "forward it": the message is open already.
+  std::erase_if(clauses, [](const Clause& clause) {
+    return clause.beyond && clause.verb == Verb::click && clause.target.text.empty();
+  });
   if (clauses.empty())
     return fail(Errc::invalid_argument, "instruction: it is empty", {},
                 "say what to do: click the 'Search' button");

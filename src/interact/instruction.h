@@ -28,6 +28,10 @@ enum class Verb {
   back,
   forward,
   reload,
+  drag,
+  copy,
+  paste,
+  highlight,
 };
 std::string_view to_string(Verb verb);
 
@@ -35,11 +39,15 @@ std::string_view to_string(Verb verb);
 struct Description {
   std::string text;  ///< What it is called; empty: only its role or place is known.
   bool quoted = false;
-  std::string whole;  ///< The phrase with scope and role words, for names that contain such words.
-  std::string role;   ///< button, link, textbox, …; empty: not said.
-  int ordinal = 0;    ///< 1 is the first, -1 the last; 0: not said.
-  bool item = false;  ///< `the 2nd result`: known only by its place in the page's main list.
-  std::string scope;  ///< Text of the row, card, section or dialog it is in.
+  std::string whole;   ///< The phrase with scope and role words, for names that contain such words.
+  std::string role;    ///< button, link, textbox, …; empty: not said.
+  int ordinal = 0;     ///< 1 is the first, -1 the last; 0: not said.
+  bool item = false;   ///< `the 2nd result`: known only by its place in the page's main list.
+  std::string scope;   ///< Text of the row, card, section or dialog it is in.
+  bool any = false;    ///< `a checkbox`: whichever of them.
+  bool every = false;  ///< `both text fields`, `all posts by …`: one after the other.
+  int most = 0;        ///< every: at most so many; 0: all.
+  std::string colour;  ///< `the lime coloured box`.
 
   bool empty() const { return text.empty() && role.empty() && ordinal == 0; }
 };
@@ -49,10 +57,20 @@ struct Clause {
   Description target;
   /// fill: the text. press: the key. scroll: top, bottom, next, previous, `50%`, `300px`, or empty
   /// (to the target). wait: visible, hidden, or milliseconds. consent: accept, reject, dismiss. go:
-  /// the URL.
+  /// the URL. drag: up, down, left, right (`count` places), position (`count`), or a place such as
+  /// `top left`; empty: onto `destination`. copy: the number of a word, -1 the last; empty: all.
   std::string value;
-  std::vector<std::string> values;  ///< select: the options.
-  int count = 1;                    ///< press: how often.
+  std::vector<std::string> values;  ///< select: the options. fill: one for each of several fields.
+  bool path = false;                ///< select: `values` lead through a menu: File > Export > PDF.
+  /// fill: the text is not given but described: `the value of Gender`, `it`.
+  bool described_value = false;
+  bool exact_text = false;         ///< Only what is called exactly so, also in punctuation.
+  int other_than = -1;             ///< Reference of an element that is not meant.
+  bool explore = false;            ///< `find and click`: what is closed may be opened to reach it.
+  bool beyond = false;             ///< Not inside what a clause before it found or opened.
+  Description destination;         ///< drag
+  std::vector<std::string> names;  ///< Other names of the target, tried in this order.
+  int count = 1;                   ///< press: how often.
   bool exact_only = false;  ///< No verb was recognised: only an element called exactly so is meant.
   std::string source;       ///< The words of this clause.
 };

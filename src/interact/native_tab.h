@@ -113,6 +113,11 @@ class NativeTab final : public Tab {
 
   /// Downloads since the last call of start_downloads.
   std::vector<Download>& downloads() { return downloads_; }
+  /// What the instruction that runs has copied.
+  std::string& copied() { return copied_; }
+  int& copied_from() { return copied_from_; }
+  /// Values for `%name%` in what is typed: secrets, which stand in no message.
+  json::object& variables() { return variables_; }
   /// Pulsed by page life-cycle and download events.
   Event& moved() { return moved_; }
 
@@ -142,6 +147,9 @@ class NativeTab final : public Tab {
   std::uint64_t stops_ = 0;  ///< Loads that ended, also without a new document (downloads, 204).
   std::uint64_t stops_at_action_ = 0;
   std::vector<Download> downloads_;
+  std::string copied_;
+  json::object variables_;
+  int copied_from_ = -1;  ///< Reference of the element.
 };
 
 }  // namespace troupe::interact

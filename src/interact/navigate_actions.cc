@@ -51,6 +51,8 @@ Async<cdp::Navigation> open_url(Context& ctx, NativeTab& tab, std::string url,
   co_return co_await tab.page().navigate(ctx, std::move(url), until);
 }
 
+}  // namespace
+
 Result<Duration> read_duration(const json::value& value) {
   double seconds = 0;
   bool good = value.is_number();
@@ -74,6 +76,8 @@ Result<Duration> read_duration(const json::value& value) {
                 "duration: " + json::serialize(value) + " is not in 0s..24h");
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
+
+namespace {
 
 std::string count_at(const json::value& answer, std::string_view key) {
   const auto* value = find(answer, key);

@@ -18,6 +18,7 @@ constexpr std::array kScripts = std::to_array<ScriptRow>({
     {4, "interact/snapshot.js"},
     {8, "interact/extract.js"},
     {16, "interact/input.js"},
+    {32, "interact/widgets.js"},
 });
 
 const std::string& source_of(std::size_t row) {

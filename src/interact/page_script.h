@@ -17,6 +17,7 @@ enum Script : unsigned {
   kSnapshot = 4 | kNames,
   kExtract = 8 | kNames,
   kInput = 16,
+  kWidgets = 32 | kNames | kInput,
 };
 
 /// Threads: engine. One per page, and one per frame of another origin.

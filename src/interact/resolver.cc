@@ -132,6 +132,11 @@ double role_fit(std::string_view wanted, const Candidate& c) {
   constexpr double kOther = 0.45;
   if (wanted.empty()) return 1;
   if (c.role == wanted) return 1;
+  // With no other name given, 0.7 is too little: the one kind is not taken for the other.
+  if (wanted == "textarea") return c.tag == "textarea" ? 1 : typable(c) ? 0.7 : kOther;
+  if (wanted == "textinput")
+    return typable(c) && c.tag == "input" ? 1 : typable(c) || choosable(c) ? 0.7 : kOther;
+  if (wanted == "paragraph") return c.role == "text" && words_of(c.name).size() > 2 ? 0.75 : kOther;
   if (wanted == "textbox") return typable(c) || c.role == "combobox" ? 1 : kOther;
   if (wanted == "combobox") return choosable(c) ? 1 : c.role == "button" ? 0.8 : kOther;
   if (wanted == "checkbox") return tickable(c) ? c.role == "radio" ? 0.85 : 0.97 : kOther;
@@ -154,12 +159,15 @@ double role_fit(std::string_view wanted, const Candidate& c) {
     return c.tag == "svg" || c.role == "img" || c.role == "button" || c.role == "link" || c.pointer
                ? 1
                : 0.7;
-  if (wanted == "region")
-    return c.role == "button" || c.role == "heading" || c.pointer ? 0.95 : 0.8;
+  if (wanted == "region") {
+    if (c.expanded >= 0 || c.role == "tab" || c.role == "region") return 1;
+    return c.role == "heading" || c.pointer ? 0.95 : c.role == "button" ? 0.9 : 0.8;
+  }
   return c.role == "text" || c.role == "generic" ? 0.6 : kOther;
 }
 
 bool verb_allows(const Clause& clause, const Candidate& c) {
+  if (c.ref == clause.other_than) return false;
   switch (clause.verb) {
     case Verb::fill: return typable(c) || choosable(c) || tickable(c);
     case Verb::check:
@@ -171,7 +179,9 @@ bool verb_allows(const Clause& clause, const Candidate& c) {
 
 /// A verb prefers elements made for it: a click wants a widget, not a heading of the same text.
 double verb_fit(const Clause& clause, const Candidate& c) {
-  if (clause.verb == Verb::scroll || clause.verb == Verb::wait) return 1;
+  if (clause.verb == Verb::scroll || clause.verb == Verb::wait || clause.verb == Verb::drag ||
+      clause.verb == Verb::copy || clause.verb == Verb::highlight)
+    return 1;
   if (clause.verb == Verb::fill) return typable(c) ? 1 : 0.85;
   if (clause.verb == Verb::check || clause.verb == Verb::uncheck) return tickable(c) ? 1 : 0.9;
   if (is_widget(c))
@@ -205,6 +215,7 @@ double name_fit(const Description& target, const Candidate& c) {
   best = std::max(best, 0.96 * text_fit(target.text, c.placeholder, target.quoted));
   if (typable(c) && target.text == "search" && (c.role == "searchbox" || c.type == "search"))
     best = std::max(best, 0.9);
+  if (c.role == "date" && target.text == c.type) best = std::max(best, 0.9);
   best = std::max(best, sign_fit(target.text, c));
   // Tokens are a weak signal: they count fully only where there is no name to go by.
   const double tokens = token_fit(target.text, c);
@@ -218,6 +229,8 @@ double name_fit(const Description& target, const Candidate& c) {
 /// How near the scope's text is: 1 in the nearest region, 0 nowhere.
 double scope_fit(std::string_view scope, const Candidate& c) {
   const std::string want = to_lower(squeeze(scope));
+  if (want == "dialog" || want == "popup" || want == "modal" || want == "window")
+    if (c.in_dialog) return 1;
   double fit = 1;
   for (const std::string& text : c.context) {
     if (contains_words(to_lower(text), want)) return fit;
@@ -240,6 +253,17 @@ bool boxes_nest(const Candidate& a, const Candidate& b) {
   return inside(a, b) || inside(b, a);
 }
 
+/// Whether they share more than half of the smaller one: a part and what it contains, also where
+/// that stands out a little.
+bool boxes_overlap(const Candidate& a, const Candidate& b) {
+  const int width =
+      std::min(a.box[0] + a.box[2], b.box[0] + b.box[2]) - std::max(a.box[0], b.box[0]);
+  const int height =
+      std::min(a.box[1] + a.box[3], b.box[1] + b.box[3]) - std::max(a.box[1], b.box[1]);
+  const int smaller = std::min(a.box[2] * a.box[3], b.box[2] * b.box[3]);
+  return width > 0 && height > 0 && 2 * width * height > smaller;
+}
+
 /// The same thing twice: a text inside its button, a label and its field, two links to one place.
 bool same_thing(const Candidate& a, const Candidate& b) {
   if (!a.href.empty() && a.href == b.href) return true;
@@ -250,6 +274,7 @@ bool same_thing(const Candidate& a, const Candidate& b) {
         text_fit(label.name, other.name, true) >= 0.6)
       return true;
   }
+  if (!a.name.empty() && a.name == b.name && a.tag != b.tag && boxes_overlap(a, b)) return true;
   return boxes_nest(a, b) && (!is_widget(a) || !is_widget(b));
 }
 
@@ -277,7 +302,8 @@ Resolution chosen(const Scored& scored) {
           .tag = c.tag,
           .type = c.type,
           .checked = c.checked,
-          .score = scored.score};
+          .score = scored.score,
+          .readonly = c.readonly};
 }
 
 Error not_found(const Clause& clause, const Snapshot& snapshot, std::vector<Scored> scored,
@@ -309,10 +335,11 @@ std::vector<Scored> score_all(const Clause& clause, const Snapshot& snapshot) {
   const bool dialog = std::any_of(snapshot.elements.begin(), snapshot.elements.end(),
                                   [](const Candidate& c) { return c.in_dialog && is_widget(c); });
   for (const Candidate& c : snapshot.elements) {
-    if (!verb_allows(clause, c)) continue;
+    if (!verb_allows(clause, c) || (!target.colour.empty() && !c.coloured)) continue;
     double text = 0.8;  // no text wanted: the role alone tells
     if (!target.text.empty()) {
       text = name_fit(target, c);
+      if (clause.exact_text && text < 0.98) continue;
       // "Terms of Service", "Save for later": the whole phrase may be the name.
       const double whole =
           std::max(text_fit(target.whole, c.name, true), text_fit(target.whole, c.label, true));
@@ -320,7 +347,11 @@ std::vector<Scored> score_all(const Clause& clause, const Snapshot& snapshot) {
         scored.push_back({&c, whole * verb_fit(clause, c) * standing(c, dialog)});
         continue;
       }
-    } else if (target.role.empty() && !is_widget(c)) {
+    } else if (target.role == "region") {
+      // "the section below": nothing but a closed part, best one that is called so.
+      if (c.expanded != 0 && c.role != "tab") continue;
+      if (contains_words(to_lower(c.name), "section")) text = 0.9;
+    } else if (target.role.empty() && target.colour.empty() && !is_widget(c)) {
       continue;
     }
     double score = text * role_fit(target.role, c) * verb_fit(clause, c) * standing(c, dialog);
@@ -459,6 +490,18 @@ Result<Resolution> resolve(const Clause& clause, const Snapshot& snapshot) {
       return same_thing(*scored[i].element, *other.element);
     });
     if (!doubled) rivals.push_back(scored[i]);
+    // Of two widgets of one name, one inside the other, the inner one is what a person sees.
+    const Candidate& outer = *rivals.front().element;
+    const Candidate& inner = *scored[i].element;
+    if (doubled && is_widget(inner) && is_widget(outer) && inner.name == outer.name &&
+        (inner.box[2] * inner.box[3] < outer.box[2] * outer.box[3] ||
+         (inner.tag == "button" && outer.tag != "button")))
+      rivals.front() = scored[i];
+  }
+  if (rivals.size() > 1 && target.any) {
+    std::sort(rivals.begin(), rivals.end(),
+              [](const Scored& a, const Scored& b) { return a.element < b.element; });
+    return chosen(rivals.front());
   }
   if (rivals.size() > 1)
     return fail(Errc::target_ambiguous,
@@ -466,6 +509,36 @@ Result<Resolution> resolve(const Clause& clause, const Snapshot& snapshot) {
                     " elements could be " + shown(target) + ": " + list(rivals, 8),
                 {}, "say which: the second one, or the one in the row of …");
   return chosen(rivals.front());
+}
+
+Result<std::vector<Resolution>> resolve_all(const Clause& clause, const Snapshot& snapshot) {
+  const Description& target = clause.target;
+  const auto scored = score_all(clause, snapshot);
+  std::vector<Scored> equals;
+  for (const Scored& one : scored) {
+    if (one.score < kEnough || one.score < scored.front().score - 0.06) break;
+    const bool doubled = std::any_of(equals.begin(), equals.end(), [&](const Scored& other) {
+      return same_thing(*one.element, *other.element);
+    });
+    if (!doubled) equals.push_back(one);
+  }
+  std::sort(equals.begin(), equals.end(),
+            [](const Scored& a, const Scored& b) { return a.element < b.element; });
+  const auto most = static_cast<std::size_t>(std::max(target.most, 0));
+  if (equals.empty() || equals.size() < most)
+    return not_found(clause, snapshot, equals, "there are " + std::to_string(equals.size()));
+  if (most > 0) equals.resize(most);
+  std::vector<Resolution> all;
+  for (const Scored& one : equals) all.push_back(chosen(one));
+  return all;
+}
+
+bool one_list_has_all(const Clause& clause, const Snapshot& snapshot) {
+  return std::any_of(snapshot.elements.begin(), snapshot.elements.end(), [&](const Candidate& c) {
+    return c.tag == "select" &&
+           std::all_of(clause.values.begin(), clause.values.end(),
+                       [&](const std::string& value) { return has_option(c, value); });
+  });
 }
 
 std::string describe(const Candidate& c) {
@@ -519,61 +592,6 @@ std::string_view usual_action(const Candidate& c) {
   if (typable(c)) return "fill";
   if (c.tag == "select") return "select";
   return "click";
-}
-
-namespace {
-std::string text_at(const json::object& row, std::string_view key) {
-  return std::string(find_string(row, key).value_or(""));
-}
-std::vector<std::string> texts_at(const json::object& row, std::string_view key) {
-  std::vector<std::string> out;
-  if (const auto* list = find(row, key); list && list->is_array())
-    for (const auto& item : list->get_array())
-      if (item.is_string()) out.emplace_back(item.get_string());
-  return out;
-}
-}  // namespace
-
-Snapshot read_snapshot(const json::value& value) {
-  Snapshot out;
-  const auto* whole = value.if_object();
-  if (!whole) return out;
-  out.hidden = static_cast<int>(find_int(*whole, "hidden").value_or(0));
-  out.frames = static_cast<int>(find_int(*whole, "frames").value_or(0));
-  out.focused = static_cast<int>(find_int(*whole, "focus").value_or(-1));
-  out.url = text_at(*whole, "url");
-  out.title = text_at(*whole, "title");
-  const auto* rows = find(*whole, "rows");
-  if (!rows || !rows->is_array()) return out;
-  for (const auto& item : rows->get_array()) {
-    const auto* row = item.if_object();
-    if (!row) continue;
-    Candidate c{.ref = static_cast<int>(find_int(*row, "r").value_or(-1))};
-    c.tag = text_at(*row, "t");
-    c.role = text_at(*row, "k");
-    c.name = text_at(*row, "n");
-    c.label = text_at(*row, "l");
-    c.placeholder = text_at(*row, "p");
-    c.value = text_at(*row, "v");
-    c.type = text_at(*row, "ty");
-    c.href = text_at(*row, "h");
-    c.tokens = text_at(*row, "g");
-    c.heading = text_at(*row, "hd");
-    c.context = texts_at(*row, "s");
-    c.options = texts_at(*row, "o");
-    c.pointer = text_at(*row, "f") == "p";
-    c.item = static_cast<int>(find_int(*row, "it").value_or(0));
-    c.disabled = row->contains("d");
-    c.readonly = row->contains("ro");
-    c.checked = row->contains("c");
-    c.in_dialog = row->contains("m");
-    c.in_view = row->contains("i");
-    if (const auto* box = find(*row, "b"); box && box->is_array())
-      for (std::size_t i = 0; i < 4 && i < box->get_array().size(); ++i)
-        if (box->get_array()[i].is_number()) c.box[i] = box->get_array()[i].to_number<int>();
-    out.elements.push_back(std::move(c));
-  }
-  return out;
 }
 
 }  // namespace troupe::interact

@@ -22,7 +22,9 @@ struct Candidate {
   std::vector<std::string> options;  ///< Of a select.
   bool pointer = false;              ///< Plain element with a hand cursor.
   bool disabled = false, readonly = false, checked = false, in_view = false, in_dialog = false;
-  int item = 0;  ///< The link of which item of the page's main list, from 1; 0: of none.
+  int expanded = -1;      ///< 1 open, 0 closed, -1: it does not say.
+  bool coloured = false;  ///< Has the colour that was asked for.
+  int item = 0;           ///< The link of which item of the page's main list, from 1; 0: of none.
   std::array<int, 4> box{};
 };
 
@@ -41,11 +43,18 @@ struct Resolution {
   std::string role, tag, type;
   bool checked = false;
   double score = 0;
+  bool readonly = false;
 };
 
 /// The element that the clause means.
 /// Errors: target_not_found, target_ambiguous; the message lists up to 8 candidates.
 Result<Resolution> resolve(const Clause& clause, const Snapshot& snapshot);
+/// All that the clause means (`both fields`, `every Like button`), in page order; at most
+/// `clause.target.most` when that is not 0.
+/// Errors: target_not_found (none, or fewer than `most`).
+Result<std::vector<Resolution>> resolve_all(const Clause& clause, const Snapshot& snapshot);
+/// Whether one list has all the options that the clause selects.
+bool one_list_has_all(const Clause& clause, const Snapshot& snapshot);
 
 /// How well an element's text fits the wanted one, 0 to 1. A quoted text must occur as it is.
 double text_fit(std::string_view wanted, std::string_view have, bool quoted);
