@@ -11,6 +11,10 @@ constexpr Duration kSweepTimeout = std::chrono::minutes(5);
 constexpr Duration kDialTimeout = std::chrono::seconds(10);
 // A browser is gone some moments before its session is known to have ended.
 constexpr Duration kEndNotice = std::chrono::seconds(5);
+// An empty page is what a session begins with: pictures of it would cost its maker time and show
+// nothing. One that a script fills without going anywhere is seen a little later.
+constexpr std::string_view kEmptyPage = "about:blank";
+constexpr Duration kEmptyPageWaits = std::chrono::seconds(1);
 constexpr std::size_t kMessageBytesMax = std::size_t{16} << 20;
 constexpr std::size_t kDeclinedRemembered = 10'000;
 constexpr int kPictureSide = 1'024;
@@ -34,6 +38,7 @@ struct Recorder::RecordedTab {
   int number = 0;
   std::string target;
   Timer next;
+  bool begun = false;     // pictures are asked for
   std::size_t looks = 0;  // of the last picture, as a hash
   std::optional<SteadyTime> seen_at;
 };
@@ -169,11 +174,7 @@ void Recorder::take(Recording& recording, const json::object& message) {
   if (method == "Page.screencastFrame") take_frame(recording, flat, members);
   if (method != "Target.targetInfoChanged") return;
   const json::value* info = find(members, "targetInfo");
-  if (!info || !info->is_object()) return;
-  const auto known =
-      recording.urls.find(std::string(find_string(info->get_object(), "targetId").value_or("")));
-  if (known != recording.urls.end())
-    known->second = std::string(find_string(info->get_object(), "url").value_or(""));
+  if (info && info->is_object()) rename(recording, info->get_object());
 }
 
 void Recorder::attach(Recording& recording, const json::object& params) {
@@ -189,7 +190,29 @@ void Recorder::attach(Recording& recording, const json::object& params) {
   page.number = recording.last_page++;
   page.target = std::string(find_string(target, "targetId").value_or(""));
   recording.urls[page.target] = std::string(find_string(target, "url").value_or(""));
+  if (recording.urls[page.target] != kEmptyPage) return begin(recording, flat);
+  // The timer belongs to the page, which belongs to the recording.
+  page.next = Timer(clock_, clock_.now() + kEmptyPageWaits,
+                    [this, &recording, flat] { begin(recording, flat); });
+}
+
+void Recorder::begin(Recording& recording, const std::string& flat) {
+  RecordedTab& page = recording.pages[flat];
+  if (std::exchange(page.begun, true)) return;
   recording.call(flat, "Page.startScreencast", screencast());
+}
+
+// A page has gone somewhere.
+void Recorder::rename(Recording& recording, const json::object& target) {
+  const auto known = recording.urls.find(std::string(find_string(target, "targetId").value_or("")));
+  if (known == recording.urls.end()) return;
+  known->second = std::string(find_string(target, "url").value_or(""));
+  if (known->second == kEmptyPage) return;
+  for (auto& [flat, page] : recording.pages) {
+    if (page.target != known->first || page.begun) continue;
+    page.next.reset();
+    begin(recording, flat);
+  }
 }
 
 // How long the page that was just seen is not looked at again.

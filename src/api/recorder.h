@@ -67,6 +67,8 @@ class Recorder final {
   asio::awaitable<void> record(std::shared_ptr<Recording> recording);
   void take(Recording& recording, const json::object& message);
   void attach(Recording& recording, const json::object& params);
+  void begin(Recording& recording, const std::string& flat);
+  void rename(Recording& recording, const json::object& target);
   void take_frame(Recording& recording, const std::string& flat, const json::object& params);
   Duration next_pause(Recording& recording) const;
   void close(const Recording& recording, const RecordedTab& tab);

@@ -18,7 +18,7 @@ class RecorderTest : public GatewayTest {
     script_ = [this](const json::object& message) {
       const std::string method(message.at("method").as_string());
       ++calls_[method];
-      if (method == "Target.setAutoAttach") return attached(1);
+      if (method == "Target.setAutoAttach") return attached(1, first_url_);
       if (method == "Page.startScreencast" || (method == "Page.screencastFrameAck" && moving_ > 0))
         return picture(moving_ > 0 ? moving_++ : 0);
       return std::string();
@@ -35,10 +35,13 @@ class RecorderTest : public GatewayTest {
     GatewayTest::TearDown();
     std::filesystem::remove_all(dir_);
   }
-  static std::string attached(int number) {
+  static std::string info(const std::string& number, const std::string& url) {
+    return R"("targetInfo":{"targetId":"T)" + number + R"(","type":"page","url":")" + url + "\"}";
+  }
+  static std::string attached(int number, const std::string& url = "https://a.example/") {
     const std::string n = std::to_string(number);
-    return R"({"method":"Target.attachedToTarget","params":{"sessionId":"F)" + n +
-           R"(","targetInfo":{"targetId":"T)" + n + R"(","type":"page","url":"about:blank"}}})";
+    return R"({"method":"Target.attachedToTarget","params":{"sessionId":"F)" + n + "\"," +
+           info(n, url) + "}}";
   }
   static std::string picture(int number) {
     return R"({"method":"Page.screencastFrame","sessionId":"F1","params":{"data":")" +
@@ -75,6 +78,7 @@ class RecorderTest : public GatewayTest {
       std::filesystem::temp_directory_path() / ("troupe-recorder-" + secure_token(6));
   RecorderOptions options_;
   std::map<std::string, int> calls_;
+  std::string first_url_ = "https://a.example/";
   int moving_ = 0;  ///< Number of the next picture; 0: the page stands still.
   int dials_ = 0;
   bool unreachable_ = false;
@@ -91,6 +95,27 @@ TEST_F(RecorderTest, APageThatStandsStillIsSeenOnce) {
   EXPECT_EQ(calls_["Page.screencastFrameAck"], 1);
   EXPECT_EQ(dials_, 1);
   EXPECT_EQ(reason(), "");
+}
+
+TEST_F(RecorderTest, AnEmptyPageIsSeenAsSoonAsItGoesSomewhere) {
+  first_url_ = "about:blank";
+  recorder().start(kId);
+  ASSERT_TRUE(wait_until([&] { return calls_["Target.setAutoAttach"] == 1; }));
+  turn(std::chrono::milliseconds(20));
+  EXPECT_EQ(calls_["Page.startScreencast"], 0);
+  sockets_.back()->queue(net::Opcode::text, R"({"method":"Target.targetInfoChanged","params":{)" +
+                                                info("1", "https://b.example/") + "}}");
+  sockets_.back()->send_queued();
+  ASSERT_TRUE(wait_until([&] { return calls_["Page.screencastFrameAck"] == 1; }));
+  turn(std::chrono::milliseconds(1'200));
+  EXPECT_EQ(calls_["Page.startScreencast"], 1) << "once, also when its time to wait is up";
+}
+
+TEST_F(RecorderTest, AnEmptyPageThatGoesNowhereIsSeenALittleLater) {
+  first_url_ = "about:blank";
+  recorder().start(kId);
+  ASSERT_TRUE(wait_until([&] { return calls_["Page.screencastFrameAck"] == 1; }));
+  EXPECT_EQ(calls_["Page.startScreencast"], 1);
 }
 
 TEST_F(RecorderTest, APageIsSeenUntilItIsClosed) {

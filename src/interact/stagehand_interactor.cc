@@ -224,8 +224,11 @@ class StagehandInteractor final : public Interactor {
   Async<services::StagehandActResult> act_at_service(Context& ctx, StagehandTab& tab,
                                                      std::string instruction,
                                                      services::StagehandAction known,
+                                                     const json::object& args,
                                                      StagehandNote& note) {
     StagehandCall call = call_of(ctx, tab, note);
+    if (const auto* given = find(args, "variables"); given && given->is_object())
+      call.variables = given->get_object();
     if (!known.selector.empty())
       co_return co_await (*api_)->act(ctx, tab.remote, std::move(known), std::move(call));
     co_return co_await (*api_)->act(ctx, tab.remote, std::move(instruction), std::move(call));
@@ -241,7 +244,7 @@ class StagehandInteractor final : public Interactor {
     }
     (void)tab.native().page().take_dialogs();
     CO_TRY(const json::object before, co_await fingerprint(ctx, tab));
-    CO_TRY(const auto done, co_await act_at_service(ctx, tab, instruction, known, note));
+    CO_TRY(const auto done, co_await act_at_service(ctx, tab, instruction, known, args, note));
     ActionResult result;
     result.changed = "nothing";
     if (!done.success) {

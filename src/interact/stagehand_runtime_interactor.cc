@@ -67,6 +67,13 @@ bool can_do(Verb verb) {
   }
 }
 
+// What is done in several steps, or told by what it looks like or stands beside.
+bool is_composite(const Clause& clause) {
+  return clause.count > 1 || clause.values.size() > 1 || clause.path || clause.explore ||
+         clause.beyond || clause.described_value || clause.target.every ||
+         !clause.target.colour.empty() || !clause.names.empty();
+}
+
 json::object need_of(std::string_view method) {
   if (method == "click" || method == "doubleClick")
     return {{"enabled", true}, {"point", true}, {"mark", true}, {"guard", true}};
@@ -276,6 +283,11 @@ class StagehandRuntimeInteractor final : public Interactor {
   Async<ActionResult> act(Context& ctx, StagehandTab& tab, const json::object& args) {
     const bool optional = find_bool(args, "optional").value_or(false);
     if (has_known_action(args)) co_return co_await act_known(ctx, tab, args, optional);
+    // Variables are typed by us alone: neither the runtime nor a model is told their values.
+    if (const auto* variables = find(args, "variables"); variables && !variables->is_null()) {
+      Action same{.kind = "act", .args = args};
+      co_return co_await native_->perform(ctx, tab.own(), std::move(same));
+    }
     const std::string instruction(find_string(args, "instruction").value_or(""));
     auto clauses = parse_instruction(instruction);
     const bool plain = bool(clauses);
@@ -354,8 +366,7 @@ class StagehandRuntimeInteractor final : public Interactor {
   Async<ActionResult> do_clause(Context& ctx, StagehandTab& tab, const Clause& clause, bool plain,
                                 bool optional) {
     const bool keys_only = clause.verb == Verb::press && clause.target.empty();
-    const bool several = clause.count > 1 || clause.values.size() > 1;
-    if (!can_do(clause.verb) || keys_only || several) {
+    if (!can_do(clause.verb) || keys_only || is_composite(clause)) {
       Action same{.kind = "act", .args = {{"instruction", clause.source}, {"optional", optional}}};
       co_return co_await native_->perform(ctx, tab.own(), std::move(same));
     }
