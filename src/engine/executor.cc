@@ -80,7 +80,10 @@ Async<json::value> Run::run_workflow(Context& ctx, Frame& frame,
   } else {
     CO_TRY_VOID(co_await run_steps(limited, frame, definition.steps));
   }
-  co_return output_of(limited, frame, definition);
+  auto output = output_of(limited, frame, definition);
+  // The steps are done all the same, and the next attempt need not do them again.
+  if (!output && own && input_.journal) write_journal_soon(frame);
+  co_return output;
 }
 
 Result<json::value> Run::output_of(Context& ctx, const Frame& frame,

@@ -6,8 +6,10 @@
 // what the page shows (fill, select, hover, scroll, upload) are done again after the page has been
 // opened anew; steps that may have had an effect elsewhere (click, act, ...) never are. Only those
 // are waited for until they are durable, and only before the next one of their kind: entries are
-// written beside the steps that read or fill in, which to do once more does no harm. Entries of
-// those come along with the next one, or after a second, or when the attempt fails.
+// written beside the steps that read or fill in, which to do once more does no harm. An entry waits
+// a moment for others, since each writing is a sync: those of steps with an effect for some
+// milliseconds, those of the others for a second; none longer than until the next step with an
+// effect or the attempt's failure. What waits when the task succeeds is not needed any more.
 #include <algorithm>
 #include <array>
 #include <span>
@@ -21,6 +23,7 @@ constexpr std::size_t kEntryBytesMax = 512 << 10;
 constexpr std::size_t kStorageBytesMax = 128 << 10;
 constexpr auto kStateLimit = std::chrono::seconds(2);
 constexpr auto kUnwrittenFor = std::chrono::seconds(1);
+constexpr auto kEffectUnwrittenFor = std::chrono::milliseconds(10);
 constexpr auto kLastWords = std::chrono::seconds(2);
 
 bool changes_only_the_page(const workflows::Step& step) {
@@ -90,7 +93,7 @@ Async<Flow> Run::run_journalled(Context& ctx, Frame& frame, const Steps& steps) 
   CO_TRY(const std::size_t done, co_await resume(ctx, frame, steps));
   written_at_ = ctx.clock().now();
   for (std::size_t i = done; i < steps.size(); ++i) {
-    if (may_have_effect(steps[i])) CO_TRY_VOID(co_await journal_settled(ctx));
+    if (may_have_effect(steps[i])) CO_TRY_VOID(co_await journal_settled(ctx, frame));
     const auto flow = co_await run_step(ctx, frame, steps[i]);
     if (!flow) {
       write_journal_soon(frame);
@@ -187,22 +190,26 @@ void Run::note_finished(Context& ctx, Frame& frame, const Steps& steps, std::siz
   }
   unwritten_.push_back(std::move(note));
   const bool due = ctx.clock().now() - written_at_ >= kUnwrittenFor;
-  if (may_have_effect(step) || flow == Flow::stop || due)
+  const bool effect = may_have_effect(step);
+  effect_unwritten_ = effect_unwritten_ || effect;
+  if (flow == Flow::stop || due)
     write_journal_soon(frame);
-  else if (!std::exchange(lingering_, true))
-    background_.spawn("journal delay", linger(frame));
+  else if (!std::exchange(effect ? soon_ : lingering_, true))
+    background_.spawn("journal delay", linger(frame, effect));
 }
 
 // The next step may take long: what is known is written meanwhile.
-asio::awaitable<void> Run::linger(Frame& frame) {
+asio::awaitable<void> Run::linger(Frame& frame, bool effect) {
   Context waiting = ctx_.with_cancel(ended_);
-  const auto waited = co_await sleep_for(waiting, kUnwrittenFor);
-  lingering_ = false;
+  const Duration delay = effect ? Duration(kEffectUnwrittenFor) : Duration(kUnwrittenFor);
+  const auto waited = co_await sleep_for(waiting, delay);
+  (effect ? soon_ : lingering_) = false;
   if (waited) write_journal_soon(frame);
 }
 
 void Run::write_journal_soon(Frame& frame) {
   if (unwritten_.empty()) return;
+  effect_unwritten_ = false;
   write_wanted_ = true;
   if (writing_) return;
   writing_ = true;
@@ -275,7 +282,8 @@ Async<json::object> Run::storage_now(Context& ctx, interact::Tab& tab) {
   co_return found;
 }
 
-Async<void> Run::journal_settled(Context& ctx) {
+Async<void> Run::journal_settled(Context& ctx, Frame& frame) {
+  if (effect_unwritten_) write_journal_soon(frame);
   while (writing_) CO_TRY_VOID(co_await changed_.wait(ctx));
   if (journal_error_) co_return *journal_error_;
   co_return Result<void>{};

@@ -114,13 +114,13 @@ class Run final {
                          const json::object& last);
   void note_finished(Context& ctx, Frame& frame, const Steps& steps, std::size_t place, Flow flow);
   void write_journal_soon(Frame& frame);
-  asio::awaitable<void> linger(Frame& frame);
+  asio::awaitable<void> linger(Frame& frame, bool effect);
   asio::awaitable<void> write_journal(Branch& branch);
   Async<void> write_down(Branch& branch, std::vector<Unwritten> notes);
   asio::awaitable<void> ask_page_state(Context& ctx, Branch& branch);
   Async<json::object> cookies_now(Context& ctx);
   Async<json::object> storage_now(Context& ctx, interact::Tab& tab);
-  Async<void> journal_settled(Context& ctx);
+  Async<void> journal_settled(Context& ctx, Frame& frame);
   asio::awaitable<void> page_asked();
   asio::awaitable<void> end_journal();
 
@@ -181,6 +181,8 @@ class Run final {
   bool writing_ = false;
   bool asking_page_ = false;
   bool lingering_ = false;
+  bool soon_ = false;              ///< A writing is due for a step that had an effect.
+  bool effect_unwritten_ = false;  ///< `unwritten_` has an entry of such a step.
   CancelSource ended_;
   std::optional<Error> journal_error_;
   Event changed_;  ///< Of the flags above.

@@ -96,12 +96,14 @@ ExecutionInput execution_input(const Attempt& attempt) {
   return input;
 }
 
-// The step has had its effect: the store is asked until it has the entry, the lease is lost or the
-// time is up. That the store gave no answer is not the page's fault.
-Async<void> write_entry(Context& ctx, tasks::Backend& backend, std::string id, std::uint64_t token,
-                        std::string key, std::string entry) {
+// The steps have had their effect: the store is asked until it has the entries, the lease is lost
+// or the time is up. That the store gave no answer is not the page's fault.
+Async<void> add_to_journal(Context& ctx, tasks::Backend& backend, std::string id,
+                           std::uint64_t token, int series, tasks::Journal entries) {
+  for (auto& [step, entry] : entries) step = journal_key(series, step);
   for (auto pause = std::chrono::milliseconds(50);; pause *= 2) {
-    auto added = co_await backend.journal_add(ctx, id, token, key, entry);
+    tasks::Journal some = entries;
+    auto added = co_await backend.journal_add(ctx, id, token, std::move(some));
     if (added || !added.error().retryable()) co_return added;
     Error error = added.error();
     if (error.code == Errc::timeout) error.code = Errc::unavailable;
@@ -109,24 +111,6 @@ Async<void> write_entry(Context& ctx, tasks::Backend& backend, std::string id, s
     if (ctx.cancel_source().is_cancelled()) co_return ctx.cancel_source().reason();
     if (!slept) co_return error;
   }
-}
-
-// All at once: the backend writes them down together.
-Async<void> add_to_journal(Context& ctx, tasks::Backend& backend, std::string id,
-                           std::uint64_t token, int series,
-                           std::vector<std::pair<std::string, std::string>> entries) {
-  std::vector<Async<void>> adds;
-  for (auto& [step, entry] : entries)
-    adds.push_back(
-        write_entry(ctx, backend, id, token, journal_key(series, step), std::move(entry)));
-  if (adds.size() == 1) {
-    Async<void> only = std::move(adds.front());
-    co_return co_await std::move(only);
-  }
-  const auto added = co_await gather(ctx, std::move(adds));
-  for (const auto& one : added)
-    if (!one) co_return one.error();
-  co_return Result<void>{};
 }
 
 StepJournal step_journal(Attempt& attempt) {

@@ -227,19 +227,22 @@ Async<tasks::Swept> Link::sweep(Context& ctx, int max) {
       [hub](const auto& swept) { hub->referee.moved(swept.moved); }, true);
 }
 
-Async<void> Link::journal_add(Context& ctx, std::string id, std::uint64_t token, std::string key,
-                              std::string entry) {
+Async<void> Link::journal_add(Context& ctx, std::string id, std::uint64_t token,
+                              tasks::Journal entries) {
   Hub* hub = &hub_;
+  std::string name = "journal_add " + id;
+  for (const auto& [key, text] : entries) name += " " + key;
   return call<void>(
-      ctx, "journal_add " + id + " " + key,
-      [=](Context& at) { return hub->store->journal_add(at, id, token, key, entry); },
-      [=] { hub->referee.journalled(id, token, key); }, true);
+      ctx, name, [=](Context& at) { return hub->store->journal_add(at, id, token, entries); },
+      [=] {
+        for (const auto& [key, text] : entries) hub->referee.journalled(id, token, key);
+      },
+      true);
 }
 
-Async<std::vector<std::pair<std::string, std::string>>> Link::journal(Context& ctx,
-                                                                      std::string id) {
+Async<tasks::Journal> Link::journal(Context& ctx, std::string id) {
   Hub* hub = &hub_;
-  return call<std::vector<std::pair<std::string, std::string>>>(
+  return call<tasks::Journal>(
       ctx, "journal", [=](Context& at) { return hub->store->journal(at, id); }, {}, false);
 }
 

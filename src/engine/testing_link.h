@@ -120,10 +120,9 @@ class Link final : public tasks::Backend {
   Async<tasks::Stats> stats(Context& ctx) override;
   Async<std::int64_t> purge(Context& ctx, tasks::Filter filter, int max) override;
   Async<tasks::Swept> sweep(Context& ctx, int max) override;
-  Async<void> journal_add(Context& ctx, std::string id, std::uint64_t token, std::string key,
-                          std::string entry) override;
-  Async<std::vector<std::pair<std::string, std::string>>> journal(Context& ctx,
-                                                                  std::string id) override;
+  Async<void> journal_add(Context& ctx, std::string id, std::uint64_t token,
+                          tasks::Journal entries) override;
+  Async<tasks::Journal> journal(Context& ctx, std::string id) override;
   Async<std::uint64_t> put(Context& ctx, tasks::Document document) override;
   Async<std::optional<tasks::Document>> document(Context& ctx, std::string kind,
                                                  std::string id) override;

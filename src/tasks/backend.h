@@ -145,6 +145,9 @@ struct Swept {
   bool more = false;         ///< The limit was reached: call again at once.
 };
 
+/// What finished steps left for a later attempt: key and text, in the order of the first adding.
+using Journal = std::vector<std::pair<std::string, std::string>>;
+
 /// Seam.
 class Backend {
  public:
@@ -197,13 +200,12 @@ class Backend {
   /// may have left: indexes and records that disagree are mended. At most `max` tasks.
   virtual Async<Swept> sweep(Context& ctx, int max) = 0;
 
-  /// Adds an entry to a task's journal if the token is the latest. Entries keep their order; a
-  /// `key` that is there is replaced. Sets `losses` to 0. Errors: conflict (stale),
-  /// payload_too_large.
+  /// Adds entries to a task's journal if the token is the latest: all of them or none. Entries keep
+  /// their order; a key that is there is replaced. Sets `losses` to 0. Errors: conflict (stale),
+  /// payload_too_large (one of them).
   virtual Async<void> journal_add(Context& ctx, std::string id, std::uint64_t token,
-                                  std::string key, std::string entry) = 0;
-  virtual Async<std::vector<std::pair<std::string, std::string>>> journal(Context& ctx,
-                                                                          std::string id) = 0;
+                                  Journal entries) = 0;
+  virtual Async<Journal> journal(Context& ctx, std::string id) = 0;
 
   /// `version` must be the stored one (0: must not exist). Returns the new version.
   /// Errors: conflict.

@@ -283,7 +283,8 @@ asio::awaitable<void> replay(Subject& s) {
   Claim claim = co_await take_one(s);
   auto refused = co_await s.backend().replay(s.ctx(), "task_1");
   EXPECT_EQ(refused.error().code, Errc::conflict);
-  auto added = co_await s.backend().journal_add(s.ctx(), "task_1", claim.token, "step", "1");
+  Journal entries{{"step", "1"}};
+  auto added = co_await s.backend().journal_add(s.ctx(), "task_1", claim.token, std::move(entries));
   EXPECT_TRUE(added);
   co_await finish(s, claim, Verdict::retry);
   co_await s.advance(50'001);  // the deadline must not end it again

@@ -293,7 +293,8 @@ asio::awaitable<void> stale(Subject& s) {
   Finished finished = co_await finish(s, old, Verdict::succeeded);
   EXPECT_TRUE(finished.stale);
   EXPECT_EQ(co_await state(s, "task_1"), State::running);
-  auto added = co_await s.backend().journal_add(s.ctx(), "task_1", old.token, "k", "{}");
+  Journal entries{{"k", "{}"}};
+  auto added = co_await s.backend().journal_add(s.ctx(), "task_1", old.token, std::move(entries));
   EXPECT_EQ(added.error().code, Errc::conflict);
   std::vector<Held> held = {{.id = "task_1", .token = old.token}};
   auto beats = co_await s.backend().beat(s.ctx(), "node_a", held, 10'000);
@@ -363,8 +364,9 @@ asio::awaitable<void> not_poison(Subject& s) {
   co_await add(s, one);
   for (int i = 0; i < 5; ++i) {
     const Claim claim = co_await take_one(s);
-    const std::string key = "step" + std::to_string(i);
-    auto added = co_await s.backend().journal_add(s.ctx(), "task_1", claim.token, key, "{}");
+    Journal entries{{"step" + std::to_string(i), "{}"}};
+    auto added =
+        co_await s.backend().journal_add(s.ctx(), "task_1", claim.token, std::move(entries));
     EXPECT_TRUE(added);
     co_await s.advance(10'001);
     EXPECT_EQ(describe(co_await sweep(s)), "task_1 queued none");
@@ -398,16 +400,19 @@ TEST_P(Conformance, DeadlinesEndWhatIsNotDone) { with(deadlines); }
 asio::awaitable<void> journal(Subject& s) {
   co_await add(s, spec("task_1"));
   const Claim claim = co_await take_one(s);
-  const std::pair<const char*, const char*> entries[] = {{"b", "1"}, {"a", "2"}, {"b", "3"}};
-  for (const auto& [key, text] : entries) {
-    auto added = co_await s.backend().journal_add(s.ctx(), "task_1", claim.token, key, text);
-    EXPECT_TRUE(added);
-  }
-  std::string large(kResultBytesMax + 1, 'x');
-  auto added = co_await s.backend().journal_add(s.ctx(), "task_1", claim.token, "c", large);
+  Journal first{{"b", "1"}, {"a", "2"}};
+  auto added = co_await s.backend().journal_add(s.ctx(), "task_1", claim.token, std::move(first));
+  EXPECT_TRUE(added);
+  Journal again{{"b", "3"}};
+  added = co_await s.backend().journal_add(s.ctx(), "task_1", claim.token, std::move(again));
+  EXPECT_TRUE(added);
+  // None of them, also not those that would fit.
+  Journal large{{"e", "5"}, {"c", std::string(kResultBytesMax + 1, 'x')}};
+  added = co_await s.backend().journal_add(s.ctx(), "task_1", claim.token, std::move(large));
   EXPECT_EQ(added.error().code, Errc::payload_too_large);
   co_await finish(s, claim, Verdict::failed);
-  added = co_await s.backend().journal_add(s.ctx(), "task_1", claim.token, "d", "4");
+  Journal late{{"d", "4"}};
+  added = co_await s.backend().journal_add(s.ctx(), "task_1", claim.token, std::move(late));
   EXPECT_EQ(added.error().code, Errc::conflict);
   auto kept = co_await s.backend().journal(s.ctx(), "task_1");
   EXPECT_EQ(kept->size(), 2u);

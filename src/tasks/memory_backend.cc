@@ -189,25 +189,26 @@ class MemoryBackend final : public Backend {
     co_return swept;
   }
 
-  Async<void> journal_add(Context& ctx, std::string id, std::uint64_t token, std::string key,
-                          std::string text) override {
+  Async<void> journal_add(Context& ctx, std::string id, std::uint64_t token,
+                          Journal entries) override {
     CO_TRY_VOID(usable(ctx));
-    CO_TRY_VOID(check_entry(text));
+    for (const auto& [key, text] : entries) CO_TRY_VOID(check_entry(text));
     CO_TRY(Entry * entry, ledger_.journaled(id, token));
     auto& journal = entry->body->journal;
-    const auto same = std::ranges::find(journal, key, &std::pair<std::string, std::string>::first);
-    if (same != journal.end())
-      same->second = std::move(text);
-    else
-      journal.emplace_back(std::move(key), std::move(text));
+    for (auto& [key, text] : entries) {
+      const auto same = std::ranges::find(journal, key, &Journal::value_type::first);
+      if (same != journal.end())
+        same->second = std::move(text);
+      else
+        journal.emplace_back(std::move(key), std::move(text));
+    }
     co_return Result<void>{};
   }
 
-  Async<std::vector<std::pair<std::string, std::string>>> journal(Context& ctx,
-                                                                  std::string id) override {
+  Async<Journal> journal(Context& ctx, std::string id) override {
     CO_TRY_VOID(usable(ctx));
     const Entry* entry = ledger_.find(id);
-    if (!entry) co_return std::vector<std::pair<std::string, std::string>>();
+    if (!entry) co_return Journal();
     co_return entry->body->journal;
   }
 

@@ -64,12 +64,10 @@ class Borrowed final : public Backend {
     return inner_.purge(c, std::move(f), max);
   }
   Async<Swept> sweep(Context& c, int max) override { return inner_.sweep(c, max); }
-  Async<void> journal_add(Context& c, std::string id, std::uint64_t t, std::string k,
-                          std::string e) override {
-    return inner_.journal_add(c, std::move(id), t, std::move(k), std::move(e));
+  Async<void> journal_add(Context& c, std::string id, std::uint64_t t, Journal entries) override {
+    return inner_.journal_add(c, std::move(id), t, std::move(entries));
   }
-  Async<std::vector<std::pair<std::string, std::string>>> journal(Context& c,
-                                                                  std::string id) override {
+  Async<Journal> journal(Context& c, std::string id) override {
     return inner_.journal(c, std::move(id));
   }
   Async<std::uint64_t> put(Context& c, Document d) override { return inner_.put(c, std::move(d)); }

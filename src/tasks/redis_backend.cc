@@ -110,10 +110,9 @@ class RedisBackend final : public Backend {
   Async<Stats> stats(Context& ctx) override;
   Async<std::int64_t> purge(Context& ctx, Filter filter, int max) override;
   Async<Swept> sweep(Context& ctx, int max) override;
-  Async<void> journal_add(Context& ctx, std::string id, std::uint64_t token, std::string key,
-                          std::string entry) override;
-  Async<std::vector<std::pair<std::string, std::string>>> journal(Context& ctx,
-                                                                  std::string id) override;
+  Async<void> journal_add(Context& ctx, std::string id, std::uint64_t token,
+                          Journal entries) override;
+  Async<Journal> journal(Context& ctx, std::string id) override;
   Async<std::uint64_t> put(Context& ctx, Document document) override;
   Async<std::optional<Document>> document(Context& ctx, std::string kind, std::string id) override;
   Async<std::vector<Document>> documents(Context& ctx, std::string kind, std::string cursor,
@@ -466,10 +465,11 @@ Async<Swept> RedisBackend::sweep(Context& ctx, int max) {
 }
 
 Async<void> RedisBackend::journal_add(Context& ctx, std::string id, std::uint64_t token,
-                                      std::string key, std::string entry) {
-  CO_TRY_VOID(check_entry(entry));
+                                      Journal entries) {
+  for (const auto& [key, text] : entries) CO_TRY_VOID(check_entry(text));
   RedisCommand given = arguments();
-  given.add(id).add(static_cast<std::int64_t>(token)).add(key).add(entry);
+  given.add(id).add(static_cast<std::int64_t>(token));
+  for (const auto& [key, text] : entries) given.add(key).add(text);
   CO_TRY(const RedisValue answer,
          co_await run(ctx, Script::journal_add, std::move(given), Kind::writes));
   if (answer.integer == 1) co_return Result<void>{};
@@ -479,8 +479,7 @@ Async<void> RedisBackend::journal_add(Context& ctx, std::string id, std::uint64_
                  "tasks");
 }
 
-Async<std::vector<std::pair<std::string, std::string>>> RedisBackend::journal(Context& ctx,
-                                                                              std::string id) {
+Async<Journal> RedisBackend::journal(Context& ctx, std::string id) {
   RedisCommand given = arguments();
   given.add(id);
   CO_TRY(const RedisValue answer,

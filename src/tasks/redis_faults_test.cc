@@ -272,7 +272,9 @@ asio::awaitable<void> clustered(Context& ctx, RedisServer& owner, RedisServer& o
   EXPECT_TRUE(accepted) << accepted.error().describe();
   const auto claimed = co_await claim(ctx, *backend, 5);
   EXPECT_EQ(claimed->claims.size(), 1u);
-  EXPECT_TRUE(co_await backend->journal_add(ctx, "task_1", claimed->claims[0].token, "a", "b"));
+  Journal entries{{"a", "b"}};
+  const auto token = claimed->claims[0].token;
+  EXPECT_TRUE(co_await backend->journal_add(ctx, "task_1", token, std::move(entries)));
   const auto finished = co_await finish_one(ctx, *backend, claimed->claims[0]);
   EXPECT_EQ((*finished)[0].moved.size(), 1u);
   EXPECT_TRUE(co_await backend->cancel(ctx, "task_2", "no", 0));

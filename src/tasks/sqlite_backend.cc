@@ -8,7 +8,6 @@ namespace troupe::tasks {
 namespace {
 
 // Answers of calls: the shapes that a call's work gives back.
-using Journal = std::vector<std::pair<std::string, std::string>>;
 
 Body& texts(Entry& entry) {
   if (!entry.body) entry.body = std::make_unique<Body>();
@@ -231,13 +230,13 @@ class SqliteBackend final : public Backend {
     return through<Swept>(ctx, std::move(work));
   }
 
-  Async<void> journal_add(Context& ctx, std::string id, std::uint64_t token, std::string key,
-                          std::string text) override {
-    auto work = [id = std::move(id), token, key = std::move(key),
-                 text = std::move(text)](Core core) -> Result<void> {
-      TRY_VOID(check_entry(text));
+  Async<void> journal_add(Context& ctx, std::string id, std::uint64_t token,
+                          Journal entries) override {
+    auto work = [id = std::move(id), token,
+                 entries = std::move(entries)](Core core) -> Result<void> {
+      for (const auto& [key, text] : entries) TRY_VOID(check_entry(text));
       TRY(const Entry* entry, core.ledger.journaled(id, token));
-      core.tables.add_journal(*entry, key, text);
+      for (const auto& [key, text] : entries) core.tables.add_journal(*entry, key, text);
       return {};
     };
     return through<void>(ctx, std::move(work));

@@ -166,7 +166,8 @@ asio::awaitable<void> checked(SqliteSubject& s) {
   large.job = std::string(100'000, 'x');
   co_await add(s, {spec("task_1"), spec("task_2"), large});
   const Claim claim = co_await take_one(s);
-  co_await s.backend().journal_add(s.ctx(), "task_1", claim.token, "k", "{}");
+  Journal entries{{"k", "{}"}};
+  co_await s.backend().journal_add(s.ctx(), "task_1", claim.token, std::move(entries));
   co_await finish(s, claim, Verdict::succeeded);
   auto report = check_database(s.folder().file());  // while it is in use
   EXPECT_EQ(report->problems, std::vector<std::string>());

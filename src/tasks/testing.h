@@ -87,12 +87,10 @@ class DocumentBackend final : public Backend {
   Async<Stats> stats(Context&) override { co_return none(); }
   Async<std::int64_t> purge(Context&, Filter, int) override { co_return none(); }
   Async<Swept> sweep(Context&, int) override { co_return none(); }
-  Async<void> journal_add(Context&, std::string, std::uint64_t, std::string, std::string) override {
+  Async<void> journal_add(Context&, std::string, std::uint64_t, Journal) override {
     co_return none();
   }
-  Async<std::vector<std::pair<std::string, std::string>>> journal(Context&, std::string) override {
-    co_return none();
-  }
+  Async<Journal> journal(Context&, std::string) override { co_return none(); }
   void watch(std::function<void()>) override {}
   asio::awaitable<void> close() override { co_return; }
 

@@ -101,15 +101,13 @@ Async<Swept> FaultyBackend::sweep(Context& ctx, int max) {
   return faulty<Swept>(ctx, [this, &ctx, max] { return inner_->sweep(ctx, max); });
 }
 Async<void> FaultyBackend::journal_add(Context& ctx, std::string id, std::uint64_t token,
-                                       std::string key, std::string entry) {
-  return faulty<void>(ctx, [this, &ctx, id, token, key, entry] {
-    return inner_->journal_add(ctx, id, token, key, entry);
+                                       Journal entries) {
+  return faulty<void>(ctx, [this, &ctx, id, token, entries] {
+    return inner_->journal_add(ctx, id, token, entries);
   });
 }
-Async<std::vector<std::pair<std::string, std::string>>> FaultyBackend::journal(Context& ctx,
-                                                                               std::string id) {
-  using Entries = std::vector<std::pair<std::string, std::string>>;
-  return faulty<Entries>(ctx, [this, &ctx, id] { return inner_->journal(ctx, id); });
+Async<Journal> FaultyBackend::journal(Context& ctx, std::string id) {
+  return faulty<Journal>(ctx, [this, &ctx, id] { return inner_->journal(ctx, id); });
 }
 Async<std::uint64_t> FaultyBackend::put(Context& ctx, Document document) {
   return faulty<std::uint64_t>(ctx, [this, &ctx, document] { return inner_->put(ctx, document); });

@@ -49,10 +49,9 @@ class FaultyBackend final : public Backend {
   Async<Stats> stats(Context& ctx) override;
   Async<std::int64_t> purge(Context& ctx, Filter filter, int max) override;
   Async<Swept> sweep(Context& ctx, int max) override;
-  Async<void> journal_add(Context& ctx, std::string id, std::uint64_t token, std::string key,
-                          std::string entry) override;
-  Async<std::vector<std::pair<std::string, std::string>>> journal(Context& ctx,
-                                                                  std::string id) override;
+  Async<void> journal_add(Context& ctx, std::string id, std::uint64_t token,
+                          Journal entries) override;
+  Async<Journal> journal(Context& ctx, std::string id) override;
   Async<std::uint64_t> put(Context& ctx, Document document) override;
   Async<std::optional<Document>> document(Context& ctx, std::string kind, std::string id) override;
   Async<std::vector<Document>> documents(Context& ctx, std::string kind, std::string cursor,
