@@ -1,7 +1,7 @@
-// From asking for a session to the first answer of its browser, in ms: Troupe with spares (warm) and
-// without (cold), a bare Chromium, puppeteer-cluster with a browser per task, and a browserless that runs
-// already, if its address is given. Rounds are interleaved, so
-// that a busy machine hits all alike; each round waits until the spares are there again.
+// From asking for a session to the first answer of its browser, in ms: Troupe with as many spares as are
+// asked for at once (warm) and without (cold), a bare Chromium, puppeteer-cluster with a browser per task,
+// and a browserless that runs already, if its address is given. Rounds are interleaved, so that a busy
+// machine hits all alike; each round waits until the spares are there again.
 //   PUPPETEER_SKIP_DOWNLOAD=1 npm install --prefix build/bench puppeteer-cluster puppeteer-core ws
 //   node bench/session_create.mjs [--binary build/release/bin/troupe] [--rounds 8] [--parallel 1,5,10]
 //     [--browserless ws://127.0.0.1:3000/chromium]
@@ -46,7 +46,7 @@ async function startTroupe(spares) {
   const child = spawn(given.binary, ["serve", "--port", "0"], {
     stdio: ["ignore", "ignore", "pipe"],
     env: { ...process.env, TROUPE_DATA_DIR: data, TROUPE_WARM_PROCESSES: String(spares),
-      TROUPE_WARM_SESSIONS: "0" } });
+      TROUPE_WARM_PROCESSES_MIN: String(spares), TROUPE_WARM_SESSIONS: "0" } });
   const [, url] = await announced(child, /serves (http:\S+) /);
   child.stderr.resume();
   const stop = async () => {

@@ -13,6 +13,8 @@ constexpr int kFailuresMax = 5;  // the pause doubles until then
 constexpr std::size_t kLatenciesKept = 20;
 // More at once would take the processors from sessions that start now.
 constexpr int kStartsAtOnce = 2;
+// Who asks is often not alone: a start at once would slow down the others of a burst.
+constexpr auto kFillAfter = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -71,13 +73,21 @@ std::unique_ptr<Chromium> ProcessSpares::take() {
     ready_.pop_front();
   }
   demand_.taken(clock_.now(), chromium ? static_cast<int>(ready_.size()) : -1);
-  fill();
+  fill_soon();
   return chromium;
+}
+
+void ProcessSpares::fill_soon() {
+  if (std::exchange(fill_due_, true)) return;
+  filling_ = Timer(clock_, clock_.now() + kFillAfter, [this] {
+    fill_due_ = false;
+    fill();
+  });
 }
 
 void ProcessSpares::acquired(Duration latency) {
   demand_.acquired(latency);
-  if (options_.goal.max > 0) fill();
+  if (options_.goal.max > 0) fill_soon();
 }
 
 void ProcessSpares::fill() {
@@ -150,6 +160,7 @@ void ProcessSpares::tend(bool none) {
 
 Async<void> ProcessSpares::shutdown(Context& ctx) {
   closed_ = true;
+  filling_.reset();
   stop_.cancel(fail(Errc::draining, "browsers: shutting down"));
   tend(true);
   co_return co_await scope_.join(ctx);

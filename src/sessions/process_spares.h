@@ -57,7 +57,7 @@ class ProcessSpares final {
   ProcessSpares(Clock& clock, asio::any_io_executor executor, observe::Log& log,
                 SparesOptions options);
 
-  /// A living spare or null; either way the demand is noted and the stock filled up again.
+  /// A living spare or null; either way the demand is noted and the stock filled up soon.
   std::unique_ptr<Chromium> take();
   /// Whoever asked take() has a browser, his own or that one, after this time.
   void acquired(Duration latency);
@@ -68,6 +68,7 @@ class ProcessSpares final {
 
  private:
   void fill();
+  void fill_soon();
   void drop_worn();
   asio::awaitable<void> start_one();
   asio::awaitable<void> end_one(std::unique_ptr<Chromium> chromium);
@@ -84,6 +85,8 @@ class ProcessSpares final {
   CancelSource stop_;
   Scope scope_;
   bool closed_ = false;
+  bool fill_due_ = false;
+  Timer filling_;
 };
 
 }  // namespace troupe::sessions
