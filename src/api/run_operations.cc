@@ -42,7 +42,7 @@ constexpr Field kRunFields[] = {
      "Tasks with the same key run at most concurrency_limit at once."},
     {"concurrency_limit", FieldType::integer, "1 when not given.", false, 1, 1'000'000},
     {"affinity", FieldType::string,
-     "Tasks of a tenant with the same affinity run one after another."},
+     "Tasks of a tenant with the same affinity run one after another, on one node in one session."},
     {"depends_on", FieldType::any, "Ids of tasks that must have ended first."},
     {"depends_rule", FieldType::string,
      "How they must have ended; all have succeeded when not given.", false, 0, 0, kDependsRules},

@@ -339,6 +339,7 @@ asio::awaitable<void> Engine::close(bool now) {
   Context last = impl.base().with_timeout(kCloseTimeout, "run clean-up");
   (void)co_await impl.scope.join(last);
   co_await impl.worker.close();
+  impl.kept.clear();
   Context cleanup = impl.base().with_timeout(kCloseTimeout, "session clean-up");
   auto ended = co_await impl.pool.shutdown(cleanup);
   if (impl.results()) co_await impl.results()->stop();

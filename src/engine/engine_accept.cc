@@ -128,8 +128,7 @@ Result<tasks::Submission> Engine::Impl::submission_of(RunRecord& run) const {
   if (!request.concurrency_key.empty())
     common.gates.push_back(
         {.key = "key:" + request.concurrency_key, .limit = request.concurrency_limit});
-  if (!request.affinity.empty())
-    common.gates.push_back({.key = "affinity:" + request.tenant + ":" + request.affinity});
+  if (!request.affinity.empty()) common.gates.push_back({.key = affinity_key(request)});
   tasks::Submission submission;
   std::size_t digest = std::hash<std::string>()(run.definition->source);
   for (auto& spec : specs) {

@@ -69,8 +69,8 @@ struct Engine::Impl {
 
   Context base() const { return Context(*parts.clock, executor); }
   TaskServices services() {
-    return {*parts.clock, parts.settings, *parts.backend, results(),      pool,         events,
-            *parts.log,   random,         catalogue,      parts.one_shot, retry_budgets};
+    return {*parts.clock, parts.settings, *parts.backend, results(), pool,           kept,
+            events,       *parts.log,     random,         catalogue, parts.one_shot, retry_budgets};
   }
   tasks::Results* results() { return parts.results ? &parts.results->results() : nullptr; }
   bool shared() const { return parts.backend->name() == "redis"; }
@@ -81,6 +81,7 @@ struct Engine::Impl {
   observe::EventBus events;
   workflows::Catalogue catalogue;
   sessions::Pool pool;
+  KeptSessions kept{*parts.clock, pool};
   std::map<std::string, net::RetryBudget> retry_budgets;
   std::map<std::string, std::shared_ptr<RunRecord>> runs;
   std::map<std::string, std::shared_ptr<Event>> loading;  ///< Runs that are being read.

@@ -539,6 +539,7 @@ Async<void> Engine::Impl::close_books(RunRecord& run) {
 
 void Engine::Impl::tell_end(RunRecord& run) {
   RunResult& result = run.result;
+  if (run.request.affinity == result.run_id) kept.drop(affinity_key(run.request));
   const auto took =
       std::chrono::duration_cast<std::chrono::milliseconds>(result.ended_at - result.created_at);
   const bool good = result.state == RunState::succeeded;

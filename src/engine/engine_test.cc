@@ -5,61 +5,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
 #include "base/testing.h"
-#include "engine/parts.h"
-#include "engine/testing.h"
-#include "sessions/testing.h"
+#include "engine/engine_fixture.h"
 
 namespace troupe::engine {
 namespace {
 
-namespace fs = std::filesystem;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using troupe::testing::run;
-
-struct Fixture {
-  explicit Fixture(Context& real, bool full = false) : ctx(real) {
-    Parts parts;
-    parts.clock = make_real_clock(real.executor());
-    auto memory = std::make_unique<observe::MemoryLog>();
-    log = memory.get();
-    parts.log = std::move(memory);
-    parts.backend =
-        full ? full_backend(*parts.clock) : tasks::make_memory_backend(*parts.clock, {});
-    parts.providers.push_back(std::make_unique<sessions::ScriptedProvider>(script));
-    parts.interactors.push_back(std::make_unique<ScriptedInteractor>(acting));
-    parts.settings.data_dir = (fs::temp_directory_path() / "troupe-engine-test").string();
-    parts.settings.drain_timeout = std::chrono::milliseconds(200);
-    engine = Engine::assemble(real.executor(), std::move(parts));
-  }
-
-  RunRequest request(int sessions) { return {.workflow = echo_workflow(), .sessions = sessions}; }
-
-  asio::awaitable<RunResult> complete(RunRequest wanted) {
-    auto id = co_await engine->submit(ctx, std::move(wanted));
-    EXPECT_TRUE(id) << id.error().describe();
-    auto result = co_await engine->wait(ctx, *id);
-    EXPECT_TRUE(result) << result.error().describe();
-    co_return *result;
-  }
-
-  // Closes the engine and checks that nothing was left open.
-  asio::awaitable<void> close() {
-    co_await engine->close(false);
-    EXPECT_TRUE(engine->sessions(true).empty());
-    EXPECT_EQ(static_cast<int>(script.closed.size()), script.created);
-    EXPECT_EQ(acting.open_tabs, 0);
-  }
-
-  Context& ctx;
-  sessions::Script script;
-  Acting acting;
-  observe::MemoryLog* log = nullptr;
-  std::unique_ptr<Engine> engine;
-};
 
 asio::awaitable<void> one(Context& ctx) {
   Fixture f(ctx);

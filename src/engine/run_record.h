@@ -12,6 +12,11 @@
 
 namespace troupe::engine {
 
+/// Of the gate that lets one task at a time through, and of the session that is kept for the next.
+inline std::string affinity_key(const RunRequest& request) {
+  return "affinity:" + request.tenant + ":" + request.affinity;
+}
+
 /// Shared by the engine's table of runs and by the run's own workers.
 struct RunRecord {
   RunResult result;

@@ -147,8 +147,18 @@ asio::awaitable<void> watch_session(Context ctx, const sessions::Lease& lease,
   if (lost) cancel.cancel(lease.lost_reason());
 }
 
+// A failure that is not the session's leaves it to the next task, as an own run would.
+bool can_be_kept(const Attempt& attempt, const sessions::Lease& lease) {
+  const ExecutionOutcome& outcome = attempt.outcome;
+  if (attempt.run.request.affinity.empty() || lease.lost().is_set()) return false;
+  if (!outcome.cleanup_errors.empty()) return false;
+  if (!outcome.error) return true;
+  const Fault fault = traits(outcome.error->code).fault;
+  return fault == Fault::page || fault == Fault::user;
+}
+
 asio::awaitable<void> use_session(Context& ctx, Attempt& attempt, sessions::Lease& lease,
-                                  interact::Interactor& interactor) {
+                                  interact::Interactor& interactor, SessionSpec spec) {
   attempt.session_id = lease.id();
   attempt.ids.session = lease.id();
   ++attempt.run.sessions_created;
@@ -170,6 +180,11 @@ asio::awaitable<void> use_session(Context& ctx, Attempt& attempt, sessions::Leas
   stop_watch.cancel(fail(Errc::cancelled, "attempt ended"));
   Context cleanup = ctx.for_cleanup(std::chrono::seconds(15), "session release");
   (void)co_await scope.join(cleanup);
+  if (can_be_kept(attempt, lease)) {
+    const std::string key = affinity_key(attempt.run.request);
+    attempt.services.kept.keep(key, std::move(spec), std::move(lease));
+    co_return;
+  }
   const bool clean = attempt.outcome.page_clean && !attempt.outcome.error;
   auto released = co_await lease.release(cleanup, clean, EndReason::released);
   if (!released) {
@@ -312,6 +327,19 @@ tasks::Finish with_texts(Attempt& attempt, tasks::Finish finish, json::value out
   return finish;
 }
 
+Async<sessions::Lease> session_for(Context& ctx, Attempt& attempt, SessionSpec spec) {
+  TaskServices& services = attempt.services;
+  std::string run_id = attempt.run.result.run_id;
+  std::string task_id = attempt.claim.spec.id;
+  if (!attempt.run.request.affinity.empty()) {
+    sessions::Lease kept = services.kept.take(affinity_key(attempt.run.request), spec);
+    if (kept) kept.relabel(std::move(run_id), std::move(task_id));
+    if (kept) co_return kept;
+  }
+  co_return co_await services.pool.acquire(ctx, std::move(spec), std::move(run_id),
+                                           std::move(task_id));
+}
+
 }  // namespace
 
 asio::awaitable<std::optional<tasks::Finished>> attempt_task(TaskServices& services,
@@ -334,14 +362,13 @@ asio::awaitable<std::optional<tasks::Finished>> attempt_task(TaskServices& servi
           : Duration(run->request.task_timeout.value_or(services.settings.task_timeout));
   Context task_ctx = ctx.with_timeout(limit, "task").with_ids(attempt.ids);
   SessionSpec spec = session_spec(*run, services.settings);
-  const std::string run_id = run->result.run_id;
   const std::string task_id = attempt.claim.spec.id;
   auto opened = interactor.require(spec);
   if (opened) opened = co_await open_journal(task_ctx, attempt);
   if (opened) {
-    auto lease = co_await services.pool.acquire(task_ctx, std::move(spec), run_id, task_id);
+    auto lease = co_await session_for(task_ctx, attempt, spec);
     if (lease)
-      co_await use_session(task_ctx, attempt, *lease, interactor);
+      co_await use_session(task_ctx, attempt, *lease, interactor, std::move(spec));
     else
       attempt.outcome.error = lease.error();
     if (!lease) attempt.resumed.clear();  // without a session it says nothing about the place

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/random.h"
+#include "engine/kept_sessions.h"
 #include "engine/run_record.h"
 #include "interact/interactor.h"
 #include "net/retry.h"
@@ -24,6 +25,7 @@ struct TaskServices {
   tasks::Backend& backend;
   tasks::Results* results;  ///< For large outputs; null: they stay in the backend.
   sessions::Pool& pool;
+  KeptSessions& kept;
   observe::EventBus& events;
   observe::Log& log;
   Random& random;

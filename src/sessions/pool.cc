@@ -83,6 +83,11 @@ const std::string& Lease::id() const { return entry_->info.id; }
 Event& Lease::lost() const { return entry_->lost; }
 Error Lease::lost_reason() const { return entry_->lost_reason; }
 
+void Lease::relabel(std::string run_id, std::string task_id) {
+  entry_->info.run_id = std::move(run_id);
+  entry_->info.task_id = std::move(task_id);
+}
+
 Async<void> Lease::release(Context& ctx, bool clean, EndReason reason) {
   Pool* pool = std::exchange(pool_, nullptr);
   if (!pool) co_return Result<void>{};

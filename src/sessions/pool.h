@@ -59,6 +59,9 @@ class Lease final {
   Event& lost() const;
   Error lost_reason() const;
 
+  /// It is another task's from now on.
+  void relabel(std::string run_id, std::string task_id);
+
   /// Gives it back and waits until it is. `clean`: its page may be used again.
   /// Errors: those of the provider; the session counts as ended all the same.
   Async<void> release(Context& ctx, bool clean, EndReason reason);
