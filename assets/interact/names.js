@@ -139,4 +139,21 @@
   // Custom check boxes, switches and radios are named by what they contain.
   const READ_OWN = (e) => /^(checkbox|radio|switch|option)$/.test(T.role(e)) && e.localName !== 'input';
   T.content = (e) => clean(content(e, 0));
+
+  // What an element is known by beyond its name. An id with many digits is another one each time.
+  T.stableId = (id) => id && !/\d{3,}|[:{}]|^[a-f0-9-]{16,}$/.test(id);
+  T.ownId = (e) => (e.id && e.id.length <= 80 && T.stableId(e.id) ? e.id : '');
+  T.testId = (e) => T.TEST_IDS.map((a) => e.getAttribute(a)).find((v) => v && v.length <= 120) || '';
+  // What kind of page this is: which forms, fields and regions it has, whatever is in them.
+  const SHAPE = 'form,input,select,textarea,main,nav,dialog[open],table,[role=dialog],[role=tablist],[role=grid]';
+  T.shape = () => {
+    const kinds = new Set(), all = document.querySelectorAll(SHAPE);
+    for (let i = 0; i < all.length && i < 300; i++) {
+      const e = all[i], name = e.getAttribute('name') || '';
+      kinds.add(e.localName + ' ' + (e.getAttribute('type') || '') + ' ' + name.replace(/\d+/g, '#') + ' ' + (e.getAttribute('role') || ''));
+    }
+    let hash = 0x811c9dc5;
+    for (const c of [...kinds].sort().join('|')) hash = Math.imul(hash ^ c.codePointAt(0), 0x01000193) >>> 0;
+    return hash.toString(16);
+  };
 })();

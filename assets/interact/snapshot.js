@@ -53,6 +53,7 @@
     }
     return out;
   };
+  T.contextOf = (e, name) => contextOf(new Map(), e, name);
   const headings = () => {
     const list = [];
     for (const r of T.roots(document)) for (const h of r.querySelectorAll('h1,h2,h3,h4,h5,h6,legend,[role=heading]')) {
@@ -102,6 +103,8 @@
     out.b = b.map(Math.round);
     if (b[1] + b[3] > 0 && b[1] < innerHeight && b[0] + b[2] > 0 && b[0] < innerWidth) out.i = 1;
     if (role === 'link') put('h', clip(e.href || '', 300));
+    put('id', T.ownId(e));
+    put('ti', T.testId(e));
     if (kind !== 'text') {
       put('g', tokensOf(e));
       const context = contextOf(cache, e, out.n);
@@ -188,13 +191,13 @@
       const known = rows.find((o) => o.r === T.remember(e));
       if (known) known.it = i + 1;
     });
-    return { rows, hidden, frames: region ? 0 : T.foreign(), url: location.href, title: document.title, focus: T.remember(T.active() || document.body) };
+    return { rows, hidden, frames: region ? 0 : T.foreign(), shape: T.shape(), url: location.href, title: document.title, focus: T.remember(T.active() || document.body) };
   };
 
   // A selector that finds the element again: test id, role and name, label, id; a css path at last.
   const unique = (q, e) => { const all = T.all(q); return all.length === 1 && all[0] === e; };
   const quote = (s) => '"' + s.replace(/\\/g, '\\\\').replace(/"/g, '\\"') + '"';
-  const stableId = (id) => id && !/\d{3,}|[:{}]|^[a-f0-9-]{16,}$/.test(id);
+  const { stableId } = T;
   const path = (e) => {
     const parts = [];
     for (let n = e; n && n.nodeType === 1 && n.localName !== 'html' && parts.length < 8; n = n.parentElement) {

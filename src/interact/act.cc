@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "interact/act_steps.h"
+#include "interact/known_actions.h"
 #include "interact/model_actions.h"
 #include "interact/phrase.h"
 
@@ -89,6 +90,8 @@ Async<Resolution> resolve_waiting(Context& ctx, NativeTab& tab, const Clause& cl
       auto found = resolve_by_names(clause, *snapshot);
       if (!found && snapshot->frames > 0 && found.error().code == Errc::target_not_found)
         found = co_await resolve_in_frames(ctx, tab, clause, *snapshot, found.error());
+      if (found && tab.actions() && !tab.inside())
+        found->known = known_element(*snapshot, found->ref, clause);
       if (found) co_return found;
       const bool ambiguous = found.error().code == Errc::target_ambiguous;
       const bool over = spent >= patience || page_wait_ms(ctx) < 50;
@@ -210,6 +213,7 @@ Async<ActionResult> find_and_perform(Context& ctx, NativeTab& tab, const Clause&
     auto result = co_await act_on(ctx, tab, clause, found);
     const bool replaced = !result && result.error().code == Errc::target_not_found &&
                           result.error().message.ends_with("was replaced");
+    if (result) tab.learned() = {.element = found.known};
     if (!replaced || round == 3) co_return result;
   }
 }
@@ -469,7 +473,7 @@ Async<ActionResult> act_out(Context& ctx, NativeTab& tab, const json::object& ar
   ActionResult whole;
   whole.changed = "nothing";
   for (std::size_t i = 0; i < clauses.size(); ++i) {
-    auto done = co_await do_or_ask(ctx, tab, clauses[i], patience);
+    auto done = co_await perform_remembered(ctx, tab, clauses[i], patience, do_or_ask);
     if (!done) {
       Error error = done.error();
       if (optional && i == 0 && error.code == Errc::target_not_found) {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "interact/asked_values.h"
+#include "interact/known_actions.h"
 #include "services/model.h"
 #include "services/prompts.h"
 
@@ -176,7 +177,12 @@ Async<ActionResult> act_by_model(Context& ctx, NativeTab& tab, const Clause& cla
   found.tag = element.tag;
   found.type = element.type;
   found.checked = element.checked;
+  if (tab.actions()) found.known = known_element(snapshot, found.ref, clause);
   CO_TRY(auto result, co_await act_on(ctx, tab, *chosen, found));
+  tab.learned() = {.element = found.known,
+                   .by_model = true,
+                   .verb = std::string(to_string(chosen->verb)),
+                   .value = chosen->value};
   result.detail += " (chosen by a model)";
   co_return result;
 }
