@@ -130,6 +130,8 @@ class NativeTab final : public Tab {
   int& copied_from() { return copied_from_; }
   /// Values for `%name%` in what is typed: secrets, which stand in no message.
   json::object& variables() { return variables_; }
+  /// All of those that this tab was ever given: no model is told any of them.
+  json::object& secrets() { return secrets_; }
   /// The element that the present part of the instruction was done on, and how it was found.
   Learned& learned() { return learned_; }
   /// Pulsed by page life-cycle and download events.
@@ -163,7 +165,7 @@ class NativeTab final : public Tab {
   std::uint64_t stops_at_action_ = 0;
   std::vector<Download> downloads_;
   std::string copied_;
-  json::object variables_;
+  json::object variables_, secrets_;
   Learned learned_;
   int copied_from_ = -1;  ///< Reference of the element.
 };
