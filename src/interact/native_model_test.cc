@@ -97,11 +97,10 @@ TEST_F(NativeModel, ChoosesTheElementThatTheRulesDoNotKnow) {
 }
 
 TEST_F(NativeModel, IsNeverToldValuesOfVariables) {
-  show(
-      R"(<input aria-label=Code oninput="document.title='T '+this.value;out.textContent=this.value">
-    <input oninput="this.value=this.value.slice(0,4)" aria -
-          label = Pin > <button> Proceed</ button><p id = out></ p>) ");
-      const std::string given = R"(, "variables": {"code": "hunter2"}})";
+  show(R"html(<input aria-label=Code oninput="document.title='T '+this.value;
+    out.textContent=this.value"><input oninput="this.value=this.value.slice(0,4)" aria-label=Pin>
+    <button>Proceed</button><p id=out></p>)html");
+  const std::string given = R"(, "variables": {"code": "hunter2"}})";
   const auto typed = perform("act", R"({"instruction": "type %code% into Code")" + given);
   ASSERT_TRUE(typed) << typed.error().describe();
   EXPECT_THAT(typed->detail, Not(HasSubstr("hunter2")));
