@@ -1,9 +1,9 @@
 #include "engine/executor.h"
 
 #include <filesystem>
-#include <fstream>
 
 #include "engine/executor_run.h"
+#include "interact/files.h"
 #include "workflows/output_schema.h"
 
 namespace troupe::engine {
@@ -23,16 +23,6 @@ std::string file_name_of(std::string text) {
   for (char& c : text)
     if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '-' && c != '.') c = '-';
   return text;
-}
-
-bool write_file(const std::string& folder, const std::string& path, const std::string& bytes) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) return false;
-  std::ofstream file(path, std::ios::binary);
-  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  file.close();
-  return !file.fail();
 }
 
 }  // namespace
@@ -133,7 +123,10 @@ asio::awaitable<void> Run::take_picture(Context& ctx, Branch& branch, Error erro
   if (!png) co_return;  // the failure itself is what counts
   const std::string path = input_.artifacts_dir + "/" +
                            file_name_of(input_.task_id + "-" + branch.failure->step) + ".png";
-  if (write_file(input_.artifacts_dir, path, *png)) branch.failure->screenshot = path;
+  std::error_code unmade;
+  std::filesystem::create_directories(input_.artifacts_dir, unmade);
+  // On a full disk there is no picture; what was written of it must not keep the disk full.
+  if (!unmade && interact::write_file(path, *png)) branch.failure->screenshot = path;
 }
 
 asio::awaitable<void> Run::close_tab(Branch& branch, bool clean) {

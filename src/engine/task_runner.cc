@@ -296,7 +296,9 @@ Async<tasks::Finished> finish_at(Context& ctx, tasks::Backend& backend, tasks::F
     auto finished = co_await backend.finish(ctx, std::move(one));
     if (finished) co_return std::move(finished->front());
     const Error error = finished.error();
-    if (!error.retryable() || !ctx.check()) co_return error;
+    // A disk that is full now may have room in a moment, and the work is done.
+    const bool again = error.retryable() || error.code == Errc::storage_failed;
+    if (!again || !ctx.check()) co_return error;
     if (!co_await sleep_for(ctx, pause)) co_return error;
   }
 }

@@ -103,7 +103,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Form{"scroll 50% down the page", "scroll|||||50%"},
                       Form{"scroll to 'Comments'", "scroll|Comments||||"},
                       Form{"scroll up one chunk", "scroll|||||previous"},
-                      Form{"Scroll the textarea to the bottom", "scroll||textbox|||bottom"},
+                      Form{"Scroll the textarea to the bottom", "scroll||textarea|||bottom"},
                       Form{"go back", "back|||||"}, Form{"reload the page", "reload|||||"},
                       Form{"accept the cookies", "consent|||||accept"},
                       Form{"reject all cookies", "consent|||||reject"},
