@@ -163,7 +163,7 @@ asio::awaitable<void> measure(Context& ctx, Bench plain, Bench known, std::strin
   co_await run("act fill, known", known, fill);
   co_await run("observe", plain, observe);
   co_await run("extract", plain, extract);
-  std::cout << json::serialize(row) << std::endl;
+  std::cout << json::serialize(row) << '\n' << std::flush;
 }
 
 asio::awaitable<net::HttpResponse> answer(net::HttpRequest request) {

@@ -261,9 +261,8 @@ Result<void> add_interactors(Parts& parts, const Settings& settings) {
   }
   interact::ActionCache* const actions = parts.actions.get();
   parts.interactors.push_back(interact::make_native_interactor(model, actions));
-  interact::StagehandRuntimeSettings runtime{.folder = settings.stagehand_folder,
-                                             .data_dir = settings.data_dir,
-                                             .actions = actions};
+  interact::StagehandRuntimeSettings runtime{
+      .folder = settings.stagehand_folder, .data_dir = settings.data_dir, .actions = actions};
   parts.interactors.push_back(
       interact::make_stagehand_runtime_interactor(std::move(runtime), model, *parts.log));
   parts.interactors.push_back(interact::make_stagehand_interactor(
