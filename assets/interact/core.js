@@ -45,7 +45,8 @@
     for (let n = node; n; n = parentOf(n)) if (n === ancestor) return true;
     return false;
   };
-  const clean = (s) => (s || '').replace(/[\s\u00a0]+/g, ' ').trim();
+  const UNCLEAN = /[^\S ]|^ | $|  /;
+  const clean = (s) => (s ? (UNCLEAN.test(s) ? s.replace(/\s+/g, ' ').trim() : s) : '');
   const fold = (s) => clean(s).toLowerCase();
   const fits = (have, want, exact) => {
     const a = fold(have), b = fold(want);
@@ -60,15 +61,16 @@
       return null;
     }
   };
-  const visible = (e) => {
+  const SHOWN = { visibilityProperty: true };
+  const visible = (e, known) => {
     if (!e.isConnected) return false;
-    if (e.checkVisibility && !e.checkVisibility({ visibilityProperty: true })) return false;
-    const r = e.getBoundingClientRect();
+    if (e.checkVisibility && !e.checkVisibility(SHOWN)) return false;
+    const r = known || e.getBoundingClientRect();
     if (r.width < 1 || r.height < 1) {
       const inner = [...e.children].some((c) => visible(c));
       if (!inner) return false;
     }
-    const frame = frameOf(e);
+    const frame = window.length || window !== top ? frameOf(e) : null;
     return !frame || visible(frame);
   };
   // Where the view of a frame begins, in the coordinates of the document that its element is in.
@@ -85,8 +87,10 @@
     }
     return [x, y];
   };
-  const box = (e) => {
-    const r = e.getBoundingClientRect(), [x, y] = offset(e);
+  const box = (e, known) => {
+    const r = known || e.getBoundingClientRect();
+    if (!window.length && window === top) return [r.left, r.top, r.width, r.height];
+    const [x, y] = offset(e);
     return [r.left + x, r.top + y, r.width, r.height];
   };
   const elementAt = (x, y) => {

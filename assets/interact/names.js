@@ -33,7 +33,8 @@
   // An explicit role counts when it is a real one and does not contradict a form field's tag.
   T.role = (e) => {
     const own = implicit(e);
-    const given = fold(e.getAttribute && e.getAttribute('role')).split(' ')[0];
+    const attribute = e.getAttribute && e.getAttribute('role');
+    const given = attribute ? fold(attribute).split(' ')[0] : '';
     if (!given && own === 'generic' && e.hasAttribute('tabindex') && HANDLE.test(e.className)) return 'slider';
     if (!given || given === 'none' || given === 'presentation') return own;
     if (/^(input|textarea|select)$/.test(e.localName) && !WIDGETS.test(given)) return own;
@@ -56,8 +57,11 @@
   const content = (e, depth) => {
     if (depth > 40) return '';
     let out = '';
-    const nodes = e.localName === 'slot' && e.assignedNodes().length ? e.assignedNodes() : (e.shadowRoot || e).childNodes;
-    for (const n of nodes) {
+    const slotted = e.localName === 'slot' ? e.assignedNodes() : [];
+    let at = 0, next = slotted.length ? slotted[0] : (e.shadowRoot || e).firstChild;
+    while (next) {
+      const n = next;
+      next = slotted.length ? slotted[++at] : n.nextSibling;
       if (n.nodeType === 3) { out += n.data; continue; }
       if (n.nodeType !== 1 || T.skip.test(n.localName) && n.localName !== 'title') continue;
       if (n.getAttribute('aria-hidden') === 'true' || n.hidden) continue;
@@ -78,6 +82,7 @@
     return e.getAttribute('aria-label') || (title && title.textContent) || '';
   };
   const byIds = (e, attribute) => {
+    if (!e.hasAttribute(attribute)) return '';
     const root = e.getRootNode();
     return clean((e.getAttribute(attribute) || '').split(/\s+/).map((id) => {
       const other = id && root.getElementById ? root.getElementById(id) : null;
@@ -139,4 +144,27 @@
   // Custom check boxes, switches and radios are named by what they contain.
   const READ_OWN = (e) => /^(checkbox|radio|switch|option)$/.test(T.role(e)) && e.localName !== 'input';
   T.content = (e) => clean(content(e, 0));
+
+  // What an element is known by beyond its name. An id with many digits is another one each time.
+  T.stableId = (id) => id && !/\d{3,}|[:{}]|^[a-f0-9-]{16,}$/.test(id);
+  T.ownId = (e) => (e.id && e.id.length <= 80 && T.stableId(e.id) ? e.id : '');
+  T.testId = (e) => {
+    for (const a of T.TEST_IDS) {
+      const v = e.getAttribute(a);
+      if (v && v.length <= 120) return v;
+    }
+    return '';
+  };
+  // What kind of page this is: which forms, fields and regions it has, whatever is in them.
+  const SHAPE = 'form,input,select,textarea,main,nav,dialog[open],table,[role=dialog],[role=tablist],[role=grid]';
+  T.shape = () => {
+    const kinds = new Set(), all = document.querySelectorAll(SHAPE);
+    for (let i = 0; i < all.length && i < 300; i++) {
+      const e = all[i], name = e.getAttribute('name') || '';
+      kinds.add(e.localName + ' ' + (e.getAttribute('type') || '') + ' ' + name.replace(/\d+/g, '#') + ' ' + (e.getAttribute('role') || ''));
+    }
+    let hash = 0x811c9dc5;
+    for (const c of [...kinds].sort().join('|')) hash = Math.imul(hash ^ c.codePointAt(0), 0x01000193) >>> 0;
+    return hash.toString(16);
+  };
 })();

@@ -53,9 +53,10 @@
     }
     return out;
   };
-  const headings = () => {
+  T.contextOf = (e, name) => contextOf(new Map(), e, name);
+  const headings = (roots) => {
     const list = [];
-    for (const r of T.roots(document)) for (const h of r.querySelectorAll('h1,h2,h3,h4,h5,h6,legend,[role=heading]')) {
+    for (const r of roots) for (const h of r.querySelectorAll('h1,h2,h3,h4,h5,h6,legend,[role=heading]')) {
       const text = clean(h.textContent);
       if (text) list.push([h, clip(text, 80)]);
     }
@@ -69,18 +70,18 @@
     }
     return found;
   };
+  const WORD = /\S/;
   const ownText = (e) => {
-    for (const n of e.childNodes) if (n.nodeType === 3 && n.data.trim()) return true;
+    for (let n = e.firstChild; n; n = n.nextSibling) if (n.nodeType === 3 && WORD.test(n.data)) return true;
     return false;
   };
-  const pointer = (e) => e.ownerDocument.defaultView.getComputedStyle(e).cursor === 'pointer';
+  const pointer = (e) => getComputedStyle(e).cursor === 'pointer';
   const clickable = (e) => pointer(e) && !(e.parentElement && pointer(e.parentElement) && e.parentElement.localName !== 'body');
-  const open = (e) => {
-    const dialog = e.closest('dialog,[role=dialog],[role=alertdialog],[aria-modal=true]');
-    return dialog ? 1 : 0;
-  };
-  const row = (e, kind, cache, titles) => {
-    const b = T.box(e), role = T.role(e), out = { r: T.remember(e), t: e.localName };
+  const DIALOGS = 'dialog,[role=dialog],[role=alertdialog],[aria-modal=true]';
+  // `page`: what is the same for all rows: caches, headings, and whether there are dialogs at all.
+  const row = (e, kind, page, rect) => {
+    const { cache, titles } = page, b = T.box(e, rect), role = T.role(e), bare = !e.hasAttributes();
+    const out = { r: T.remember(e), t: e.localName };
     out.k = kind === 'text' && role === 'generic' ? 'text' : role;
     const put = (key, value) => { if (value) out[key] = value; };
     put('n', clip(T.name(e) || (kind === 'text' ? T.content(e) : ''), 200));
@@ -93,15 +94,17 @@
       put('ty', e.type);
     }
     put('f', kind === 'pointer' ? 'p' : '');
-    if (T.disabled(e)) out.d = 1;
+    if (page.disabled ? T.disabled(e) : e.matches(':disabled')) out.d = 1;
     if (e.readOnly) out.ro = 1;
-    if (e.checked || e.getAttribute('aria-checked') === 'true' || e.getAttribute('aria-selected') === 'true') out.c = 1;
-    const expanded = e.getAttribute('aria-expanded');
+    if (e.checked || (!bare && (e.getAttribute('aria-checked') === 'true' || e.getAttribute('aria-selected') === 'true'))) out.c = 1;
+    const expanded = !bare && e.getAttribute('aria-expanded');
     if (expanded) out.x = expanded === 'true' ? 1 : 0;
-    if (open(e)) out.m = 1;
+    if (page.dialogs && e.closest(DIALOGS)) out.m = 1;
     out.b = b.map(Math.round);
     if (b[1] + b[3] > 0 && b[1] < innerHeight && b[0] + b[2] > 0 && b[0] < innerWidth) out.i = 1;
     if (role === 'link') put('h', clip(e.href || '', 300));
+    if (!bare) put('id', T.ownId(e));
+    if (!bare) put('ti', T.testId(e));
     if (kind !== 'text') {
       put('g', tokensOf(e));
       const context = contextOf(cache, e, out.n);
@@ -167,51 +170,50 @@
   // With `listed` also what the main list is; with `colour`, a name, also what is painted so. Lists elements of the page (or of one region), best known kinds first where there are too many.
   T.snapshot = (region, listed, colour) => {
     const want = colour ? colourNamed(colour) : null;
-    const cache = new Map(), titles = headings(), rows = [], texts = [], items = listed ? mainList() : [];
+    const roots = T.roots(document), some = (css) => roots.some((r) => r.querySelector(css));
+    const page = { cache: new Map(), titles: headings(roots), disabled: some('[aria-disabled]'), dialogs: some(DIALOGS) };
+    const rows = [], texts = [], items = listed ? mainList() : [];
     let hidden = 0;
-    const from = region ? T.all(region) : [document];
-    for (const start of from) for (const e of T.everything(start)) {
+    const from = region ? T.all(region).map(T.everything) : roots.map((r) => [...r.querySelectorAll('*')].filter((e) => !T.skip.test(e.localName)));
+    for (const all of from) for (const e of all) {
       const widget = T.interactive(e);
-      const shown = T.visible(e) || (widget && T.labelsOf(e).some((l) => T.visible(l)));
+      const kind = widget ? 'widget' : clickable(e) || iconic(e) ? 'pointer' : ownText(e) || e.localName === 'img' || e.localName === 'svg' ? 'text' : '';
+      if (!kind && !want) continue;
+      const rect = e.getBoundingClientRect();
+      const shown = T.visible(e, rect) || (widget && T.labelsOf(e).some((l) => T.visible(l)));
       if (!shown) { if (widget) hidden++; continue; }
-      if (want && painted(e, want)) rows.push({ ...row(e, 'pointer', cache, titles), co: 1 });
-      else if (widget) rows.push(row(e, 'widget', cache, titles));
-      else if (clickable(e) || iconic(e)) rows.push(row(e, 'pointer', cache, titles));
-      else if (ownText(e) || e.localName === 'img' || e.localName === 'svg') texts.push(e);
+      if (want && painted(e, want)) rows.push({ ...row(e, 'pointer', page, rect), co: 1 });
+      else if (kind === 'text') texts.push([e, rect]);
+      else if (kind) rows.push(row(e, kind, page, rect));
       if (rows.length >= ELEMENTS_MAX) break;
     }
-    for (const e of texts) {
+    for (const [e, rect] of texts) {
       if (rows.length >= ELEMENTS_MAX) break;
-      rows.push(row(e, 'text', cache, titles));
+      rows.push(row(e, 'text', page, rect));
     }
     items.forEach((e, i) => {
       const known = rows.find((o) => o.r === T.remember(e));
       if (known) known.it = i + 1;
     });
-    return { rows, hidden, frames: region ? 0 : T.foreign(), url: location.href, title: document.title, focus: T.remember(T.active() || document.body) };
+    return { rows, hidden, frames: region ? 0 : T.foreign(), shape: T.shape(), url: location.href, title: document.title, focus: T.remember(T.active() || document.body) };
   };
 
-  // A selector that finds the element again: test id, role and name, label, id; a css path at last.
+  // A selector for what no name tells from others: its id, its form name, or a path from the nearest
+  // element with an id that is unique.
   const unique = (q, e) => { const all = T.all(q); return all.length === 1 && all[0] === e; };
   const quote = (s) => '"' + s.replace(/\\/g, '\\\\').replace(/"/g, '\\"') + '"';
-  const stableId = (id) => id && !/\d{3,}|[:{}]|^[a-f0-9-]{16,}$/.test(id);
+  const { stableId } = T;
   const path = (e) => {
     const parts = [];
-    for (let n = e; n && n.nodeType === 1 && n.localName !== 'html' && parts.length < 8; n = n.parentElement) {
-      if (stableId(n.id)) { parts.unshift('#' + CSS.escape(n.id)); break; }
+    for (let n = e; n && n.nodeType === 1 && n.localName !== 'html'; n = n.parentElement) {
+      const id = stableId(n.id) && '#' + CSS.escape(n.id);
+      if (id && n.getRootNode().querySelectorAll(id).length === 1) { parts.unshift(id); break; }
       const kin = n.parentElement ? [...n.parentElement.children].filter((s) => s.localName === n.localName) : [n];
       parts.unshift(n.localName + (kin.length > 1 ? ':nth-of-type(' + (kin.indexOf(n) + 1) + ')' : ''));
     }
     return parts.join(' > ');
   };
   T.selectorOf = (e) => {
-    for (const a of T.TEST_IDS) {
-      const v = e.getAttribute(a);
-      if (v && unique({ testId: v }, e)) return '[' + a + '=' + quote(v) + ']';
-    }
-    const role = T.role(e), name = T.name(e);
-    if (name && role !== 'generic' && name.length <= 80 && unique({ role, name, exact: true }, e))
-      return 'role=' + role + '[name=' + quote(name) + ']';
     if (stableId(e.id) && unique({ css: '#' + CSS.escape(e.id) }, e)) return '#' + CSS.escape(e.id);
     const n = e.getAttribute('name');
     if (n && unique({ css: e.localName + '[name=' + quote(n) + ']' }, e)) return e.localName + '[name=' + quote(n) + ']';

@@ -69,6 +69,9 @@ struct Settings {
   std::string stagehand_api_url = "https://api.stagehand.browserbase.com";
   std::string stagehand_api_key;  ///< Secret. Empty: browserbase_api_key.
   std::string stagehand_folder;   ///< Stagehand's extension; empty: what was installed in data_dir.
+  std::string action_cache = "on";  ///< Elements that instructions meant are found again: on, off.
+  int action_cache_max = 5'000;     ///< Instructions remembered.
+  std::int64_t action_cache_bytes_max = 8 << 20;
 
   // Runs and tasks.
   std::chrono::milliseconds task_timeout{std::chrono::minutes(10)};

@@ -311,6 +311,35 @@ struct Grammar {
                         "db migrate"));
   }
 
+  void add_actions() {
+    auto* actions = group("actions", "What instructions of `act` meant, and is found again");
+    auto* list = command(*actions, "list", "List them", "actions list");
+    list->add_option("site", into.arguments,
+                     "Only those of this site, for example https://a.example")
+        ->type_name("SITE");
+    add_output(*list);
+    auto* out = command(*actions, "export", "Write them to a file that others can import",
+                        "actions export");
+    out->add_option("file", into.arguments, "The file; then a site, to take only that one's")
+        ->required()
+        ->type_name("FILE")
+        ->expected(1, 2);
+    auto* in = command(*actions, "import",
+                       "Add those of a file; a service that runs has them after a few seconds",
+                       "actions import");
+    in->add_option("file", into.arguments, "What `actions export` wrote")
+        ->required()
+        ->type_name("FILE");
+    auto* forget = command(*actions, "forget", "Forget those of a site, and of one instruction",
+                           "actions forget");
+    forget
+        ->add_option("site", into.arguments,
+                     "The site, or `all`; then the instruction, as `actions list` shows it")
+        ->required()
+        ->type_name("SITE")
+        ->expected(1, 2);
+  }
+
   void add_rest() {
     auto* config = group("config", "Settings");
     auto* show = command(*config, "show", "Show all settings", "config show");
@@ -319,6 +348,7 @@ struct Grammar {
     auto* models = group("models", "Language models that are configured");
     add_output(*command(*models, "list", "List them in the order they are asked", "models list"));
     add_output(*command(*models, "check", "Ask each of them one short question", "models check"));
+    add_actions();
     auto* stagehand = group("stagehand", "The extension of the interactor stagehand");
     add_output(*command(*stagehand, "status", "Show which one is used", "stagehand status"));
     auto* install =

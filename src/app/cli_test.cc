@@ -36,6 +36,15 @@ TEST(CommandLine, ReadsARun) {
   EXPECT_EQ(parsed.invocation.output, Output::json);
 }
 
+TEST(CommandLine, ReadsWhichActionsAreMeant) {
+  const auto forget = parse({"actions", "forget", "https://a.example", "click Save"});
+  ASSERT_FALSE(forget.exit_code);
+  EXPECT_EQ(forget.invocation.command, "actions forget");
+  EXPECT_THAT(forget.invocation.arguments, ElementsAre("https://a.example", "click Save"));
+  EXPECT_EQ(parse({"actions", "list"}).invocation.command, "actions list");
+  EXPECT_THAT(mistake({"actions", "import"}), HasSubstr("file"));
+}
+
 TEST(CommandLine, TakesSettingsAnywhere) {
   const auto parsed = parse({"--log-level", "debug", "serve", "--port", "9", "--port", "10"});
   ASSERT_FALSE(parsed.exit_code);

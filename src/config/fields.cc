@@ -214,6 +214,13 @@ constexpr std::array kFields = std::to_array<Field>({
      true},
     {kModels, "stagehand_folder", &S::stagehand_folder,
      "Folder of the Stagehand extension; empty: the one of `troupe stagehand install`"},
+    {kModels, "action_cache", &S::action_cache,
+     "Whether the element that an instruction of `act` meant is remembered and found again", 0, 0,
+     "on|off"},
+    {kModels, "action_cache_max", &S::action_cache_max, "Instructions that are remembered", 1,
+     1'000'000},
+    {kModels, "action_cache_bytes_max", &S::action_cache_bytes_max,
+     "Size of what is remembered of them", 10 * kKiB, kGiB},
 
     {kRuns, "task_timeout", &S::task_timeout, "Longest time of one attempt of a task", 100,
      24 * kHour},

@@ -247,9 +247,22 @@ Result<void> add_interactors(Parts& parts, const Settings& settings) {
   parts.models = std::make_unique<services::Models>(std::move(models), *parts.http, *parts.clock,
                                                     Random::from_system(), *parts.log);
   services::Model* const model = parts.models->empty() ? nullptr : parts.models.get();
-  parts.interactors.push_back(interact::make_native_interactor(model));
-  interact::StagehandRuntimeSettings runtime{.folder = settings.stagehand_folder,
-                                             .data_dir = settings.data_dir};
+  if (settings.action_cache == "on") {
+    interact::ActionCacheOptions limits{
+        .file = settings.data_dir + "/actions.json",
+        .actions_max = static_cast<std::size_t>(settings.action_cache_max),
+        .bytes_max = static_cast<std::size_t>(settings.action_cache_bytes_max)};
+    parts.actions = std::make_unique<interact::ActionCache>(*parts.clock, std::move(limits));
+    if (const auto& damage = parts.actions->damage())
+      parts.log->write({}, {.level = observe::Level::warning,
+                            .action = "actions.read",
+                            .status = "damaged",
+                            .error = &*damage});
+  }
+  interact::ActionCache* const actions = parts.actions.get();
+  parts.interactors.push_back(interact::make_native_interactor(model, actions));
+  interact::StagehandRuntimeSettings runtime{
+      .folder = settings.stagehand_folder, .data_dir = settings.data_dir, .actions = actions};
   parts.interactors.push_back(
       interact::make_stagehand_runtime_interactor(std::move(runtime), model, *parts.log));
   parts.interactors.push_back(interact::make_stagehand_interactor(

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "engine/result_keeping.h"
+#include "interact/action_cache.h"
 #include "interact/interactor.h"
 #include "net/http_client.h"
 #include "observe/log.h"
@@ -44,8 +45,9 @@ struct Parts {
   std::unique_ptr<sessions::SessionFiles> files;
   std::unique_ptr<sessions::UsageLedger> usage;
   std::vector<std::unique_ptr<sessions::SessionProvider>> providers;
-  std::unique_ptr<net::HttpClient> http;     ///< Of the models.
-  std::unique_ptr<services::Models> models;  ///< Before the interactors, which ask them.
+  std::unique_ptr<net::HttpClient> http;           ///< Of the models.
+  std::unique_ptr<services::Models> models;        ///< Before the interactors, which ask them.
+  std::unique_ptr<interact::ActionCache> actions;  ///< Null: nothing is remembered.
   std::vector<std::unique_ptr<interact::Interactor>> interactors;
   std::uint64_t seed = 0;
 };

@@ -3,6 +3,8 @@
 #include <charconv>
 
 #include "interact/act_steps.h"
+#include "interact/concealed.h"
+#include "interact/known_actions.h"
 #include "interact/model_actions.h"
 #include "interact/phrase.h"
 
@@ -89,6 +91,8 @@ Async<Resolution> resolve_waiting(Context& ctx, NativeTab& tab, const Clause& cl
       auto found = resolve_by_names(clause, *snapshot);
       if (!found && snapshot->frames > 0 && found.error().code == Errc::target_not_found)
         found = co_await resolve_in_frames(ctx, tab, clause, *snapshot, found.error());
+      if (found && tab.actions() && !tab.inside())
+        found->known = known_element(*snapshot, found->ref, clause);
       if (found) co_return found;
       const bool ambiguous = found.error().code == Errc::target_ambiguous;
       const bool over = spent >= patience || page_wait_ms(ctx) < 50;
@@ -125,50 +129,29 @@ Async<std::unique_ptr<ActionResult>> fill_by_widget(Context& ctx, NativeTab& tab
   co_return std::make_unique<ActionResult>(std::move(result));
 }
 
-/// The text with its `%name%` replaced; what is no given variable stays an error, not a text.
-Result<std::string> revealed(const NativeTab& tab, std::string text, const json::object& given) {
-  for (std::size_t at = text.find('%'); at != std::string::npos && !given.empty();
-       at = text.find('%', at + 1)) {
-    const std::size_t end = text.find('%', at + 1);
-    if (end == std::string::npos) break;
-    const std::string name = text.substr(at + 1, end - at - 1);
-    const bool word = !name.empty() && name.find_first_of(" \t\n") == std::string::npos;
-    const auto value = find_string(given, name);
-    if (word && !value)
-      return fail(Errc::invalid_argument, "variables: there is no \"" + name + "\"",
-                  "page " + tab.url());
-    if (!value) continue;
-    text.replace(at, end - at + 1, *value);
-    at += value->size() - 1;
-  }
-  return text;
-}
-
-/// A text for people in which no value of a variable stands.
-std::string concealed(std::string text, const json::object& given) {
-  for (const auto& [name, value] : given) {
-    if (!value.is_string() || value.get_string().empty()) continue;
-    const std::string_view secret = value.get_string();
-    const std::string shown = "%" + std::string(name) + "%";
-    for (auto at = text.find(secret); at != std::string::npos;
-         at = text.find(secret, at + shown.size()))
-      text.replace(at, secret.size(), shown);
-  }
-  return text;
-}
-
 Async<ActionResult> fill_found(Context& ctx, NativeTab& tab, const Clause& clause,
                                const Resolution& found) {
   const Target target = target_of(found);
   CO_TRY(auto done, co_await fill_by_widget(ctx, tab, clause, found));
   if (done) co_return std::move(*done);
   if (!clause.described_value) {
-    auto given = revealed(tab, clause.value, tab.variables());
+    auto given = revealed(clause.value, tab.variables());
     if (!given) co_return given.error();
     co_return co_await fill_target(ctx, tab, target, std::move(*given));
   }
   CO_TRY(auto text, co_await described_text(ctx, tab, clause.value));
   co_return co_await fill_target(ctx, tab, target, std::move(text));
+}
+
+Async<ActionResult> select_found(Context& ctx, NativeTab& tab, const Clause& clause,
+                                 const Target& target) {
+  std::vector<std::string> values;
+  for (const std::string& value : clause.values) {
+    auto given = revealed(value, tab.variables());
+    if (!given) co_return given.error();
+    values.push_back(std::move(*given));
+  }
+  co_return co_await select_target(ctx, tab, target, std::move(values));
 }
 
 }  // namespace
@@ -191,7 +174,7 @@ Async<ActionResult> act_on(Context& ctx, NativeTab& tab, const Clause& clause,
     case Verb::select:
       if (found.tag == "select" || found.role == "combobox" || found.role == "listbox" ||
           !clause.target.empty())
-        co_return co_await select_target(ctx, tab, target, clause.values);
+        co_return co_await select_found(ctx, tab, clause, target);
       break;
     default: break;
   }
@@ -210,6 +193,7 @@ Async<ActionResult> find_and_perform(Context& ctx, NativeTab& tab, const Clause&
     auto result = co_await act_on(ctx, tab, clause, found);
     const bool replaced = !result && result.error().code == Errc::target_not_found &&
                           result.error().message.ends_with("was replaced");
+    if (result) tab.learned() = {.element = found.known};
     if (!replaced || round == 3) co_return result;
   }
 }
@@ -469,7 +453,7 @@ Async<ActionResult> act_out(Context& ctx, NativeTab& tab, const json::object& ar
   ActionResult whole;
   whole.changed = "nothing";
   for (std::size_t i = 0; i < clauses.size(); ++i) {
-    auto done = co_await do_or_ask(ctx, tab, clauses[i], patience);
+    auto done = co_await perform_remembered(ctx, tab, clauses[i], patience, do_or_ask);
     if (!done) {
       Error error = done.error();
       if (optional && i == 0 && error.code == Errc::target_not_found) {
@@ -494,16 +478,20 @@ Async<ActionResult> act(Context& ctx, NativeTab& tab, const json::object& args) 
   const auto* given = find(args, "variables");
   const json::object variables = given && given->is_object() ? given->get_object() : json::object();
   tab.variables() = variables;
+  for (const auto& [name, value] : variables) tab.secrets()[name] = value;
   auto result = co_await act_out(ctx, tab, args);
   tab.variables().clear();
   if (variables.empty()) co_return result;
   if (result) {
     result->detail = concealed(std::move(result->detail), variables);
+    result->output = concealed_value(result->output, variables);
     co_return result;
   }
   Error error = result.error();
+  if (error.source.empty()) error.source = "page " + tab.url();
   error.message = concealed(std::move(error.message), variables);
   error.hint = concealed(std::move(error.hint), variables);
+  error.source = concealed(std::move(error.source), variables);
   co_return error;
 }
 

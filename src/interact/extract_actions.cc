@@ -4,7 +4,7 @@
 #include "interact/extraction.h"
 #include "interact/handlers.h"
 #include "interact/model_actions.h"
-#include "interact/resolver.h"
+#include "interact/observed.h"
 
 namespace troupe::interact::native {
 namespace {
@@ -24,23 +24,34 @@ Async<Snapshot> list_elements(Context& ctx, NativeTab& tab, const std::string& w
   const json::array none;
   CO_TRY(const auto rows, co_await tab.call(ctx, kSnapshot, "snapshot", none));
   Snapshot snapshot = read_snapshot(rows);
-  const auto ranked = rank(wanted, snapshot, limit);
-  json::array refs;
-  for (const Candidate* c : ranked) refs.emplace_back(c->ref);
-  json::array call;
-  call.emplace_back(std::move(refs));
-  CO_TRY(const auto selectors, co_await tab.call(ctx, kSnapshot, "selectorsOf", std::move(call)));
+  const auto ranked = rank_for(wanted, snapshot, limit);
+  std::vector<std::string> selectors;
+  json::array refs;  // of those that only their place in the document tells from others
+  for (const Observed& row : ranked) {
+    selectors.push_back(stable_selector(*row.element, snapshot));
+    if (selectors.back().empty()) refs.emplace_back(row.element->ref);
+  }
+  json::value paths = json::array();
+  if (!refs.empty()) {
+    json::array call;
+    call.emplace_back(std::move(refs));
+    CO_TRY(paths, co_await tab.call(ctx, kSnapshot, "selectorsOf", std::move(call)));
+  }
+  std::size_t next_path = 0;
   for (std::size_t i = 0; i < ranked.size(); ++i) {
-    const Candidate& c = *ranked[i];
-    json::object row{{"kind", usual_action(c)},
+    const Candidate& c = *ranked[i].element;
+    json::object row{{"kind", ranked[i].kind},
                      {"role", c.role},
                      {"name", c.name.empty() ? c.label : c.name},
-                     {"description", describe(c)}};
-    if (selectors.is_array() && i < selectors.get_array().size())
-      row["selector"] = selectors.get_array()[i];
+                     {"description", describe(c)},
+                     {"selector", selectors[i]}};
+    const bool by_path = selectors[i].empty() && paths.is_array();
+    if (by_path && next_path < paths.get_array().size())
+      row["selector"] = paths.get_array()[next_path++];
+    if (!c.context.empty() && by_path) row["region"] = c.context.front();
     if (c.disabled) row["disabled"] = true;
     if (tab.inside()) row["frame"] = tab.inside()->url;
-    if (!c.value.empty()) row["value"] = c.value;
+    if (!c.value.empty() && c.type != "password") row["value"] = c.value;
     list.push_back(std::move(row));
   }
   co_return snapshot;

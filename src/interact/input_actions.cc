@@ -127,7 +127,12 @@ Async<ActionResult> fill_target(Context& ctx, NativeTab& tab, const Target& targ
   json::array check{found.ref, value};
   auto read = co_await tab.call(ctx, kInput, "filled", std::move(check));
   CO_TRY(const auto change, co_await tab.finish(ctx, std::move(read)));
-  if (change.kind != "url" && !find_bool(change.answer, "same").value_or(true))
+  const bool kept = change.kind == "url" || find_bool(change.answer, "same").value_or(true);
+  // Even a part of a secret is not told.
+  if (!kept && !tab.variables().empty())
+    co_return fail(Errc::not_actionable, found.what + " does not hold the text that it was given",
+                   "page " + tab.url(), "the field refuses or limits this text");
+  if (!kept)
     co_return fail(Errc::not_actionable,
                    found.what + " holds \"" +
                        std::string(find_string(change.answer, "holds").value_or("")).substr(0, 80) +

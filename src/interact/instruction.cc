@@ -529,12 +529,19 @@ void parse_clause(const Phrase& phrase, std::vector<Clause>& out) {
 
 }  // namespace
 
-std::string_view to_string(Verb verb) {
-  constexpr std::string_view names[] = {
-      "click",   "double click", "right click", "hover", "fill",  "select",  "check",
-      "uncheck", "press",        "scroll",      "wait",  "close", "consent", "go",
-      "back",    "forward",      "reload",      "drag",  "copy",  "paste",   "highlight"};
-  return names[static_cast<std::size_t>(verb)];
+namespace {
+constexpr std::string_view kVerbNames[] = {
+    "click",   "double click", "right click", "hover", "fill",  "select",  "check",
+    "uncheck", "press",        "scroll",      "wait",  "close", "consent", "go",
+    "back",    "forward",      "reload",      "drag",  "copy",  "paste",   "highlight"};
+}  // namespace
+
+std::string_view to_string(Verb verb) { return kVerbNames[static_cast<std::size_t>(verb)]; }
+
+std::optional<Verb> verb_from(std::string_view name) {
+  const auto* found = std::find(std::begin(kVerbNames), std::end(kVerbNames), name);
+  if (found == std::end(kVerbNames)) return std::nullopt;
+  return static_cast<Verb>(found - std::begin(kVerbNames));
 }
 
 Result<std::vector<Clause>> parse_instruction(std::string_view text) {

@@ -2,6 +2,7 @@
 // Only grammar: which element is meant is the resolver's part. No I/O, no state.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,7 @@ enum class Verb {
   highlight,
 };
 std::string_view to_string(Verb verb);
+std::optional<Verb> verb_from(std::string_view name);
 
 /// How an element is described: `the 2nd "Reply" button in the row of Anna`.
 struct Description {

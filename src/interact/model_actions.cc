@@ -4,6 +4,8 @@
 #include <array>
 
 #include "interact/asked_values.h"
+#include "interact/concealed.h"
+#include "interact/known_actions.h"
 #include "services/model.h"
 #include "services/prompts.h"
 
@@ -146,8 +148,8 @@ Async<ActionResult> act_by_model(Context& ctx, NativeTab& tab, const Clause& cla
   auto listed = rank("", snapshot, kElementsMax);
   if (listed.size() >= kElementsMax) listed = rank(clause.source, snapshot, kElementsMax);
   if (listed.empty()) co_return why;
-  const std::string lines = element_lines(listed);
-  const std::string title = clipped(snapshot.title, 120);
+  const std::string lines = concealed(element_lines(listed), tab.secrets());
+  const std::string title = concealed(clipped(snapshot.title, 120), tab.secrets());
   services::ModelRequest request;
   request.messages.push_back(
       {.text = services::prompt(
@@ -176,7 +178,12 @@ Async<ActionResult> act_by_model(Context& ctx, NativeTab& tab, const Clause& cla
   found.tag = element.tag;
   found.type = element.type;
   found.checked = element.checked;
+  if (tab.actions()) found.known = known_element(snapshot, found.ref, clause);
   CO_TRY(auto result, co_await act_on(ctx, tab, *chosen, found));
+  tab.learned() = {.element = found.known,
+                   .by_model = true,
+                   .verb = std::string(to_string(chosen->verb)),
+                   .value = chosen->value};
   result.detail += " (chosen by a model)";
   co_return result;
 }
@@ -214,9 +221,10 @@ Async<json::value> extract_by_model(Context& ctx, NativeTab& tab, const json::ob
     CO_TRY(plan, plan_extraction(args));
     schema = schema_of(plan);
   }
-  CO_TRY(const std::string text, co_await page_text(ctx, tab, args, wants_address(plan.fields)));
+  CO_TRY(std::string text, co_await page_text(ctx, tab, args, wants_address(plan.fields)));
   const std::string wanted = instruction_of(args, plan);
-  const std::string url = tab.url().substr(0, 300);
+  text = concealed(std::move(text), tab.secrets());
+  const std::string url = concealed(tab.url().substr(0, 300), tab.secrets());
   services::ModelRequest request;
   request.messages.push_back(
       {.text =

@@ -81,9 +81,37 @@ TEST_F(NativeData, ObservesWithSelectorsThatWorkAgain) {
 
   ASSERT_TRUE(all) << all.error().describe();
   ASSERT_EQ(all->output.get_array().size(), 3u);
-  EXPECT_EQ(all->output.at(0).at("selector"), json::value("[data-testid=\"go\"]"));
+  EXPECT_EQ(all->output.at(0).at("selector"), json::value("test_id=\"go\""));
   EXPECT_EQ(all->output.at(1).at("kind"), json::value("fill"));
   EXPECT_EQ(all->output.at(2).at("selector"), json::value("role=link[name=\"X\"]"));
+}
+
+TEST_F(NativeData, ObservesFirstWhatActWouldTakeAndEachCanBeDoneAgain) {
+  page(R"(<button onclick="out.textContent+='d'">Save draft</button>
+    <ul><li>Anna <button onclick="out.textContent+='a'">Remove</button>
+    <li>Bob <button onclick="out.textContent+='b'">Remove</button></ul>
+    <label>Town <input></label><input placeholder="Zip code"><input type=password aria-label=Pin
+    value=hunter2><button onclick="out.textContent+='s'">Save</button><p id=out></p>)");
+  const auto top = [&](const char* instruction) {
+    const auto seen = act("observe", json::object{{"instruction", instruction}});
+    return seen ? seen->output.at(0).as_object() : json::object{{"selector", "none"}};
+  };
+  const auto selector = [](const json::object& row) {
+    return std::string(find_string(row, "selector").value_or(""));
+  };
+
+  EXPECT_EQ(selector(top("click Save")), R"(role=button[name="Save"])");
+  EXPECT_EQ(selector(top("type Bonn into Town")), R"(role=textbox[name="Town"])");
+  EXPECT_EQ(top("type Bonn into Town").at("kind"), json::value("fill"));
+  EXPECT_EQ(selector(top("zip")), R"(role=textbox[name="Zip code"])");
+  const json::object bob = top("click Remove in the row of Bob");
+  EXPECT_EQ(bob.at("region"), json::value("Bob Remove"));
+  EXPECT_EQ(outcome(act("click", json::object{{"selector", selector(bob)}})), "ok: dom");
+  EXPECT_EQ(outcome(act("click", json::object{{"selector", selector(top("click Save"))}})),
+            "ok: dom");
+  EXPECT_EQ(value("out.textContent"), "\"bs\"");
+  const auto all = act("observe", "{}");
+  EXPECT_EQ(json::serialize(all->output).find("hunter2"), std::string::npos);
 }
 
 TEST_F(NativeData, DownloadsByClickAndByUrl) {

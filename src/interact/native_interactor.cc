@@ -59,13 +59,15 @@ constexpr std::string_view kReadStorage = R"((() => { try {
 
 class NativeInteractor final : public Interactor {
  public:
-  explicit NativeInteractor(services::Model* model) : model_(model) {}
+  NativeInteractor(services::Model* model, ActionCache* actions)
+      : model_(model), actions_(actions) {}
   std::string_view name() const override { return "native"; }
 
   Async<std::unique_ptr<Tab>> open(Context& ctx, sessions::LiveSession& session,
                                    InteractOptions options) override {
     CO_TRY_VOID(ctx.check());
-    std::unique_ptr<Tab> tab = std::make_unique<NativeTab>(session, std::move(options), model_);
+    std::unique_ptr<Tab> tab =
+        std::make_unique<NativeTab>(session, std::move(options), model_, actions_);
     co_return tab;
   }
 
@@ -129,14 +131,15 @@ class NativeInteractor final : public Interactor {
 
  private:
   services::Model* model_;
+  ActionCache* actions_;
 };
 
 }  // namespace
 
 Async<std::string> Interactor::storage(Context&, Tab&) { co_return std::string(); }
 
-std::unique_ptr<Interactor> make_native_interactor(services::Model* model) {
-  return std::make_unique<NativeInteractor>(model);
+std::unique_ptr<Interactor> make_native_interactor(services::Model* model, ActionCache* actions) {
+  return std::make_unique<NativeInteractor>(model, actions);
 }
 
 }  // namespace troupe::interact

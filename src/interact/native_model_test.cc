@@ -10,6 +10,7 @@ namespace troupe::interact {
 namespace {
 
 using services::FakeModels;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -93,6 +94,31 @@ TEST_F(NativeModel, ChoosesTheElementThatTheRulesDoNotKnow) {
   EXPECT_THAT(asked(), HasSubstr("settle the bill"));
   EXPECT_THAT(asked(), HasSubstr("1 button \\\"Proceed\\\""));
   EXPECT_THAT(asked(), Not(HasSubstr("hunter2")));
+}
+
+TEST_F(NativeModel, IsNeverToldValuesOfVariables) {
+  show(R"html(<input aria-label=Code oninput="document.title='T '+this.value;
+    out.textContent=this.value"><input oninput="this.value=this.value.slice(0,4)" aria-label=Pin>
+    <button>Proceed</button><p id=out></p>)html");
+  const std::string given = R"(, "variables": {"code": "hunter2"}})";
+  const auto typed = perform("act", R"({"instruction": "type %code% into Code")" + given);
+  ASSERT_TRUE(typed) << typed.error().describe();
+  EXPECT_THAT(typed->detail, Not(HasSubstr("hunter2")));
+  EXPECT_EQ(perform("evaluate", R"({"expression": "out.textContent"})")->output, "hunter2");
+  fake_->say(R"({"element": 2, "action": "click", "value": null})");
+  ASSERT_TRUE(perform("act", R"({"instruction": "settle the bill")" + given));
+  EXPECT_THAT(asked(), AllOf(HasSubstr("%code%"), Not(HasSubstr("hunter2"))));
+  // Nor later, when a step has no variables of its own.
+  fake_->say(R"({"element": 2, "action": "click", "value": null})");
+  ASSERT_TRUE(perform("act", R"({"instruction": "settle the other bill"})"));
+  EXPECT_THAT(asked(), Not(HasSubstr("hunter2")));
+  fake_->say(R"({"extraction": "x"})");
+  ASSERT_TRUE(perform("extract", R"({"instruction": "what is shown"})"));
+  EXPECT_THAT(asked(), AllOf(HasSubstr("%code%"), Not(HasSubstr("hunter2"))));
+  // A field that cuts the value off tells no part of it.
+  const auto cut = perform("act", R"({"instruction": "type %code% into Pin")" + given);
+  ASSERT_FALSE(cut);
+  EXPECT_THAT(cut.error().describe(), Not(HasSubstr("hunt")));
 }
 
 TEST_F(NativeModel, DoesNothingWhenTheModelDoesNotKnowEither) {

@@ -46,8 +46,8 @@ std::string piece(const json::object& answer, std::size_t index) {
 }  // namespace
 
 NativeTab::NativeTab(sessions::LiveSession& session, InteractOptions options,
-                     services::Model* model)
-    : session_(session), options_(std::move(options)), model_(model) {}
+                     services::Model* model, ActionCache* actions)
+    : session_(session), options_(std::move(options)), model_(model), actions_(actions) {}
 
 Async<bool> NativeTab::need_page(Context& ctx, std::string url) {
   if (page_) co_return false;

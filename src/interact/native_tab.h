@@ -16,6 +16,9 @@ class Model;
 
 namespace troupe::interact {
 
+class ActionCache;
+struct KnownElement;
+
 /// An element that is ready for an action.
 struct Located {
   std::int64_t ref = -1;
@@ -42,6 +45,13 @@ struct Download {
   std::int64_t received = 0;
 };
 
+/// What can be remembered of a part of an instruction.
+struct Learned {
+  std::shared_ptr<const KnownElement> element;  ///< Null: nothing.
+  bool by_model = false;
+  std::string verb, value;  ///< Of the model's answer.
+};
+
 class NativeTab;
 
 /// Takes a tab to a URL in place of the tab's own page. Seam. Threads: engine.
@@ -56,15 +66,17 @@ class Navigator {
 /// Threads: engine. Not movable: its event handler refers to it.
 class NativeTab final : public Tab {
  public:
-  /// `model`: who is asked where the rules do not know; null: nobody.
+  /// `model`: who is asked where the rules do not know; null: nobody. `actions`: what instructions
+  /// meant before; null: nothing is remembered.
   NativeTab(sessions::LiveSession& session, InteractOptions options,
-            services::Model* model = nullptr);
+            services::Model* model = nullptr, ActionCache* actions = nullptr);
 
   std::string url() const override { return page_ ? page_->url() : "about:blank"; }
 
   sessions::LiveSession& session() { return session_; }
   const InteractOptions& options() const { return options_; }
   services::Model* model() const { return model_; }
+  ActionCache* actions() const { return actions_; }
   /// Null: its own page navigates.
   Navigator* navigator() const { return navigator_; }
   void set_navigator(Navigator* navigator) { navigator_ = navigator; }
@@ -118,6 +130,10 @@ class NativeTab final : public Tab {
   int& copied_from() { return copied_from_; }
   /// Values for `%name%` in what is typed: secrets, which stand in no message.
   json::object& variables() { return variables_; }
+  /// All of those that this tab was ever given: no model is told any of them.
+  json::object& secrets() { return secrets_; }
+  /// The element that the present part of the instruction was done on, and how it was found.
+  Learned& learned() { return learned_; }
   /// Pulsed by page life-cycle and download events.
   Event& moved() { return moved_; }
 
@@ -137,6 +153,7 @@ class NativeTab final : public Tab {
   sessions::LiveSession& session_;
   InteractOptions options_;
   services::Model* model_;
+  ActionCache* actions_;
   Navigator* navigator_ = nullptr;
   std::unique_ptr<cdp::Page> page_;
   PageScript script_;
@@ -148,7 +165,8 @@ class NativeTab final : public Tab {
   std::uint64_t stops_at_action_ = 0;
   std::vector<Download> downloads_;
   std::string copied_;
-  json::object variables_;
+  json::object variables_, secrets_;
+  Learned learned_;
   int copied_from_ = -1;  ///< Reference of the element.
 };
 

@@ -174,6 +174,18 @@ TEST_F(NativeWidgets, TypesVariablesAndTellsThemToNobody) {
       << "a variable that was not given";
 }
 
+TEST_F(NativeWidgets, SelectsByVariablesThatAreToldToNobody) {
+  stage("<label>Plan <select id=p><option>Small<option>Hush-Q3h</select></label>");
+  const json::object secret{{"plan", "Hush-Q3h"}};
+  const auto chosen =
+      act("act", json::object{{"instruction", "select %plan% from Plan"}, {"variables", secret}},
+          kLong);
+  ASSERT_TRUE(chosen) << chosen.error().describe();
+  EXPECT_EQ(value("p.value"), "\"Hush-Q3h\"");
+  EXPECT_EQ(chosen->detail.find("Hush"), std::string::npos) << chosen->detail;
+  EXPECT_NE(chosen->detail.find("%plan%"), std::string::npos) << chosen->detail;
+}
+
 TEST_F(NativeWidgets, RefusesWhatItCannotKnow) {
   stage(
       "<div style='width:50px;height:50px;background:red' id=box></div><input id=q><button id=go>"

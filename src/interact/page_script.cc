@@ -19,6 +19,7 @@ constexpr std::array kScripts = std::to_array<ScriptRow>({
     {8, "interact/extract.js"},
     {16, "interact/input.js"},
     {32, "interact/widgets.js"},
+    {64, "interact/known.js"},
 });
 
 const std::string& source_of(std::size_t row) {

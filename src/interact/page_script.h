@@ -18,6 +18,7 @@ enum Script : unsigned {
   kExtract = 8 | kNames,
   kInput = 16,
   kWidgets = 32 | kNames | kInput,
+  kKnown = 64 | kNames,
 };
 
 /// Threads: engine. One per page, and one per frame of another origin.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,8 +17,9 @@ namespace troupe::interact {
 struct Candidate {
   int ref = -1;
   std::string tag, role, name, label, placeholder, value, type, href;
-  std::string tokens;   ///< Words of id, class, data attributes: what nameless icons have.
-  std::string heading;  ///< The heading before it.
+  std::string tokens;       ///< Words of id, class, data attributes: what nameless icons have.
+  std::string id, test_id;  ///< Where they are no random ones.
+  std::string heading;      ///< The heading before it.
   std::vector<std::string> context;  ///< Texts of the regions around it, nearest first.
   std::vector<std::string> options;  ///< Of a select.
   bool pointer = false;              ///< Plain element with a hand cursor.
@@ -34,8 +36,11 @@ struct Snapshot {
   int frames = 0;  ///< Visible frames of other origins, which are not in the list.
   int focused = -1;
   std::string url, title;
+  std::string shape;  ///< Of the page: which forms, fields and regions it has.
 };
 Snapshot read_snapshot(const json::value& value);
+
+struct KnownElement;
 
 struct Resolution {
   int ref = -1;
@@ -44,6 +49,8 @@ struct Resolution {
   bool checked = false;
   double score = 0;
   bool readonly = false;
+  /// What it is found again by; null: not to be remembered.
+  std::shared_ptr<const KnownElement> known;
 };
 
 /// The element that the clause means.

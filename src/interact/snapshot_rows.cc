@@ -25,6 +25,7 @@ Snapshot read_snapshot(const json::value& value) {
   out.focused = static_cast<int>(find_int(*whole, "focus").value_or(-1));
   out.url = text_at(*whole, "url");
   out.title = text_at(*whole, "title");
+  out.shape = text_at(*whole, "shape");
   const auto* rows = find(*whole, "rows");
   if (!rows || !rows->is_array()) return out;
   for (const auto& item : rows->get_array()) {
@@ -40,6 +41,8 @@ Snapshot read_snapshot(const json::value& value) {
     c.type = text_at(*row, "ty");
     c.href = text_at(*row, "h");
     c.tokens = text_at(*row, "g");
+    c.id = text_at(*row, "id");
+    c.test_id = text_at(*row, "ti");
     c.heading = text_at(*row, "hd");
     c.context = texts_at(*row, "s");
     c.options = texts_at(*row, "o");

@@ -148,7 +148,7 @@ class StagehandRuntimeInteractor final : public Interactor {
       : settings_(std::move(settings)),
         model_(model),
         log_(log),
-        native_(make_native_interactor(model)) {}
+        native_(make_native_interactor(model, settings_.actions)) {}
 
   std::string_view name() const override { return "stagehand"; }
 

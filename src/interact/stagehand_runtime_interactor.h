@@ -14,9 +14,13 @@ class Model;
 
 namespace troupe::interact {
 
+class ActionCache;
+
 struct StagehandRuntimeSettings {
   std::string folder;    ///< As the setting stagehand_folder.
   std::string data_dir;  ///< Where an installed extension is.
+  /// What instructions meant before, for those that are done natively; may be null. Outlives it.
+  ActionCache* actions = nullptr;
 };
 
 /// One runtime for each browser, shared by the sessions on it. `model` (may be null) and `log`
