@@ -3,6 +3,7 @@
 #include <array>
 
 #include "api/operations.h"
+#include "engine/task_journal.h"
 #include "tasks/backend.h"
 
 namespace troupe::api {
@@ -238,19 +239,7 @@ Async<net::HttpResponse> task_journal(Context& ctx, const Call& call) {
   CO_TRY(const auto record, co_await backend->get(ctx, id));
   if (!record) co_return fail(Errc::not_found, "task " + id.substr(0, 64) + ": not known", "tasks");
   CO_TRY(const auto entries, co_await backend->journal(ctx, id));
-  json::array data;
-  for (const auto& [key, entry] : entries) {
-    // `<series>/<step>`; cookies and storage are for resuming, not for reading.
-    const auto slash = key.find('/');
-    json::object row{{"step", slash == std::string::npos ? key : key.substr(slash + 1)},
-                     {"begun_by_attempt", slash == std::string::npos ? "" : key.substr(0, slash)}};
-    if (const auto value = parse_json(entry, "journal"); value && value->is_object()) {
-      if (const auto* saved = find(*value, "saved")) row["saved"] = *saved;
-      if (const auto* url = find(*value, "url")) row["url"] = *url;
-    }
-    data.push_back(std::move(row));
-  }
-  co_return json_response(json::object{{"data", std::move(data)}});
+  co_return json_response(engine::journal_view(entries));
 }
 
 Async<net::HttpResponse> cancel_task(Context& ctx, const Call& call) {

@@ -16,12 +16,13 @@
 
 namespace troupe::engine {
 
-/// What earlier attempts did, and where this one writes down what it does. One entry per finished
-/// step of the workflow itself (not of those that it calls); JSON, see executor_journal.cc.
+/// What earlier attempts did, and where this one writes down what it does: the entries of a
+/// JournalImage (journal_image.h).
 struct StepJournal {
-  std::vector<std::pair<std::string, std::string>> finished;  ///< Step id → entry, in order.
-  /// In order. No step that may have an effect elsewhere is followed by another one before this has
-  /// answered; entries of other steps come along with the next one, or after a second.
+  std::vector<std::pair<std::string, std::string>> stored;
+  /// All of them or none; an empty text erases its key. No step that may have an effect elsewhere
+  /// is followed by another one before this has answered; entries of other steps come along with
+  /// the next one, or after a second.
   std::function<Async<void>(Context& ctx, std::vector<std::pair<std::string, std::string>> entries)>
       add;
 };

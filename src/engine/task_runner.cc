@@ -99,8 +99,10 @@ ExecutionInput execution_input(const Attempt& attempt) {
 // The steps have had their effect: the store is asked until it has the entries, the lease is lost
 // or the time is up. That the store gave no answer is not the page's fault.
 Async<void> add_to_journal(Context& ctx, tasks::Backend& backend, std::string id,
-                           std::uint64_t token, int series, tasks::Journal entries) {
-  for (auto& [step, entry] : entries) step = journal_key(series, step);
+                           std::uint64_t token, int series, std::vector<std::string> stale,
+                           tasks::Journal entries) {
+  for (auto& [path, entry] : entries) path = journal_key(series, path);
+  for (std::string& key : stale) entries.emplace_back(std::move(key), std::string());
   for (auto pause = std::chrono::milliseconds(50);; pause *= 2) {
     tasks::Journal some = entries;
     auto added = co_await backend.journal_add(ctx, id, token, std::move(some));
@@ -115,12 +117,14 @@ Async<void> add_to_journal(Context& ctx, tasks::Backend& backend, std::string id
 
 StepJournal step_journal(Attempt& attempt) {
   StepJournal journal;
-  journal.finished = std::move(attempt.journal->finished);
+  journal.stored = std::move(attempt.journal->stored);
   tasks::Backend* backend = &attempt.services.backend;
   journal.add = [backend, id = attempt.claim.spec.id, token = attempt.claim.token,
-                 series = attempt.journal->series](
-                    Context& ctx, std::vector<std::pair<std::string, std::string>> entries) {
-    return add_to_journal(ctx, *backend, id, token, series, std::move(entries));
+                 series = attempt.journal->series, stale = std::move(attempt.journal->stale)](
+                    Context& ctx,
+                    std::vector<std::pair<std::string, std::string>> entries) mutable {
+    return add_to_journal(ctx, *backend, id, token, series, std::exchange(stale, {}),
+                          std::move(entries));
   };
   return journal;
 }
