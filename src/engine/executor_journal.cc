@@ -7,7 +7,7 @@
 // no harm. An entry waits a moment for others, since each writing is a sync: those of steps with an
 // effect for some milliseconds, those of the others for a second; none longer than until the next
 // step with an effect or the attempt's failure. What waits when the task succeeds is not needed any
-// more.
+// more. The first page of a session counts as read only: who goes on there opens it again anyway.
 #include <algorithm>
 #include <array>
 #include <span>
@@ -63,6 +63,10 @@ bool may_have_effect(const workflows::Step& step) {
   return !only_reads(step) && !changes_only_the_page(step);
 }
 
+bool Run::matters_elsewhere(const Step& step) const {
+  return may_have_effect(step) && (touched_ || step.kind != "goto");
+}
+
 bool holds_steps(const workflows::Step& step) {
   return !step.bodies.empty() || step.type == StepType::call;
 }
@@ -84,10 +88,12 @@ void Run::note_finished(Frame& frame, const Steps& steps, std::size_t place, Flo
   const auto rest = std::span(steps).subspan(place + 1);
   const bool page_needed =
       !own || (flow != Flow::stop && !std::ranges::all_of(rest, needs_no_page));
-  if (page_needed)
+  if (page_needed) {
     note_page(branch, step, entry);
-  else
+  } else {
     image_.erase(branch.place + "@url");
+    to_ask_.erase(&branch);
+  }
   image_.set(key, entry);
   note_names(frame);
   if (!(branch.error == branch.noted_error)) {
@@ -95,8 +101,9 @@ void Run::note_finished(Frame& frame, const Steps& steps, std::size_t place, Flo
     branch.noted_error = branch.error;
   }
   image_.set("#done", std::to_string(++steps_done_));
-  const bool effect = may_have_effect(step);
+  const bool effect = matters_elsewhere(step);
   if (effect) branch.effects = ++effects_;
+  touched_ = touched_ || may_have_effect(step);
   const bool due = ctx_.clock().now() - written_at_ >= kUnwrittenFor;
   if ((own && flow == Flow::stop) || due)
     write_journal_soon();

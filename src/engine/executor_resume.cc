@@ -35,7 +35,7 @@ void Run::begin_journal(Frame& frame) {
   frame.written->take_changed();
   image_ = JournalImage(std::move(input_.journal->stored));
   if (const std::string* done = image_.find("#done")) steps_done_ = std::atoll(done->c_str());
-  frame.branch->resuming = steps_done_ > 0;
+  frame.branch->resuming = touched_ = steps_done_ > 0;
   load_names(frame);
   written_at_ = ctx_.clock().now();
 }
@@ -75,7 +75,7 @@ Async<void> Run::before_step(Context& ctx, Frame& frame, const Step& step) {
   // Branches have tabs of their own, but the steps after them go on in this one.
   const bool further = was_begun(frame, step) && step.type != StepType::parallel;
   if (!further) CO_TRY_VOID(co_await back_on_the_page(ctx, frame));
-  if (may_have_effect(step)) CO_TRY_VOID(co_await journal_settled(ctx, *frame.branch));
+  if (matters_elsewhere(step)) CO_TRY_VOID(co_await journal_settled(ctx, *frame.branch));
   co_return Result<void>{};
 }
 

@@ -140,6 +140,7 @@ class Run final {
   Async<void> ask_page_state(Context& ctx, Branch& branch);
   Async<json::object> cookies_now(Context& ctx);
   Async<json::object> storage_now(Context& ctx, interact::Tab& tab);
+  bool matters_elsewhere(const Step& step) const;
   Async<void> journal_settled(Context& ctx, const Branch& branch);
   asio::awaitable<void> page_asked(Branch& branch);
   asio::awaitable<void> end_journal();
@@ -227,6 +228,7 @@ class Run final {
   std::uint64_t effects_ = 0;  ///< Steps with an effect: done, on their way to the store, in it.
   std::uint64_t effects_taken_ = 0;
   std::uint64_t effects_written_ = 0;
+  bool touched_ = false;  ///< A step that may have an effect was done already.
   bool write_wanted_ = false;
   bool writing_ = false;
   bool lingering_ = false;
