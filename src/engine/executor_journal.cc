@@ -94,7 +94,7 @@ void Run::note_finished(Frame& frame, const Steps& steps, std::size_t place, Flo
     image_.set(branch.place + "@error", branch.error);
     branch.noted_error = branch.error;
   }
-  image_.set("#done", std::to_string(++steps_done_));
+  image_.set("#done", std::to_string(steps_done_));
   const bool effect = may_have_effect(step);
   if (effect) branch.effects = ++effects_;
   const bool due = ctx_.clock().now() - written_at_ >= kUnwrittenFor;
