@@ -46,6 +46,13 @@ struct ExecutionInput {
       find_workflow;
 };
 
+/// A loop or `parallel` step around another one, and which of its rounds that is in.
+struct RoundAt {
+  std::string step;
+  std::int64_t round = 1;
+  std::optional<std::int64_t> of;  ///< Where it is known beforehand.
+};
+
 /// One step that began or ended, for events and logs.
 struct StepReport {
   std::string id;  ///< Path of the step: `s3`, `s3.1`, or the id it was given.
@@ -56,6 +63,8 @@ struct StepReport {
   std::string detail;  ///< What was done, for people. Never a secret.
   Duration elapsed{};
   std::optional<Error> error;
+  std::int64_t done = 0;       ///< Steps finished so far, those of earlier attempts included.
+  std::vector<RoundAt> loops;  ///< Around it, the outermost first.
 };
 
 /// What an execution gave: an output, or the first error with where it happened.

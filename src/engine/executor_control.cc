@@ -80,6 +80,9 @@ Async<Flow> Run::run_round(Context& ctx, Frame& frame, const Step& step, Variabl
   Frame inner = frame;
   inner.visible = &round;
   inner.place = loop.place;
+  LoopAt at{.around = frame.loop, .at = {frame.id_prefix + step.id, loop.rounds + 1, {}}};
+  if (step.type == StepType::for_each) at.at.of = loop.most;
+  inner.loop = &at;
   enter_round(loop);
   CO_TRY_VOID(co_await breathe(ctx));
   CO_TRY(const Flow flow, co_await run_steps(ctx, inner, step.bodies[0]));
@@ -180,6 +183,7 @@ Async<StepValue> Run::run_call(Context& ctx, Frame& frame, const Step& step) {
   inner.built_in = frame.built_in;
   inner.id_prefix = frame.id_prefix + step.id + "/";
   inner.calls = frame.calls + 1;
+  inner.loop = frame.loop;
   inner.place = inner.scope = place_of(frame, step);
   if (frame.branch->resuming) load_names(inner);
   StepValue value;
@@ -270,6 +274,10 @@ asio::awaitable<void> Run::run_branch(Context& ctx, Frame& frame, const Step& st
   inner.written = &saved;
   inner.place = inner.scope = branch.place = key + ">";
   branch.effects = effects_;  // the branch before this one may have ended just now
+  const auto number = static_cast<std::int64_t>(index) + 1;
+  const auto count = static_cast<std::int64_t>(state.count);
+  LoopAt at{.around = frame.loop, .at = {frame.id_prefix + step.id, number, count}};
+  inner.loop = &at;
   branch.resuming = image_.any_under(inner.place);
   if (branch.resuming) load_names(inner);
   auto flow = co_await run_steps(ctx, inner, step.bodies[step.as.empty() ? index : 0]);

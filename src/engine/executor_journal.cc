@@ -100,7 +100,7 @@ void Run::note_finished(Frame& frame, const Steps& steps, std::size_t place, Flo
     image_.set(branch.place + "@error", branch.error);
     branch.noted_error = branch.error;
   }
-  image_.set("#done", std::to_string(++steps_done_));
+  image_.set("#done", std::to_string(steps_done_));
   const bool effect = matters_elsewhere(step);
   if (effect) branch.effects = ++effects_;
   touched_ = touched_ || may_have_effect(step);

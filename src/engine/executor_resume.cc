@@ -33,9 +33,9 @@ json::value parsed(const std::string* text) {
 void Run::begin_journal(Frame& frame) {
   if (!input_.journal) return;
   frame.written->take_changed();
-  image_ = JournalImage(std::move(input_.journal->stored));
+  image_ = JournalImage(input_.journal->stored);
   if (const std::string* done = image_.find("#done")) steps_done_ = std::atoll(done->c_str());
-  frame.branch->resuming = touched_ = steps_done_ > 0;
+  frame.branch->resuming = touched_ = !input_.journal->stored.empty();
   load_names(frame);
   written_at_ = ctx_.clock().now();
 }
@@ -118,7 +118,9 @@ Async<void> Run::restore(Context& ctx, Frame& frame, const std::vector<Passed>& 
 Async<void> Run::do_again(Context& ctx, const Passed& passed) {
   const std::string place = place_of(*passed.frame, *passed.step);
   image_.erase_under(place);
+  const std::int64_t counted = steps_done_;
   auto flow = co_await run_step(ctx, *passed.frame, *passed.step);
+  steps_done_ = counted;
   image_.erase_under(place);
   if (!flow) co_return flow.error();
   co_return Result<void>{};

@@ -76,6 +76,12 @@ struct Branch {
   std::uint64_t effects = 0;  ///< Number of its last step with an effect.
 };
 
+/// A round of a loop, or a branch over items, and those around it.
+struct LoopAt {
+  const LoopAt* around = nullptr;
+  RoundAt at;
+};
+
 /// What a step sees and where it writes.
 struct Frame final : workflows::Names {
   Frame(Branch& b, const Variables& all, Variables& target)
@@ -89,7 +95,8 @@ struct Frame final : workflows::Names {
   const workflows::Definition* definition = nullptr;  ///< Whose steps run: for errors.
   std::string id_prefix;  ///< `s3/` inside the workflow that step s3 calls.
   int calls = 0;          ///< How deep `call` is nested.
-  std::string place;      ///< In the journal: prefix of the list of steps, and of the variables.
+  const LoopAt* loop = nullptr;
+  std::string place;  ///< In the journal: prefix of the list of steps, and of the variables.
   std::string scope;
 };
 
@@ -221,7 +228,7 @@ class Run final {
 
   // The journal is written beside the steps.
   JournalImage image_;
-  std::int64_t steps_done_ = 0;  ///< In all attempts since the first step.
+  std::int64_t steps_done_ = 0;  ///< That did something; in all attempts since the first step.
   SteadyTime written_at_{};
   std::set<Branch*> to_ask_;   ///< Whose page may have changed cookies or storage.
   Branch* asked_ = nullptr;    ///< Whose page is being asked.

@@ -113,6 +113,9 @@ void Run::tell(const Frame& frame, const Step& step, std::string_view status, st
   if (step.type == StepType::log && status == "ok")
     report.level = step.word.empty() ? "info" : step.word;
   if (error) report.error = *error;
+  report.done = steps_done_;
+  for (const LoopAt* loop = frame.loop; loop; loop = loop->around)
+    report.loops.insert(report.loops.begin(), loop->at);
   report_(report);
 }
 
@@ -176,6 +179,7 @@ Async<Flow> Run::run_step(Context& ctx, Frame& frame, const Step& step) {
     if (wanted) result = co_await this->attempt(ctx, frame, step);
     if (result) {
       if (!step.save_as.empty()) frame.written->set(step.save_as, std::move(result->value));
+      ++steps_done_;
       tell(frame, step, "ok", std::move(result->detail), started, nullptr);
       co_return result->flow;
     }
@@ -191,6 +195,7 @@ Async<Flow> Run::run_step(Context& ctx, Frame& frame, const Step& step) {
                              {"message", error.message},
                              {"step", frame.branch->failure->step}};
       frame.branch->failure.reset();
+      ++steps_done_;
       tell(frame, step, "ignored", {}, started, &error);
       co_return Flow::next;
     }

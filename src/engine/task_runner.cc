@@ -20,6 +20,7 @@ struct Attempt {
   SteadyTime started;
   ExecutionOutcome outcome;
   std::string session_id;
+  std::string began_at;
   std::optional<JournalStart> journal;
   json::object resumed;  ///< As journal_start() gave it, for the error.
 
@@ -34,14 +35,36 @@ void tell(Attempt& attempt, observe::Level level, std::string_view action, std::
   attempt.services.log.write(attempt.ids, line);
 }
 
+json::array to_json(const std::vector<RoundAt>& loops) {
+  json::array all;
+  for (const RoundAt& loop : loops) {
+    json::object one{{"step", loop.step}, {"round", loop.round}};
+    if (loop.of) one["of"] = *loop.of;
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+// Of `parallel` branches the one that began a step last.
+void note_progress(Attempt& attempt, const StepReport& step) {
+  if (step.status == "skipped") return;
+  json::object progress{{"attempt", attempt.claim.attempt},
+                        {"step", step.id},
+                        {"kind", step.kind},
+                        {"done", step.done}};
+  if (!step.loops.empty()) progress["loops"] = to_json(step.loops);
+  progress["began_at"] = attempt.began_at;
+  attempt.services.progress(attempt.claim.spec.id, attempt.claim.token, json::serialize(progress));
+}
+
 void on_step(Attempt& attempt, const StepReport& step) {
+  note_progress(attempt, step);
   const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(step.elapsed).count();
   const bool begins = step.status == "started";
-  json::object data{{"step", step.id},
-                    {"kind", step.kind},
-                    {"status", step.status},
-                    {"index", attempt.claim.spec.index},
-                    {"slot", attempt.slot}};
+  json::object data{{"step", step.id},       {"kind", step.kind},
+                    {"status", step.status}, {"index", attempt.claim.spec.index},
+                    {"slot", attempt.slot},  {"done", step.done}};
+  if (!step.loops.empty()) data["loops"] = to_json(step.loops);
   if (!step.detail.empty()) data["detail"] = step.detail;
   if (!begins) data["elapsed_ms"] = elapsed;
   if (step.error) data["error"] = to_json(*step.error);
@@ -358,7 +381,8 @@ asio::awaitable<std::optional<tasks::Finished>> attempt_task(TaskServices& servi
                   .ids = run->ids,
                   .started = ctx.clock().now(),
                   .outcome = {},
-                  .session_id = {}};
+                  .session_id = {},
+                  .began_at = to_rfc3339(ctx.clock().wall())};
   begin(attempt);
   const auto limit =
       run->definition->timeout && !run->request.task_timeout
