@@ -202,22 +202,11 @@
   // element with an id that is unique.
   const unique = (q, e) => { const all = T.all(q); return all.length === 1 && all[0] === e; };
   const quote = (s) => '"' + s.replace(/\\/g, '\\\\').replace(/"/g, '\\"') + '"';
-  const { stableId } = T;
-  const path = (e) => {
-    const parts = [];
-    for (let n = e; n && n.nodeType === 1 && n.localName !== 'html'; n = n.parentElement) {
-      const id = stableId(n.id) && '#' + CSS.escape(n.id);
-      if (id && n.getRootNode().querySelectorAll(id).length === 1) { parts.unshift(id); break; }
-      const kin = n.parentElement ? [...n.parentElement.children].filter((s) => s.localName === n.localName) : [n];
-      parts.unshift(n.localName + (kin.length > 1 ? ':nth-of-type(' + (kin.indexOf(n) + 1) + ')' : ''));
-    }
-    return parts.join(' > ');
-  };
   T.selectorOf = (e) => {
-    if (stableId(e.id) && unique({ css: '#' + CSS.escape(e.id) }, e)) return '#' + CSS.escape(e.id);
+    if (T.stableId(e.id) && unique({ css: '#' + CSS.escape(e.id) }, e)) return '#' + CSS.escape(e.id);
     const n = e.getAttribute('name');
     if (n && unique({ css: e.localName + '[name=' + quote(n) + ']' }, e)) return e.localName + '[name=' + quote(n) + ']';
-    return path(e);
+    return T.pathOf(e);
   };
   T.selectorsOf = (refs) => refs.map((r) => T.selectorOf(T.refs[r]));
 })();

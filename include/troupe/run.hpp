@@ -59,8 +59,8 @@ struct RunRequest {
   /// At most `concurrency_limit` tasks with the same key run at once, over all runs and nodes.
   std::string concurrency_key;
   int concurrency_limit = 1;
-  /// Tasks of a tenant with the same affinity run one after another, and find the session as the one
-  /// before left it while they are on one node and no more than half a minute apart.
+  /// Tasks of a tenant with the same affinity run one after another, and find the session as the
+  /// one before left it while they are on one node and no more than half a minute apart.
   std::string affinity;
   /// Ids of tasks that must have ended first, as `depends_rule` says: all, any, failure, ended.
   std::vector<std::string> depends_on;

@@ -51,6 +51,14 @@ constexpr std::array kExtract = std::to_array<Field>({
     {"limit", integer, false, "Longest list (default 1000)"},
     {"min", integer, false, "Fewer items than that is an error (default 0)"},
     {"unique_by", text, false, "Field that tells items apart: repeated ones are dropped"},
+    {"more", text, false,
+     "How a list is completed until `limit`: scroll, or pages (also its buttons and links for "
+     "more; "
+     "default none)",
+     "none|scroll|pages"},
+    {"pages_max", integer, false, "With `more: pages`, so many parts at most (default 20)"},
+    {"sources", flag, false,
+     "The result is {value, sources}: of each value the element it was read from (default false)"},
 });
 constexpr std::array kObserve = std::to_array<Field>({
     {"instruction", text, false,

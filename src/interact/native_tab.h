@@ -118,6 +118,11 @@ class NativeTab final : public Tab {
 
   /// Somebody else is about to act: what the page loads from now on is because of that.
   void expect_action() { stops_at_action_ = stops_; }
+  /// Whether something was done to the page so lately that its outcome may be under way.
+  bool acted_lately(SteadyTime now) const {
+    return acted_ && now - *acted_ < std::chrono::seconds(2);
+  }
+  void note_action(SteadyTime now) { acted_ = now; }
   /// What changed since the script's mark(); waits for a navigation that began.
   Async<Change> changes(Context& ctx);
   /// The same for an answer of the page that tells the changes itself.
@@ -163,6 +168,7 @@ class NativeTab final : public Tab {
   Event moved_;
   std::uint64_t stops_ = 0;  ///< Loads that ended, also without a new document (downloads, 204).
   std::uint64_t stops_at_action_ = 0;
+  std::optional<SteadyTime> acted_;
   std::vector<Download> downloads_;
   std::string copied_;
   json::object variables_, secrets_;

@@ -16,6 +16,8 @@ constexpr std::array kScripts = std::to_array<ScriptRow>({
     {1, "interact/core.js"},
     {2, "interact/names.js"},
     {4, "interact/snapshot.js"},
+    {128, "interact/structured.js"},
+    {256, "interact/tables.js"},
     {8, "interact/extract.js"},
     {16, "interact/input.js"},
     {32, "interact/widgets.js"},
