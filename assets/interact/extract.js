@@ -421,10 +421,12 @@
       const rows = spec.inner ? last[spec.inner] || [] : last;
       const known = spec.beyond && rows.length <= spec.beyond.count && (!rows.length || JSON.stringify(rows[rows.length - 1]) === spec.beyond.last);
       if (!known && !(list ? last.length < Math.max(spec.min, 1) : !filled(last) || missing(last, spec))) return {};
+      const hidden = T.suspects(true);
+      if (hidden) return { why: 'short', final: true, closed: hidden };
       more = spec.certain ? 'yes' : coming(spec);
       return { why: 'short', final: more !== 'yes' };
     }, ms);
-    const out = { value: last, why: answer.why || '', url: location.href, frames: answer.frames };
+    const out = { value: last, why: answer.why || '', url: location.href, frames: answer.frames, closed: answer.closed || 0 };
     if (answer.why && more === 'perhaps') out.ask = 1;
     if (spec.sources) out.sources = sourcesOf(last);
     return out;

@@ -58,7 +58,7 @@
     if (depth > 40) return '';
     let out = '';
     const slotted = e.localName === 'slot' ? e.assignedNodes() : [];
-    let at = 0, next = slotted.length ? slotted[0] : (e.shadowRoot || e).firstChild;
+    let at = 0, next = slotted.length ? slotted[0] : (T.shadowOf(e) || e).firstChild;
     while (next) {
       const n = next;
       next = slotted.length ? slotted[++at] : n.nextSibling;

@@ -168,7 +168,10 @@
     return near(rgb(style.backgroundColor)) || (e.ownerSVGElement && near(rgb(style.fill)));
   };
   // With `listed` also what the main list is; with `colour`, a name, also what is painted so. Lists elements of the page (or of one region), best known kinds first where there are too many.
-  T.snapshot = (region, listed, colour) => {
+  // `deep`, or asked again without an action between: something is missing, closed shadow roots are looked for everywhere.
+  T.snapshot = (region, listed, colour, deep) => {
+    const again = deep || T.snapped;
+    T.snapped = true;
     const want = colour ? colourNamed(colour) : null;
     const roots = T.roots(document), some = (css) => roots.some((r) => r.querySelector(css));
     const page = { cache: new Map(), titles: headings(roots), disabled: some('[aria-disabled]'), dialogs: some(DIALOGS) };
@@ -195,7 +198,7 @@
       const known = rows.find((o) => o.r === T.remember(e));
       if (known) known.it = i + 1;
     });
-    return { rows, hidden, frames: region ? 0 : T.foreign(), shape: T.shape(), url: location.href, title: document.title, focus: T.remember(T.active() || document.body) };
+    return { rows, hidden, frames: region ? 0 : T.foreign(), closed: T.suspects(Boolean(again), roots), shape: T.shape(), url: location.href, title: document.title, focus: T.remember(T.active() || document.body) };
   };
 
   // A selector for what no name tells from others: its id, its form name, or a path from the nearest

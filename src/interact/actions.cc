@@ -10,7 +10,7 @@ using enum FieldType;
 
 constexpr std::array kTarget = std::to_array<Field>({
     {"selector", text, false,
-     "CSS selector (pierces open shadow roots), or xpath=…, text=…, role=…[name=…]"},
+     "CSS selector (pierces shadow roots), or xpath=…, text=…, role=…[name=…]"},
     {"role", text, false, "ARIA role: button, link, textbox, …"},
     {"name", text, false, "Accessible name; compared without case and extra white space"},
     {"label", text, false, "Text of the field's label"},

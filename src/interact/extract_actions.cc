@@ -13,8 +13,8 @@ namespace {
 /// there.
 Async<Snapshot> list_elements(Context& ctx, NativeTab& tab, const std::string& wanted,
                               std::size_t limit, json::array& list) {
-  const json::array none;
-  CO_TRY(const auto rows, co_await tab.call(ctx, kSnapshot, "snapshot", none));
+  json::array everywhere{nullptr, false, "", true};
+  CO_TRY(const auto rows, co_await tab.call(ctx, kSnapshot, "snapshot", std::move(everywhere)));
   Snapshot snapshot = read_snapshot(rows);
   const auto ranked = rank_for(wanted, snapshot, limit);
   std::vector<std::string> selectors;

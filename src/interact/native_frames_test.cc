@@ -163,5 +163,60 @@ TEST_F(NativeFrames, FollowsAFrameThatNavigates) {
   EXPECT_EQ(value("got"), R"(["next"])");
 }
 
+/// A page whose parts are in closed shadow roots: in an element of its own kind, in a plain <div>,
+/// and one in another.
+constexpr const char* kClosed = R"(<script>window.got = [];
+  const tell = (event) => got.push(event.isTrusted + ' ' + event.type);
+  customElements.define('pay-box', class extends HTMLElement { connectedCallback() {
+    const root = this.attachShadow({mode: 'closed'});
+    root.innerHTML = '<label>Card <input></label> <button>Pay</button><slot></slot>';
+    root.querySelector('button').onclick = tell;
+    root.querySelector('input').oninput = (event) => got.push(event.target.value); } });
+  </script><h1>Shop</h1><button>Help</button><pay-box></pay-box>
+  <div id=host></div><script>
+  const outer = host.attachShadow({mode: 'closed'});
+  outer.innerHTML = '<p>Total: $12.50</p><section id=inner></section>';
+  const deep = outer.querySelector('section').attachShadow({mode: 'closed'});
+  deep.innerHTML = '<button>Cancel order</button>';
+  deep.querySelector('button').onclick = tell;</script>)";
+
+TEST_F(NativeFrames, ReachesIntoClosedShadowRoots) {
+  page(kClosed);
+
+  EXPECT_EQ(outcome(act("fill", R"({"label": "Card", "value": "4111"})")), "ok: value");
+  EXPECT_TRUE(act("click", R"({"role": "button", "name": "Pay"})"));
+  EXPECT_TRUE(say("click Cancel order"));
+  EXPECT_TRUE(say("click the Pay button"));
+  const auto total = act("extract", R"({"fields": {"total": "price"}})");
+  EXPECT_EQ(outcome(say("click Refund", std::chrono::milliseconds(1500))), "target_not_found");
+
+  EXPECT_EQ(value("got"), R"(["4111","true click","true click","true click"])");
+  ASSERT_TRUE(total) << total.error().describe();
+  EXPECT_EQ(total->output.at("total"), json::value(12.5));
+}
+
+TEST_F(NativeFrames, ObservesWhatIsInClosedShadowRoots) {
+  page(kClosed);
+
+  const auto seen = act("observe", R"({"instruction": "Pay"})");
+
+  ASSERT_TRUE(seen) << seen.error().describe();
+  EXPECT_EQ(seen->output.at(0).at("name"), json::value("Pay"));
+}
+
+TEST_F(NativeFrames, ClosedShadowRootsCostNothingWhereTheyAreNotNeeded) {
+  page(kClosed);
+  const auto commands = [&](const char* text) {
+    const auto before = world_->chromium->connection().counters().commands;
+    EXPECT_TRUE(act("click", json::object{{"text", text}}));
+    return world_->chromium->connection().counters().commands - before;
+  };
+  (void)commands("Help");
+
+  EXPECT_EQ(commands("Help"), 5u);
+  EXPECT_GT(commands("Cancel order"), 10u);
+  EXPECT_EQ(commands("Cancel order"), 5u);
+}
+
 }  // namespace
 }  // namespace troupe::interact

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "interact/closed_roots.h"
 #include "interact/keys.h"
 #include "interact/resolver.h"
 
@@ -102,10 +103,21 @@ void NativeTab::on_event(std::string_view method, const json::object& params) {
 
 Async<json::value> NativeTab::call(Context& ctx, unsigned scripts, std::string function,
                                    json::array args) {
-  PageScript& script = inside_ ? inside_->script : script_;
-  auto answer = co_await script.call(ctx, *page_, scripts, std::move(function), std::move(args));
-  if (!answer) co_return blame_caller(answer.error());
-  co_return answer;
+  // Roots inside roots take a round each.
+  for (int round = 0;; ++round) {
+    PageScript& script = inside_ ? inside_->script : script_;
+    auto answer = co_await script.call(ctx, *page_, scripts, function, args);
+    if (!answer) co_return blame_caller(answer.error());
+    const auto* hidden = answer->is_object() ? find(answer->get_object(), "closed") : nullptr;
+    const bool suspects = hidden && *hidden != json::value(0) && !hidden->is_null();
+    if (!suspects || round == 4) co_return answer;
+    const std::string frame = inside_ ? inside_->id : page_->target_id();
+    auto opened = co_await open_closed_roots(ctx, *page_, frame);
+    if (!opened) co_return opened.error();
+    // Nothing new can be seen: what was found stands, and who waits goes on waiting.
+    const bool looks_again = *opened > 0 || answer->get_object().contains("why");
+    if (!looks_again) co_return answer;
+  }
 }
 
 Error NativeTab::target_error(const Target& target, const json::object& answer, Duration waited) {
