@@ -218,5 +218,54 @@ TEST_F(NativeFrames, ClosedShadowRootsCostNothingWhereTheyAreNotNeeded) {
   EXPECT_EQ(commands("Cancel order"), 5u);
 }
 
+/// Each site has a process of its own.
+class NativeProcesses : public NativeInteractorFixture {
+ protected:
+  static void SetUpTestSuite() { start({"--site-per-process"}); }
+  static asio::awaitable<void> iframe_targets(Context& ctx, json::object* out) {
+    auto all = co_await world_->chromium->connection().call(ctx, "", "Target.getTargets");
+    for (const auto& info : all->at("targetInfos").as_array())
+      if (info.at("type") == json::value("iframe"))
+        (*out)[info.at("targetId").as_string()] = info.at("url");
+  }
+};
+
+TEST_F(NativeProcesses, ReachesFramesInOtherProcesses) {
+  const std::string port = std::to_string(world_->other->port());
+  const std::string away = "http://localhost:" + port;
+  world_->pages.html["/deep"] = "<button onclick=\"top.postMessage('deep','*')\">Buy</button>";
+  world_->pages.html["/away"] =
+      "<script>const tell=(w)=>parent.postMessage(w,'*')</script><p style='height:900px'></p>"
+      "<button onclick='tell(event.isTrusted)'>Pay</button><input placeholder=Card "
+      "oninput='tell(value)'><p>Total: $12.50</p><a href=/next>Next</a><iframe src='" +
+      world_->url("/deep") + "' style='margin:20px'></iframe>";
+  world_->pages.html["/next"] = "<button onclick=\"top.postMessage('next','*')\">End</button>";
+  page(
+      "<script>window.got=[];onmessage=e=>got.push(e.data)</script><button>Help</button><iframe "
+      "src='" +
+      away +
+      "/away' style='margin:50px;border:7px solid;width:500px;height:400px'>"
+      "</iframe>");
+  const auto limit = std::chrono::seconds(30);
+
+  EXPECT_TRUE(act("click", R"({"role": "button", "name": "Pay"})", limit));
+  EXPECT_EQ(outcome(act("fill", R"({"placeholder": "Card", "value": "4111"})", limit)),
+            "ok: value");
+  const auto seen = act("observe", R"({"instruction": "Pay"})", limit);
+  EXPECT_TRUE(say("click Buy", limit));
+  EXPECT_EQ(outcome(say("click Refund", std::chrono::milliseconds(1500))), "target_not_found");
+  EXPECT_EQ(outcome(act("click", R"({"text": "Next"})", limit)), "ok: url");
+  const auto end = act("click", R"({"text": "End"})", limit);
+
+  EXPECT_TRUE(end) << end.error().describe();
+  EXPECT_EQ(value("got"), R"([true,"4111","deep","next"])");
+  ASSERT_TRUE(seen) << seen.error().describe();
+  EXPECT_NE(json::serialize(seen->output).find("button \\\"Pay\\\""), std::string::npos);
+  json::object targets;
+  world_->run([&](Context& ctx) { return iframe_targets(ctx, &targets); });
+  EXPECT_NE(json::serialize(targets).find("localhost"), std::string::npos)
+      << "the frame is not in a process of its own: nothing was tested";
+}
+
 }  // namespace
 }  // namespace troupe::interact
