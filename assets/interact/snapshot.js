@@ -42,10 +42,14 @@
     return text;
   };
   // The texts of the regions around an element, nearest first: its row or card, its group, its dialog.
-  const contextOf = (cache, e, name) => {
+  const contextOf = (cache, e, name = '') => {
     const out = [];
+    let alone = true;
     for (let n = T.parentOf(e), up = 0; n && out.length < 3 && up < 14; n = T.parentOf(n), up++) {
       if (n.nodeType !== 1 || n.localName === 'body') continue;
+      // A cell around the element alone says nothing more, and its text as it is shown costs a layout walk.
+      alone = alone && n.childNodes.length === 1 && Boolean(name);
+      if (alone) continue;
       const role = n.getAttribute('role');
       if (!REGION.test(n.localName) && !(role && REGION_ROLE.test(role)) && !twins(n)) continue;
       const text = regionText(cache, n);

@@ -107,7 +107,7 @@ Async<json::value> NativeTab::call(Context& ctx, unsigned scripts, std::string f
   // Roots inside roots take a round each.
   for (int round = 0;; ++round) {
     PageScript& script = inside_ ? inside_->script : script_;
-    cdp::Page& page = inside_ ? *inside_->page : *page_;
+    cdp::Page& page = page_here();
     auto answer = co_await script.call(ctx, page, scripts, function, args);
     // A frame's process that ended is a document that went away; the page is still there.
     const bool ended = !answer && &page != page_.get() && (page.closed() || page.crashed());

@@ -82,6 +82,8 @@ class NativeTab final : public Tab {
   void set_navigator(Navigator* navigator) { navigator_ = navigator; }
   bool has_page() const { return page_ != nullptr; }
   cdp::Page& page() { return *page_; }
+  /// The same, or of the frame that calls go to, when that is in another process.
+  cdp::Page& page_here() { return inside_ ? *inside_->page : *page_; }
 
   /// A page to work on: the session's warm one, or a new one opened on `url`. Harmless when there
   /// is one already. Tells whether it was opened on `url`.
