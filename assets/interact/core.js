@@ -4,7 +4,15 @@
   if (globalThis.__troupe) return;
   const T = (globalThis.__troupe = { refs: [], has: { core: 1 } });
 
-  // --- Trees: open shadow roots and same-origin frames are part of the page. ---
+  // --- Trees: shadow roots and same-origin frames are part of the page. ---
+  // Closed shadow roots are told from outside, once somebody looked into the elements that may have one.
+  const closed = new WeakMap(), checked = new WeakSet(), closedNames = new Set(), clearNames = new Set();
+  const shadowOf = (e) => e.shadowRoot || closed.get(e) || null;
+  T.open = (host, root) => {
+    closed.set(host, root);
+    closedNames.add(host.localName);
+    return 1;
+  };
   const frameDocument = (e) => {
     if (e.localName !== 'iframe' && e.localName !== 'frame') return null;
     try {
@@ -16,7 +24,7 @@
   const roots = (start) => {
     const found = [start];
     const enter = (e) => {
-      const inner = e.shadowRoot || frameDocument(e);
+      const inner = shadowOf(e) || frameDocument(e);
       if (inner) found.push(inner);
     };
     if (start.nodeType === 1) enter(start);
@@ -96,7 +104,7 @@
   const elementAt = (x, y) => {
     let e = document.elementFromPoint(x, y);
     for (;;) {
-      const root = e && e.shadowRoot, frame = e && frameDocument(e);
+      const root = e && shadowOf(e), frame = e && frameDocument(e);
       if (frame) {
         const [left, top] = corner(e);
         x -= left;
@@ -106,6 +114,46 @@
       if (!inner || inner === e) return e;
       e = inner;
     }
+  };
+  // An event that comes out of a closed shadow root tells only its host.
+  const innermost = (e, x, y) => {
+    for (let root = closed.get(e); root; root = closed.get(e)) {
+      const inner = root.elementFromPoint(x, y);
+      if (!inner || inner === e) break;
+      e = inner;
+    }
+    return e;
+  };
+  // Elements that may have a closed shadow root, which nobody looked into yet: parts of the page with a
+  // size and nothing in them that is shown. `wanted`: something was not found, so look closely.
+  const HOSTS = /^(article|aside|blockquote|body|div|footer|h[1-6]|header|main|nav|p|section|span)$/;
+  const opaque = (e) => {
+    if (e.firstElementChild ? e.firstElementChild.getClientRects().length : e.textContent.trim()) return false;
+    const r = e.getBoundingClientRect();
+    return r.width >= 4 && r.height >= 4;
+  };
+  T.suspected = [];
+  let lookedAt = -1000;
+  T.suspects = (wanted, known) => {
+    const now = performance.now();
+    if (wanted && now - lookedAt < 250) return 0;
+    if (wanted) lookedAt = now;
+    const found = [], names = new Set();
+    for (const r of known || roots(document)) for (const e of r.querySelectorAll('*')) {
+      const name = e.localName, own = name.includes('-');
+      if ((!own && !(wanted && HOSTS.test(name))) || e.shadowRoot || checked.has(e)) continue;
+      const sure = closedNames.has(name);
+      if (!sure && !(own && wanted && !clearNames.has(name) && !names.has(name)) && !opaque(e)) continue;
+      names.add(name);
+      found.push(e);
+      if (found.length >= 100) break;
+    }
+    for (const e of found) {
+      checked.add(e);
+      if (wanted) clearNames.add(e.localName);
+    }
+    T.suspected = found;
+    return found.length;
   };
   const labelsOf = (e) => [...(e.labels || [])];
   const hits = (e, at) => holds(e, at) || labelsOf(e).some((l) => holds(l, at)) ||
@@ -162,7 +210,7 @@
     return all;
   };
   const byText = (all, want, exact) => {
-    const some = new Set(all.filter((e) => fits(e.textContent, want, false) || e.localName === 'input' || e.shadowRoot));
+    const some = new Set(all.filter((e) => fits(e.textContent, want, false) || e.localName === 'input' || shadowOf(e)));
     const found = [...some].filter((e) => fits(textOf(e), want, exact));
     return found.filter((e) => ![...e.children].some((c) => some.has(c) && fits(textOf(c), want, exact)));
   };
@@ -280,7 +328,10 @@
     T.stay = false;
     for (;;) {
       const answer = await look();
+      if (stay && absent(answer)) { const hidden = T.suspects(true); if (hidden) return { ...answer, closed: hidden }; }
       if (!stay && absent(answer)) {
+        const hidden = T.suspects(true);
+        if (hidden) return { ...answer, closed: hidden };
         const frames = T.foreign();
         if (frames) return { ...answer, frames };
       }
@@ -349,7 +400,7 @@
       const state = await usable(picked.e, need, rounds++);
       return state.why ? { ...state, count: picked.count } : { ...state, e: picked.e };
     }, ms);
-    if (answer.why) return { why: answer.why, count: answer.count || 0, some: answer.some || [], frames: answer.frames };
+    if (answer.why) return { why: answer.why, count: answer.count || 0, some: answer.some || [], frames: answer.frames, closed: answer.closed };
     const e = answer.e;
     if (need.mark) T.mark(e, need.guard && answer.shown);
     const out = { ref: remember(e), what: describe(e), tag: e.localName, type: e.type || '' };
@@ -360,7 +411,7 @@
   // Whether the query finds something here: 0 nothing, 1 only hidden elements, 2 visible ones.
   T.probe = (q) => {
     const all = T.all(q);
-    return { fit: !all.length ? 0 : all.some((e) => visible(e) || proxy(e)) ? 2 : 1, some: all.slice(0, 1).map(candidate) };
+    return { closed: all.length ? 0 : T.suspects(true), fit: !all.length ? 0 : all.some((e) => visible(e) || proxy(e)) ? 2 : 1, some: all.slice(0, 1).map(candidate) };
   };
   // A point in the view of frame `ref`, in coordinates of this world's top view, when the mouse gets
   // into the frame there. Until the next action, presses beside the frame are stopped.
@@ -409,7 +460,7 @@
   const activeElement = () => {
     let a = document.activeElement;
     for (;;) {
-      const inner = a && ((a.shadowRoot && a.shadowRoot.activeElement) || (frameDocument(a) || {}).activeElement);
+      const inner = a && ((shadowOf(a) && shadowOf(a).activeElement) || (frameDocument(a) || {}).activeElement);
       if (!inner) return a;
       a = inner;
     }
@@ -419,6 +470,7 @@
   const EVENTS = ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'click', 'auxclick', 'dblclick', 'contextmenu'];
   T.mark = (e, guarded) => {
     if (marked) T.changes();
+    T.snapped = false;
     dropGuard();
     const m = (marked = { url: location.href, e, value: valueOf(e), focus: activeElement(), dom: 0, off: [] });
     const observer = new MutationObserver((list) => (m.dom += list.length));
@@ -444,7 +496,7 @@
     const guard = (event) => {
       if (!event.isTrusted) return;
       if (m.hit === undefined) {
-        const at = event.composedPath()[0];
+        const at = innermost(event.composedPath()[0], event.clientX, event.clientY);
         m.hit = hits(guarded, at);
         if (!m.hit) m.instead = describe(at);
       }
@@ -493,5 +545,5 @@
     return T.changes();
   };
   Object.assign(T, { roots, parentOf, holds, clean, fold, fits, visible, box, describe, candidate, clip, textOf,
-    frame, pause, until, disabled, labelsOf, everything, hits, inView, skip, frameDocument, TEST_IDS });
+    shadowOf, frame, pause, until, disabled, labelsOf, everything, hits, inView, skip, frameDocument, TEST_IDS });
 })();

@@ -4,18 +4,59 @@
   const T = globalThis.__troupe;
   if (T.has.extract) return;
   T.has.extract = 1;
-  const { clean, fold } = T;
+  const { clean, words } = T;
 
-  const words = (s) => fold(String(s).replace(/([a-z0-9])([A-Z])/g, '$1 $2').replace(/[_\-.:/#()]+/g, ' '));
+  // Where the value that is being looked for was read, and in which way it was found.
+  let at = null, how = '';
   const linkOf = (e) => {
     const a = e.closest('a[href]') || e.querySelector('a[href]');
     if (a) return a.href;
     const media = e.src ? e : e.querySelector('img[src],video[src],iframe[src],source[src]');
     return media ? media.src : null;
   };
+  const absolute = (url) => { try { return new URL(url, document.baseURI).href; } catch { return null; } };
+  // Pictures that are loaded late have their address elsewhere until then.
+  const pictureOf = (i) => {
+    const set = (i.getAttribute('srcset') || i.getAttribute('data-srcset') || '').trim().split(/[\s,]+/)[0];
+    const src = i.currentSrc || i.src, late = i.getAttribute('data-src') || i.getAttribute('data-original') || i.getAttribute('data-lazy-src');
+    if (src && !src.startsWith('data:')) return src;
+    return late || set ? absolute(late || set) : src || null;
+  };
   const imageOf = (e) => {
     const image = e.localName === 'img' ? e : e.querySelector('img');
-    return image ? image.currentSrc || image.src : null;
+    if (image) return pictureOf(image);
+    const video = e.localName === 'video' ? e : e.querySelector('video[poster]');
+    if (video && video.poster) return video.poster;
+    for (const x of [e, ...e.querySelectorAll('[style*="background"]')]) {
+      const m = /url\(["']?([^"')]+)/.exec(x.style ? x.style.backgroundImage : '');
+      if (m) return absolute(m[1]);
+    }
+    return null;
+  };
+  const OF = /(\d+(?:[.,]\d+)?)\s*(?:out of|of|\/|von|sur|de|su)\s*\d+|(\d+(?:[.,]\d+)?)[\s-]*(?:stars?|sterne|étoiles)|(?:rated|rating:?|score:?)\s*(\d+(?:[.,]\d+)?)/i;
+  const NUMBERS = { one: 1, two: 2, three: 3, four: 4, five: 5 };
+  const EMPTY = /empty|off\b|outline|inactive|grey|gray|(^|[-_ ])o($|[-_ ])|disabled|unfilled/i;
+  const starsIn = (e) => {
+    const text = e.textContent, full = (text.match(/★/g) || []).length, half = /½/.test(text) ? 0.5 : 0;
+    if (full && (text.includes('☆') || full < 5 || !/\d/.test(text))) return String(full + half);
+    const icons = [...e.querySelectorAll('i,svg,img,span,path')].filter((x) => /(^|[-_ ])star/i.test(x.getAttribute('class') || x.getAttribute('src') || '') && !x.children.length);
+    if (icons.length < 3 || icons.length > 10) return null;
+    const lit = icons.filter((x) => !EMPTY.test(x.getAttribute('class') || x.getAttribute('src') || ''));
+    const halves = lit.filter((x) => /half/i.test(x.getAttribute('class') || x.getAttribute('src') || '')).length;
+    return lit.length < icons.length || halves ? String(lit.length - halves / 2) : null;
+  };
+  // A rating as people see it: a number of stars, told, drawn or counted.
+  const ratingOf = (e) => {
+    for (const x of [e, ...e.querySelectorAll('[aria-label],[title],[alt],[data-rating],[data-score],[class*="rating" i],[class*="star" i],meter')]) {
+      const own = x.getAttribute('data-rating') || x.getAttribute('data-score') || (x.localName === 'meter' && x.getAttribute('value'));
+      if (own) return own;
+      const told = OF.exec([x.getAttribute('aria-label'), x.getAttribute('title'), x.getAttribute('alt')].filter(Boolean).join(' '));
+      if (told) return told[1] || told[2] || told[3];
+      const kind = x.getAttribute('class') || '', word = /star|rating/i.test(kind) && /(^|[ _-])(one|two|three|four|five)($|[ _-])/i.exec(kind);
+      if (word) return String(NUMBERS[word[2].toLowerCase()]);
+    }
+    const told = OF.exec(clean(e.innerText || e.textContent).slice(0, 400));
+    return told ? told[1] || told[2] || told[3] : starsIn(e);
   };
   const plain = (e) => {
     if (e.localName === 'meta') return e.content;
@@ -34,11 +75,14 @@
   const URLS = /^(href|src|action|currentSrc|poster)$/;
   const read = (e, f) => {
     let raw;
+    at = e;
     if (f.attr === 'text') raw = plain(e);
     else if (f.attr === 'html') raw = e.innerHTML;
     else if (f.attr === 'value') raw = T.valueOf(e);
     else if (f.attr) raw = URLS.test(f.attr) && e[f.attr] ? String(e[f.attr]) : e.getAttribute(f.attr);
     else if (f.type === 'url') raw = e.localName === 'img' ? imageOf(e) : linkOf(e) || plain(e);
+    else if (f.type === 'image') raw = imageOf(e) || linkOf(e);
+    else if (f.type === 'rating') raw = e.getAttribute('content') || ratingOf(e) || plain(e);
     else if (f.type === 'boolean') raw = checked(e);
     else if (/^(date|duration)$/.test(f.type) && e.getAttribute('datetime')) raw = e.getAttribute('datetime');
     else if (e.getAttribute('content') && e.hasAttribute('itemprop')) raw = e.getAttribute('content');
@@ -64,19 +108,28 @@
     const between = e.nextSibling && e.nextSibling !== next && e.nextSibling.nodeType === 3 ? clean(e.nextSibling.data).replace(/^[:\s–-]+/, '') : '';
     return between || read(next, f);
   };
+  // Whether a text can be of the field's type at all.
+  const suits = (text, f) => {
+    if (text === null || text === undefined || text === '') return false;
+    if (/^(integer|number|count|price|duration|rating)$/.test(f.type) && !f.attr) return /\d/.test(text) || (f.type === 'count' && /^no /i.test(text));
+    return true;
+  };
   const byLabel = (root, want, f) => {
     for (const r of T.roots(root)) for (const e of r.querySelectorAll(LABELS)) {
       const raw = e.textContent;
       if (raw.length > 400) continue;
       const text = clean(raw), bare = words(text).replace(/\s*[:：]$/, '');
       if (bare === want || words(text.replace(/[:：]\s*$/, '')) === want) {
+        at = e;
         const value = afterLabel(e, f);
-        if (value) return value;
+        if (suits(value, f)) return value;
       }
       const colon = text.search(/[:：]/);
       if (colon > 0 && words(text.slice(0, colon)) === want && !e.querySelector('dt,th,li,p')) {
         const value = clean(text.slice(colon + 1));
-        if (value) return f.type === 'url' ? linkOf(e) || value : value;
+        at = e;
+        if (value && f.type === 'url') return linkOf(e) || value;
+        if (suits(value, f)) return value;
       }
     }
     return null;
@@ -85,86 +138,121 @@
     const e = root.querySelector('[itemprop="' + CSS.escape(name) + '" i]');
     return e ? read(e, f) : null;
   };
-  const byToken = (root, want, f) => {
-    const joined = want.replace(/ /g, '');
-    let best = null, score = 0;
-    for (const r of T.roots(root)) for (const e of r.querySelectorAll('[class],[id],[data-testid],[data-test],[data-qa],[data-field],[slot],[part]')) {
-      for (const a of ['data-field', 'data-testid', 'data-test', 'data-qa', 'slot', 'part', 'id', 'class']) {
-        for (const token of (e.getAttribute(a) || '').split(/\s+/)) {
+  const NAMED = ['data-field', 'data-testid', 'data-test', 'data-qa', 'slot', 'part', 'id', 'class'];
+  const NAMED_ALL = NAMED.map((a) => '[' + a + ']').join(',');
+  const byToken = (root, want, f, exact) => {
+    const joined = want.replace(/ /g, ''), found = [[], [], []];
+    for (const r of T.roots(root)) for (const e of r.querySelectorAll(NAMED_ALL)) {
+      let best = 0;
+      for (const a of NAMED) {
+        const v = e.getAttribute(a);
+        if (v) for (const token of v.split(/\s+/)) {
           const w = words(token);
-          const s = !w ? 0 : w === want || w.replace(/ /g, '') === joined ? 3 : w.endsWith(' ' + want) ? 2 : w.startsWith(want + ' ') ? 1 : 0;
-          if (s > score) { best = e; score = s; }
+          const s = !w ? 0 : w === want || w.replace(/ /g, '') === joined ? 3 : exact ? 0 : w.endsWith(' ' + want) ? 2 : w.startsWith(want + ' ') ? 1 : 0;
+          if (s > best) best = s;
         }
       }
+      if (best) found[3 - best].push(e);
     }
-    return best ? read(best, f) : null;
-  };
-  const linked = (value, name) => {
-    if (!value || typeof value !== 'object') return null;
-    if (Array.isArray(value)) {
-      for (const v of value) { const found = linked(v, name); if (found !== null) return found; }
-      return null;
-    }
-    for (const key of Object.keys(value)) if (words(key) === name) {
-      const v = value[key];
-      if (v === null || v === undefined) continue;
-      return typeof v === 'object' ? String((Array.isArray(v) ? v[0] : v).name || (Array.isArray(v) ? v[0] : '')) || null : String(v);
-    }
-    return linked(value['@graph'], name);
-  };
-  const ofDocument = (name, want, f) => {
-    for (const s of document.querySelectorAll('script[type="application/ld+json"]')) {
-      try {
-        const value = linked(JSON.parse(s.textContent), want);
-        if (value) return value;
-      } catch { /* a broken block is no data */ }
-    }
-    const key = want.replace(/ /g, ':');
-    for (const m of document.querySelectorAll('meta[name],meta[property]')) {
-      const k = (m.getAttribute('property') || m.name).toLowerCase();
-      if ((k === want || k === 'og:' + key || k === 'og:' + want || k.endsWith(':' + want)) && m.content) return m.content;
-    }
-    if (want === 'title') return document.title || null;
-    if (want === 'url' || want === 'link') return location.href;
-    if (want === 'h1' || want === 'heading') { const h = document.querySelector('h1'); return h ? plain(h) : null; }
+    for (const e of found.flat().slice(0, 20)) { const value = read(e, f); if (suits(value, f)) return value; }
     return null;
   };
-  const SHAPES = {
-    duration: /^(?:\d{1,2}:)?\d{1,3}:\d{2}$|^PT\d/, price: /^(?:[$€£¥]|USD|EUR|GBP|CHF)\s?\d[\d.,' ]*$|^\d[\d.,' ]*\s?(?:[$€£¥]|USD|EUR|GBP|CHF)$/,
+  const ofDocument = (want, f) => {
+    for (const w of T.names(want)) {
+      const meta = T.metaOf(w);
+      if (meta && suits(meta[0], f)) { at = meta[1]; return meta[0]; }
+    }
+    at = document.documentElement;
+    if (want === 'title') return document.title || null;
+    if (want === 'url' || want === 'link') return location.href;
+    if (want === 'h1' || want === 'heading') { const h = document.querySelector('h1'); return h ? read(h, f) : null; }
+    return null;
   };
-  const leaves = (root) => T.everything(root).filter((e) => ![...e.children].some((c) => clean(c.textContent)));
+  const MONEY = "(?:(?:US|AU?|CA?|R|HK|NZ)?[$€£¥₹₩₽₺]|USD|EUR|GBP|CHF|JPY|INR|AUD|CAD|SEK|NOK|DKK|PLN|kr|zł|Kč|Ft|lei)";
+  const SHAPES = {
+    duration: /^(?:\d{1,2}:)?\d{1,3}:\d{2}$|^PT\d|^(?:\d+\s?(?:h|hr|hours?|std)\.?,?\s?)?\d+\s?(?:m|min|mins|minutes?|s|sec|seconds?)\.?$/i,
+    price: new RegExp("^(?:from|ab|only|now|nur|price:?)?\\s?" + MONEY + "\\s?\\d[\\d.,' ]*$|^(?:from|ab|only|now|nur)?\\s?\\d[\\d.,' ]*(?:,[-–—])?\\s?" + MONEY + "$", 'i'),
+    date: /^(?:\d{4}-\d{2}-\d{2}|[A-Z][a-z]{2,8}\.? \d{1,2}(?:st|nd|rd|th)?,? \d{4}|\d{1,2}\.? [A-Z][a-zä]{2,8}\.?,? \d{4}|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d+ (?:second|minute|hour|day|week|month|year)s? ago)/,
+  };
+  const OLD = /(^|[-_ ])(old|was|strike|struck|original|regular|before|list|rrp|compare)/i;
+  const outdated = (e) => Boolean(e.closest('del,s,strike') || OLD.test(e.getAttribute('class') || ''));
+  // The smallest parts whose text has the shape; a text put together from several numbers has none.
+  const shaped = (root, shape) => T.everything(root).filter((e) => {
+    if (e.textContent.length > 80) return false;
+    const text = clean(e.textContent);
+    return shape.test(text) && [...e.querySelectorAll('*')].filter((c) => !c.children.length && /\d/.test(c.textContent)).length < 2 &&
+      ![...e.children].some((c) => shape.test(clean(c.textContent)));
+  });
+  const byShape = (root, want, f) => {
+    const some = shaped(root, SHAPES[f.type]), old = /old|was|original|regular|before|list/.test(want);
+    const fit = f.type === 'price' ? some.filter((e) => outdated(e) === old) : some;
+    const e = fit[0];
+    if (!e) return null;
+    at = e;
+    return plain(e);
+  };
+  const COUNT = '([\\d.,]+\\s?(?:[KMB]|Mio\\.?|Mrd\\.?|Tsd\\.?|million|billion|thousand)?)';
+  const byUnit = (root, want) => {
+    const word = want.replace(/ies$/, 'y').replace(/s$/, '').replace(/ count$/, '');
+    const pattern = new RegExp('(?:^|[^\\d.,])' + COUNT + '\\s+(?:\\w+\\s)?' + word + '(?:s|ies)?\\b|\\b' + word + 's?\\s*[:(]?\\s*' + COUNT, 'i');
+    const m = pattern.exec(clean(root.innerText || root.textContent));
+    at = root;
+    if (m) return m[1] || m[2];
+    const bracket = T.names(want).includes('reviews') && /\(([\d.,]+\s?[KMB]?)\)/.exec(clean(root.innerText || root.textContent));
+    return bracket ? bracket[1] : null;
+  };
   // What a card's parts are by their nature: its heading, link, picture, duration, price, time.
   const byNature = (root, want, f) => {
+    at = root;
     if (want === 'title' || want === 'name' || want === 'heading') {
       const e = root.querySelector('h1,h2,h3,h4,h5,h6,[role=heading]') || [...root.querySelectorAll('a[href]')].find((a) => clean(a.innerText));
       if (e) return read(e, f);
     }
-    if (/^(url|link|href)$/.test(want)) return linkOf(root);
-    if (/^(image|img|thumbnail|picture|photo|avatar)$/.test(want)) return imageOf(root);
-    if (/^(date|time|published|age|updated|posted)$/.test(want)) { const t = root.querySelector('time'); if (t) return read(t, f); }
-    const shape = SHAPES[f.type];
-    if (shape) for (const e of leaves(root)) if (shape.test(plain(e))) return plain(e);
-    if (/^(count|integer|number)$/.test(f.type)) {
-      const pattern = new RegExp('([\\d.,]+\\s?[KMB]?)\\s+' + want.replace(/s$/, '') + 's?\\b|\\b' + want + '\\s*[:(]?\\s*([\\d.,]+\\s?[KMB]?)', 'i');
-      const m = pattern.exec(clean(root.innerText || root.textContent));
-      if (m) return m[1] || m[2];
+    if (f.type === 'image' || /^(image|img|thumbnail|picture|photo|avatar|cover)( url)?$/.test(want)) return imageOf(root);
+    if (f.type === 'url' || /^(url|link|href)$/.test(want)) return linkOf(root);
+    if (f.type === 'rating') return ratingOf(root);
+    if (f.type === 'date' || /^(date|time|published|age|updated|posted)$/.test(want)) { const t = root.querySelector('time'); if (t) return read(t, f); }
+    if (SHAPES[f.type]) return byShape(root, want, f);
+    return /^(count|integer|number)$/.test(f.type) ? byUnit(root, want) : null;
+  };
+  const byName = (root, name, f, subject) => {
+    const want = words(f.label || name), whole = root.nodeType === 9 || root === document.body;
+    if (root.nodeType === 1 && root.matches('[itemprop="' + CSS.escape(name) + '" i]')) return read(root, f);
+    const ways = [['label', () => byLabel(root, want, f)], ['itemprop', () => byItemprop(root, name, f)], ['token', () => byToken(root, want, f)]];
+    const stated = subject && [subject.how, () => { at = subject.e; return subject.get(name, f); }];
+    if (stated) ways.splice(f.label ? 1 : 0, 0, stated);
+    if (whole && !(want === 'title' && root.querySelector('h1'))) ways.push(['meta', () => ofDocument(want, f)]);
+    ways.push(['nature', () => byNature(root, want, f)]);
+    for (const other of T.names(want).slice(1))
+      ways.push(['label', () => byLabel(root, other, f)], ['token', () => byToken(root, other, f, true)]);
+    for (const [way, look] of ways) {
+      how = way;
+      const value = look();
+      if (value === null || value === undefined || value === '') continue;
+      if (way !== 'nature' || !f.pattern) return value;
+      return (new RegExp(f.pattern, 'u').exec(value) || [null])[0];
     }
     return null;
   };
-  const byName = (root, name, f) => {
-    const want = words(f.label || name), whole = root.nodeType === 9 || root === document.body;
-    if (root.nodeType === 1 && root.matches('[itemprop="' + CSS.escape(name) + '" i]')) return read(root, f);
-    const found = byLabel(root, want, f) || byItemprop(root, name, f) || byToken(root, want, f);
-    if (found) return found;
-    if (whole) { const value = ofDocument(name, want, f); if (value && !(want === 'title' && root.querySelector('h1'))) return value; }
-    const nature = byNature(root, want, f);
-    return nature && f.pattern ? (new RegExp(f.pattern, 'u').exec(nature) || [null])[0] : nature;
-  };
 
   // --- Records and lists. ---
-  const field = (root, name, f) => {
+  // Of each record, where its values come from.
+  const origins = new WeakMap();
+  const gather = (fill) => {
+    const out = {}, from = {};
+    fill((name, get) => {
+      at = null;
+      how = '';
+      out[name] = get();
+      if (at && out[name] !== null) from[name] = [at, how];
+    });
+    origins.set(out, from);
+    return out;
+  };
+  const field = (root, name, f, subject) => {
     if (f.fields) return many(root, f);
     if (f.q) {
+      how = 'selector';
       const list = T.all(f.q, root);
       if (root.nodeType === 1 && f.q.css === ':scope') list.push(root);
       if (f.all) return list.map((e) => read(e, f)).filter((v) => v !== null && v !== '');
@@ -175,88 +263,102 @@
       return null;
     }
     if (f.attr && root.nodeType === 1 && root.hasAttribute(f.attr)) return read(root, f);
-    const value = byName(root, name, f);
-    if (!f.all) return value;
+    const value = byName(root, name, f, subject);
+    if (!f.all || Array.isArray(value)) return value;
     return value === null ? [] : String(value).split(/\s*[,;·|]\s*/).filter(Boolean);
   };
-  const record = (root, fields) => {
-    const out = {};
-    for (const name of Object.keys(fields)) out[name] = field(root, name, fields[name]);
-    return out;
-  };
+  const record = (root, fields, subject) => gather((put) => {
+    for (const name of Object.keys(fields)) put(name, () => field(root, name, fields[name], subject));
+  });
   const filled = (values) => Object.values(values).filter((v) => v !== null && v !== '' && !(Array.isArray(v) && !v.length)).length;
 
-  const headerOf = (table) => {
-    for (const tr of table.querySelectorAll('tr,[role=row]')) {
-      const cells = [...tr.children];
-      const heads = cells.filter((c) => c.localName === 'th' || c.getAttribute('role') === 'columnheader');
-      if (heads.length > 1 || (heads.length && heads.length === cells.length)) return [tr, cells.map((c) => words(plain(c)))];
-      if (cells.length > 1 && cells.every((c) => c.localName === 'td')) return [tr, cells.map((c) => words(plain(c)))];
-    }
-    return null;
-  };
-  const columnsFor = (heads, fields) => {
-    const columns = {};
-    for (const name of Object.keys(fields)) {
-      const want = words(fields[name].label || name);
-      let at = heads.indexOf(want);
-      if (at < 0) at = heads.findIndex((h) => h && (h.split(' ').includes(want) || h.startsWith(want)));
-      if (at >= 0) columns[name] = at;
-    }
-    return columns;
-  };
-  const fromTable = (root, fields) => {
-    let best = null;
-    for (const r of T.roots(root)) for (const table of r.querySelectorAll('table,[role=table],[role=grid]')) {
-      const header = headerOf(table);
-      if (!header) continue;
-      const columns = columnsFor(header[1], fields), n = Object.keys(columns).length;
-      if (n && (!best || n > best.n)) best = { table, header, columns, n };
-    }
-    const names = Object.keys(fields);
-    if (!best || best.n * 2 < names.length) return null;
-    const rows = [];
-    for (const tr of best.table.querySelectorAll('tr,[role=row]')) {
-      if (tr === best.header[0] || tr.closest('table,[role=table],[role=grid]') !== best.table) continue;
-      const cells = [...tr.children];
-      if (cells.length < 2 && names.length > 1) continue;
-      const values = {};
-      for (const name of names) {
-        const cell = cells[best.columns[name]];
-        values[name] = cell ? read(cell, fields[name]) : best.columns[name] === undefined ? byNature(tr, words(name), fields[name]) : null;
-      }
-      if (filled(values)) rows.push(values);
-    }
-    return rows.length ? { rows, how: 'table' } : null;
-  };
+  const empty = (v) => v === null || v === undefined || v === '';
   const groups = (root) => {
-    const found = new Map();
-    for (const r of T.roots(root)) for (const e of r.querySelectorAll('*')) {
-      if (T.skip.test(e.localName) || /^(option|br|path|g|source|td|th)$/.test(e.localName) || !e.parentNode) continue;
-      let kin = found.get(e.parentNode);
-      if (!kin) found.set(e.parentNode, (kin = new Map()));
-      const key = e.localName + '.' + (e.classList[0] || '');
+    const found = new Map(), tag = (e) => e.localName + '.' + (e.classList ? e.classList[0] || '' : '');
+    const add = (home, key, e) => {
+      let kin = found.get(home);
+      if (!kin) found.set(home, (kin = new Map()));
       if (!kin.has(key)) kin.set(key, []);
       kin.get(key).push(e);
+    };
+    for (const r of T.roots(root)) for (const e of r.querySelectorAll('*')) {
+      if (T.skip.test(e.localName) || /^(option|br|path|g|source|td|th|dt|dd)$/.test(e.localName) || !e.parentNode) continue;
+      add(e.parentNode, tag(e), e);
+      add(e.parentNode, e.localName, e);
+      // Cards in several rows or sections are one list.
+      const p = e.parentNode, above = p.nodeType === 1 && p.parentNode;
+      if (above && above.nodeType === 1) add(above, tag(p) + ' ' + tag(e), e);
     }
-    return [...found.values()].flatMap((kin) => [...kin.values()]).filter((list) => list.length > 1 && list.some((e) => T.visible(e)));
+    const lists = [...found.values()].flatMap((kin) => [...kin.values()]).filter((list) => list.length > 1 && list.some((e) => T.visible(e)));
+    const seen = new Set();
+    return lists.filter((list) => {
+      const same = list.length + ' ' + T.remember(list[0]) + ' ' + T.remember(list[list.length - 1]);
+      return !seen.has(same) && seen.add(same);
+    });
   };
-  // The group of like siblings whose members have most of the wanted fields; the larger one of equals.
+  // A record may go on in the elements after its first one, up to the next record's.
+  const between = (list, i) => {
+    const out = [];
+    for (let e = list[i].nextElementSibling; e && e !== list[i + 1] && out.length < 4; e = e.nextElementSibling) out.push(e);
+    return out;
+  };
+  const lengthened = (list, i, fields, base) => {
+    const from = origins.get(base);
+    for (const e of between(list, i)) {
+      const more = record(e, fields);
+      for (const name of Object.keys(fields)) if (empty(base[name]) && !empty(more[name])) {
+        base[name] = more[name];
+        from[name] = origins.get(more)[name];
+      }
+    }
+    return base;
+  };
+  const scoreOf = (records) => records.reduce((sum, r) => sum + filled(r), 0) / records.length;
+  // The group of like elements whose members have most of the wanted fields; the larger one of equals.
   const fromRepeated = (root, fields) => {
     let best = null;
     const names = Object.keys(fields).length;
-    for (const list of groups(root).sort((a, b) => b.length - a.length).slice(0, 60)) {
+    for (const list of groups(root).sort((a, b) => b.length - a.length).slice(0, 80)) {
       const probe = list.filter((e) => T.visible(e)).slice(0, 3);
-      const score = probe.reduce((sum, e) => sum + filled(record(e, fields)), 0) / Math.max(probe.length, 1);
-      if (score * 2 >= names && (!best || score > best.score)) best = { list, score };
+      if (!probe.length || (names > 1 && !probe.some((e) => e.firstElementChild))) continue;
+      const records = probe.map((e) => record(e, fields));
+      let score = scoreOf(records), long = false;
+      if (score && score < names && list[0].parentNode === list[1].parentNode && between(list, 0).length && between(list, 0).length < 4) {
+        const longer = scoreOf(probe.map((e, i) => lengthened(list, list.indexOf(e), fields, records[i])));
+        long = longer > score;
+        score = longer;
+      }
+      if (score * 2 >= names && (!best || score > best.score)) best = { list, score, long };
     }
-    return best ? { rows: best.list.map((e) => record(e, fields)).filter(filled), how: 'repeated' } : null;
+    if (!best) return null;
+    const rows = best.list.map((e, i) => (best.long ? lengthened(best.list, i, fields, record(e, fields)) : record(e, fields)));
+    return { rows, elements: best.list, score: best.score };
   };
+  // What stands in the page, and what the page states for machines: the richer, then the longer.
+  const listOf = (root, fields) => {
+    const made = (found, how_) => found && { ...found, rows: found.rows.map((fill) => gather((put) => fill((name, get) => put(name, () => { const v = get(); how = how_; return v; })))) };
+    const exact = made(T.tabled(root, fields, read, byNature), 'table') || made(T.termed(root, fields, read), 'terms');
+    const loose = exact && exact.score >= Object.keys(fields).length ? null : fromRepeated(root, fields);
+    const shown = exact && loose ? (loose.score > exact.score ? loose : exact) : exact || loose;
+    const stated = root.nodeType === 9 ? T.listed(fields) : null;
+    if (!stated) return shown;
+    if (shown && (shown.score > stated.score || (shown.score === stated.score && shown.rows.length >= stated.rows.length))) return shown;
+    stated.rows = stated.rows.map((row, i) => gather((put) => {
+      for (const name of Object.keys(row)) put(name, () => { at = stated.elements[i]; how = stated.how; return row[name]; });
+    }));
+    return stated;
+  };
+  let lastItem = null;
   const many = (root, spec) => {
-    if (spec.items) return T.all(spec.items, root).map((e) => record(e, spec.fields)).filter(filled);
-    if (!spec.list) return record(root, spec.fields);
-    const found = fromTable(root, spec.fields) || fromRepeated(root, spec.fields);
-    return found ? found.rows : [];
+    if (spec.items) {
+      const list = T.all(spec.items, root);
+      lastItem = list[list.length - 1] || lastItem;
+      return list.map((e) => record(e, spec.fields)).filter(filled);
+    }
+    if (!spec.list) return record(root, spec.fields, root.nodeType === 9 ? T.subject(spec.fields) : null);
+    const found = listOf(root, spec.fields);
+    if (found) lastItem = found.elements[found.elements.length - 1] || lastItem;
+    return found ? found.rows.filter(filled) : [];
   };
   const limited = (rows, spec) => {
     if (spec.uniqueBy) {
@@ -265,10 +367,48 @@
     }
     return rows.slice(0, spec.limit);
   };
+  const sourcesOf = (value) => {
+    if (Array.isArray(value)) return value.map(sourcesOf);
+    const from = value && typeof value === 'object' ? origins.get(value) : null, out = {};
+    if (!from) return null;
+    for (const name of Object.keys(value)) {
+      const inner = sourcesOf(value[name]);
+      if (inner && (!Array.isArray(inner) || inner.some(Boolean))) out[name] = inner;
+      else if (from[name]) out[name] = { selector: T.pathOf(from[name][0]), found_by: from[name][1] };
+    }
+    return out;
+  };
+  const rate = (fields) => {
+    for (const [name, f] of Object.entries(fields)) {
+      if (f.fields) rate(f.fields);
+      else if (f.type === 'number' && !f.q && T.names(words(f.label || name)).includes('rating value')) f.type = 'rating';
+    }
+  };
+
+  // --- Whether anything may still come without an action. ---
+  let changedAt = -1;
+  const watch = () => {
+    if (changedAt >= 0) return;
+    changedAt = performance.now();
+    new MutationObserver(() => (changedAt = performance.now())).observe(document, { childList: true, subtree: true, characterData: true });
+  };
+  const BUSY = '[aria-busy=true],[role=progressbar]:not([aria-valuenow]),[class*=spinner i],[class*=loading i],[class*=skeleton i]';
+  // 'no', 'perhaps' (scripts may wait for an answer of the network) or 'yes'.
+  const coming = (spec) => {
+    if (document.readyState !== 'complete' || spec.acted) return 'yes';
+    const scripts = window.length || [...document.scripts].some((s) => !s.type || /javascript|ecmascript|module/.test(s.type));
+    if (!scripts) return 'no';
+    if (performance.now() - changedAt < 300 || [...document.querySelectorAll(BUSY)].slice(0, 50).some((e) => T.visible(e))) return 'yes';
+    return spec.idle ? 'no' : 'perhaps';
+  };
   const missing = (value, spec) => Object.keys(spec.fields).find((n) => spec.fields[n].required && (value[n] === null || value[n] === ''));
   // Extracts; waits at most `ms` for the region, for `min` items, for required fields.
+  // Unless `spec.certain`, only as long as something may still come. `spec.beyond`: the last record
+  // that is known, and how many: another one is waited for.
   T.extract = async (spec, ms) => {
-    let last = null;
+    let last = null, more = '';
+    watch();
+    rate(spec.fields);
     const answer = await T.until(() => {
       let root = document;
       if (spec.within) {
@@ -278,9 +418,47 @@
       const list = spec.items || spec.list;
       last = many(root, spec);
       if (list) last = limited(last, spec);
-      if (list ? last.length < Math.max(spec.min, 1) : !filled(last) || missing(last, spec)) return { why: 'short' };
-      return {};
+      const rows = spec.inner ? last[spec.inner] || [] : last;
+      const known = spec.beyond && rows.length <= spec.beyond.count && (!rows.length || JSON.stringify(rows[rows.length - 1]) === spec.beyond.last);
+      if (!known && !(list ? last.length < Math.max(spec.min, 1) : !filled(last) || missing(last, spec))) return {};
+      const hidden = T.suspects(true);
+      if (hidden) return { why: 'short', final: true, closed: hidden };
+      more = spec.certain ? 'yes' : coming(spec);
+      return { why: 'short', final: more !== 'yes' };
     }, ms);
-    return { value: last, why: answer.why || '', url: location.href, frames: answer.frames };
+    const out = { value: last, why: answer.why || '', url: location.href, frames: answer.frames, closed: answer.closed || 0 };
+    if (answer.why && more === 'perhaps') out.ask = 1;
+    if (spec.sources) out.sources = sourcesOf(last);
+    return out;
+  };
+
+  // --- More of a list: its next part. ---
+  // Brings the list's end into view, where lists grow that have no pages.
+  T.onward = () => {
+    const e = lastItem && lastItem.isConnected ? lastItem : null;
+    if (e) e.scrollIntoView({ block: 'start', behavior: 'instant' });
+    else scrollBy({ top: innerHeight * 0.9, behavior: 'instant' });
+    let n = e;
+    for (; n && n.nodeType !== 9; n = T.parentOf(n))
+      if (n.scrollHeight > n.clientHeight + 4 && /auto|scroll/.test(getComputedStyle(n).overflowY)) break;
+    if (n && n.nodeType === 1) n.scrollTop += n.clientHeight * 0.2;
+    else scrollBy({ top: innerHeight * 0.2, behavior: 'instant' });
+    return 1;
+  };
+  const NEXT = /^(next( page)?|older( posts| entries)?|more results|weiter|nächste( seite)?|suivante?|page suivante|siguiente|volgende|avanti|›|»|>|→|❯|next [›»>→]|[›»>→] next)$/i;
+  const MORE = /^((load|show|view|see) (more|\d+ more)( \w+){0,2}|more( \w+)?|mehr (anzeigen|laden)|weitere (anzeigen|laden)|afficher plus|ver más)$/i;
+  const called = (e) => [clean(e.textContent), clean(e.getAttribute('aria-label')), clean(e.getAttribute('title'))];
+  const off = (e) => T.disabled(e) || /(^|[-_ ])(disabled|inactive)($|[-_ ])/.test(e.className + ' ' + ((e.parentElement || {}).className || ''));
+  // The control that shows the next part: {ref, what, pages}, or {}.
+  T.nextPart = () => {
+    const all = T.everything(document).filter((e) => /^(a|button|input|span|li|div)$/.test(e.localName) && (T.interactive(e) || getComputedStyle(e).cursor === 'pointer'));
+    const usable = all.filter((e) => T.visible(e) && !off(e));
+    const first = (fits) => usable.find(fits);
+    const after = (e) => !lastItem || lastItem.compareDocumentPosition(e) & 4;
+    const next = first((e) => e.rel && /\bnext\b/.test(e.rel) && e.href !== location.href) ||
+      [...usable].reverse().find((e) => called(e).some((t) => NEXT.test(t)) && (after(e) || e.closest('nav,[class*=pag i],[role=navigation]')) && !e.closest('[class*=carousel i],[class*=slide i]'));
+    const more = first((e) => after(e) && called(e).some((t) => MORE.test(t)));
+    const e = more || next;
+    return e ? { ref: T.remember(e), what: T.describe(e), pages: e === next } : {};
   };
 })();

@@ -9,7 +9,7 @@
   // Cheap, before the name is computed: an element that is named by its content holds its first word.
   const mayBeNamed = (e, word) => !word || e.textContent.includes(word) || e.hasAttribute('aria-label') ||
     e.hasAttribute('aria-labelledby') || T.isField(e) || /^(input|img|svg|area)$/.test(e.localName) ||
-    e.hasAttribute('title') || e.hasAttribute('alt') || !!e.querySelector('img,svg,input,[aria-label]') || !!e.shadowRoot;
+    e.hasAttribute('title') || e.hasAttribute('alt') || !!e.querySelector('img,svg,input,[aria-label]') || !!T.shadowOf(e);
   const named = (e, name) => {
     const own = clip(T.name(e), 200);
     return own === name || (!own && clip(T.content(e), 200) === name);

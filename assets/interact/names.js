@@ -58,7 +58,7 @@
     if (depth > 40) return '';
     let out = '';
     const slotted = e.localName === 'slot' ? e.assignedNodes() : [];
-    let at = 0, next = slotted.length ? slotted[0] : (e.shadowRoot || e).firstChild;
+    let at = 0, next = slotted.length ? slotted[0] : (T.shadowOf(e) || e).firstChild;
     while (next) {
       const n = next;
       next = slotted.length ? slotted[++at] : n.nextSibling;
@@ -147,6 +147,17 @@
 
   // What an element is known by beyond its name. An id with many digits is another one each time.
   T.stableId = (id) => id && !/\d{3,}|[:{}]|^[a-f0-9-]{16,}$/.test(id);
+  // Where an element stands: a path from the nearest element with an id of its own.
+  T.pathOf = (e) => {
+    const parts = [];
+    for (let n = e; n && n.nodeType === 1 && n.localName !== 'html'; n = n.parentElement) {
+      const id = T.stableId(n.id) && '#' + CSS.escape(n.id);
+      if (id && n.getRootNode().querySelectorAll(id).length === 1) { parts.unshift(id); break; }
+      const kin = n.parentElement ? [...n.parentElement.children].filter((s) => s.localName === n.localName) : [n];
+      parts.unshift(n.localName + (kin.length > 1 ? ':nth-of-type(' + (kin.indexOf(n) + 1) + ')' : ''));
+    }
+    return parts.join(' > ') || e.localName;
+  };
   T.ownId = (e) => (e.id && e.id.length <= 80 && T.stableId(e.id) ? e.id : '');
   T.testId = (e) => {
     for (const a of T.TEST_IDS) {

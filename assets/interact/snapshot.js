@@ -42,10 +42,14 @@
     return text;
   };
   // The texts of the regions around an element, nearest first: its row or card, its group, its dialog.
-  const contextOf = (cache, e, name) => {
+  const contextOf = (cache, e, name = '') => {
     const out = [];
+    let alone = true;
     for (let n = T.parentOf(e), up = 0; n && out.length < 3 && up < 14; n = T.parentOf(n), up++) {
       if (n.nodeType !== 1 || n.localName === 'body') continue;
+      // A cell around the element alone says nothing more, and its text as it is shown costs a layout walk.
+      alone = alone && n.childNodes.length === 1 && Boolean(name);
+      if (alone) continue;
       const role = n.getAttribute('role');
       if (!REGION.test(n.localName) && !(role && REGION_ROLE.test(role)) && !twins(n)) continue;
       const text = regionText(cache, n);
@@ -168,7 +172,10 @@
     return near(rgb(style.backgroundColor)) || (e.ownerSVGElement && near(rgb(style.fill)));
   };
   // With `listed` also what the main list is; with `colour`, a name, also what is painted so. Lists elements of the page (or of one region), best known kinds first where there are too many.
-  T.snapshot = (region, listed, colour) => {
+  // `deep`, or asked again without an action between: something is missing, closed shadow roots are looked for everywhere.
+  T.snapshot = (region, listed, colour, deep) => {
+    const again = deep || T.snapped;
+    T.snapped = true;
     const want = colour ? colourNamed(colour) : null;
     const roots = T.roots(document), some = (css) => roots.some((r) => r.querySelector(css));
     const page = { cache: new Map(), titles: headings(roots), disabled: some('[aria-disabled]'), dialogs: some(DIALOGS) };
@@ -195,29 +202,18 @@
       const known = rows.find((o) => o.r === T.remember(e));
       if (known) known.it = i + 1;
     });
-    return { rows, hidden, frames: region ? 0 : T.foreign(), shape: T.shape(), url: location.href, title: document.title, focus: T.remember(T.active() || document.body) };
+    return { rows, hidden, frames: region ? 0 : T.foreign(), closed: T.suspects(Boolean(again), roots), shape: T.shape(), url: location.href, title: document.title, focus: T.remember(T.active() || document.body) };
   };
 
   // A selector for what no name tells from others: its id, its form name, or a path from the nearest
   // element with an id that is unique.
   const unique = (q, e) => { const all = T.all(q); return all.length === 1 && all[0] === e; };
   const quote = (s) => '"' + s.replace(/\\/g, '\\\\').replace(/"/g, '\\"') + '"';
-  const { stableId } = T;
-  const path = (e) => {
-    const parts = [];
-    for (let n = e; n && n.nodeType === 1 && n.localName !== 'html'; n = n.parentElement) {
-      const id = stableId(n.id) && '#' + CSS.escape(n.id);
-      if (id && n.getRootNode().querySelectorAll(id).length === 1) { parts.unshift(id); break; }
-      const kin = n.parentElement ? [...n.parentElement.children].filter((s) => s.localName === n.localName) : [n];
-      parts.unshift(n.localName + (kin.length > 1 ? ':nth-of-type(' + (kin.indexOf(n) + 1) + ')' : ''));
-    }
-    return parts.join(' > ');
-  };
   T.selectorOf = (e) => {
-    if (stableId(e.id) && unique({ css: '#' + CSS.escape(e.id) }, e)) return '#' + CSS.escape(e.id);
+    if (T.stableId(e.id) && unique({ css: '#' + CSS.escape(e.id) }, e)) return '#' + CSS.escape(e.id);
     const n = e.getAttribute('name');
     if (n && unique({ css: e.localName + '[name=' + quote(n) + ']' }, e)) return e.localName + '[name=' + quote(n) + ']';
-    return path(e);
+    return T.pathOf(e);
   };
   T.selectorsOf = (refs) => refs.map((r) => T.selectorOf(T.refs[r]));
 })();

@@ -10,7 +10,7 @@ using enum FieldType;
 
 constexpr std::array kTarget = std::to_array<Field>({
     {"selector", text, false,
-     "CSS selector (pierces open shadow roots), or xpath=…, text=…, role=…[name=…]"},
+     "CSS selector (pierces shadow roots), or xpath=…, text=…, role=…[name=…]"},
     {"role", text, false, "ARIA role: button, link, textbox, …"},
     {"name", text, false, "Accessible name; compared without case and extra white space"},
     {"label", text, false, "Text of the field's label"},
@@ -51,6 +51,14 @@ constexpr std::array kExtract = std::to_array<Field>({
     {"limit", integer, false, "Longest list (default 1000)"},
     {"min", integer, false, "Fewer items than that is an error (default 0)"},
     {"unique_by", text, false, "Field that tells items apart: repeated ones are dropped"},
+    {"more", text, false,
+     "How a list is completed until `limit`: scroll, or pages (also its buttons and links for "
+     "more; "
+     "default none)",
+     "none|scroll|pages"},
+    {"pages_max", integer, false, "With `more: pages`, so many parts at most (default 20)"},
+    {"sources", flag, false,
+     "The result is {value, sources}: of each value the element it was read from (default false)"},
 });
 constexpr std::array kObserve = std::to_array<Field>({
     {"instruction", text, false,

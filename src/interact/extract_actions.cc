@@ -1,7 +1,7 @@
 // extract and observe: what is on the page, as data.
 #include <algorithm>
 
-#include "interact/extraction.h"
+#include "interact/extract_reading.h"
 #include "interact/handlers.h"
 #include "interact/model_actions.h"
 #include "interact/observed.h"
@@ -9,20 +9,12 @@
 namespace troupe::interact::native {
 namespace {
 
-// Without a `min`, items and fields that come late are waited for only a moment: none may be there.
-constexpr Duration kPatience = std::chrono::seconds(2);
-
-bool wants_certainly(const std::vector<FieldPlan>& fields) {
-  return std::any_of(fields.begin(), fields.end(),
-                     [](const FieldPlan& field) { return field.required.value_or(false); });
-}
-
 /// Appends rows about what the document has, or the frame that the tab is in; returns all that is
 /// there.
 Async<Snapshot> list_elements(Context& ctx, NativeTab& tab, const std::string& wanted,
                               std::size_t limit, json::array& list) {
-  const json::array none;
-  CO_TRY(const auto rows, co_await tab.call(ctx, kSnapshot, "snapshot", none));
+  json::array everywhere{nullptr, false, "", true};
+  CO_TRY(const auto rows, co_await tab.call(ctx, kSnapshot, "snapshot", std::move(everywhere)));
   Snapshot snapshot = read_snapshot(rows);
   const auto ranked = rank_for(wanted, snapshot, limit);
   std::vector<std::string> selectors;
@@ -57,29 +49,18 @@ Async<Snapshot> list_elements(Context& ctx, NativeTab& tab, const std::string& w
   co_return snapshot;
 }
 
-// Read by the rules alone.
-Async<ActionResult> read_page(Context& ctx, NativeTab& tab, const json::object& args) {
+// Read by the rules alone. `sources`: set to where each value comes from, when it is asked for.
+Async<ActionResult> read_page(Context& ctx, NativeTab& tab, const json::object& args,
+                              json::value* sources) {
   if (!args.contains("fields") && !args.contains("schema"))
     co_return fail(
         Errc::invalid_argument,
         "extract: fields or a schema are needed; an instruction alone is enough only with a model",
         {}, "name what is wanted: fields: {title: string, price: price}");
   CO_TRY(const auto plan, plan_extraction(args));
-  const bool certain =
-      plan.min > 0 || (!plan.list && wants_certainly(plan.fields)) || args.contains("within");
-  json::array call{plan.script};
-  CO_TRY(const auto answer,
-         co_await tab.call_waiting(ctx, kExtract, "extract", std::move(call),
-                                   certain ? Duration(std::chrono::hours(1)) : kPatience));
-  const auto* value = find(answer, "value");
-  const auto* why = find(answer, "why");
-  if (why && why->is_string() && why->get_string() == "region")
-    co_return fail(Errc::target_not_found,
-                   "extract: no element matches within \"" +
-                       std::string(find_string(args, "within").value_or("")) + "\"",
-                   "page " + tab.url());
-  const json::value nothing;
-  auto typed = type_values(plan, value ? *value : nothing, tab.url());
+  const bool acted = tab.acted_lately(ctx.clock().now());
+  CO_TRY(auto read, co_await read_values(ctx, tab, plan, acted));
+  auto typed = type_values(plan, read.value, tab.url());
   if (!typed) {
     Error error = typed.error();
     error.source = "page " + tab.url();
@@ -88,9 +69,23 @@ Async<ActionResult> read_page(Context& ctx, NativeTab& tab, const json::object& 
   ActionResult result;
   const std::size_t count = plan.list && typed->is_array() ? typed->get_array().size() : 1;
   result.output = std::move(*typed);
-  result.changed = "nothing";
+  result.changed = read.changed;
   result.detail = "extracted " + std::to_string(count) + (count == 1 ? " record" : " records");
+  if (read.parts > 1) result.detail += " from " + std::to_string(read.parts) + " parts";
+  *sources = std::move(read.sources);
   co_return result;
+}
+
+}  // namespace
+
+namespace {
+
+/// `sources: true`: the result and, beside it, where each value comes from.
+ActionResult with_sources(ActionResult result, const json::object& args, json::value sources) {
+  if (!find_bool(args, "sources").value_or(false)) return result;
+  result.output =
+      json::object{{"value", std::move(result.output)}, {"sources", std::move(sources)}};
+  return result;
 }
 
 }  // namespace
@@ -98,21 +93,25 @@ Async<ActionResult> read_page(Context& ctx, NativeTab& tab, const json::object& 
 Async<ActionResult> extract(Context& ctx, NativeTab& tab, const json::object& args) {
   const bool in_words = !args.contains("fields") && !args.contains("schema") &&
                         !find_string(args, "instruction").value_or("").empty();
+  json::value sources;
   Result<ActionResult> read = ActionResult{.output = nullptr, .changed = "nothing"};
-  if (!in_words || !tab.model()) read = co_await read_page(ctx, tab, args);
+  if (!in_words || !tab.model()) read = co_await read_page(ctx, tab, args, &sources);
   const bool unfound = !read && read.error().code == Errc::extraction_failed;
   if (!read && !unfound) co_return read;
   const json::value found = read ? read->output : json::value(nullptr);
-  if (!should_ask(tab, args, found)) co_return read;
+  const auto by_rules = [&] {
+    return read ? Result<ActionResult>(with_sources(*read, args, sources)) : read;
+  };
+  if (!should_ask(tab, args, found)) co_return by_rules();
   auto told = co_await extract_by_model(ctx, tab, args, found);
   // What the rules found stays good without the model.
-  if (!told && read && !in_words) co_return read;
+  if (!told && read && !in_words) co_return by_rules();
   if (!told) co_return told.error();
   ActionResult result;
   result.output = std::move(*told);
   result.changed = "nothing";
   result.detail = "extracted with a model";
-  co_return result;
+  co_return with_sources(std::move(result), args, std::move(sources));
 }
 
 Async<ActionResult> observe(Context& ctx, NativeTab& tab, const json::object& args) {

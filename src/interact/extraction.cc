@@ -26,9 +26,11 @@ Result<void> set_type(Planned& planned, std::string_view type, const std::string
     type.remove_suffix(2);
   }
   if (!is_field_type(type))
-    return bad(where, "type \"" + std::string(type) +
-                          "\" is not one of string, integer, number, "
-                          "boolean, count, duration, price, url, date (or one of them with [])");
+    return bad(where,
+               "type \"" + std::string(type) +
+                   "\" is not one of string, integer, number, "
+                   "boolean, count, duration, price, url, image, date, rating (or one of them with "
+                   "[])");
   planned.plan.type = type;
   return {};
 }
@@ -55,7 +57,7 @@ std::string schema_type(const json::object& property) {
       if (one.is_string() && one.get_string() != "null") name = std::string(one.get_string());
   const auto format = find_string(property, "format").value_or("");
   if (name != "string") return name;
-  if (format == "uri" || format == "url") return "url";
+  if (format == "uri" || format == "url" || format == "uri-reference") return "url";
   return format == "date" || format == "date-time" ? "date" : "string";
 }
 
@@ -104,6 +106,8 @@ Result<Planned> plan_field(const std::string& name, const json::value& value,
   } else if (const auto* spec = value.if_object()) {
     TRY_VOID(read_selector(planned, *spec, where));
     planned.plan.required = find_bool(*spec, "required");
+    const auto format = find_string(*spec, "format").value_or("");
+    planned.plan.iso = format == "date" || format == "date-time";
     const auto* properties = find(*spec, "properties");
     if (!properties) properties = find(*spec, "fields");
     const auto* items = find(*spec, "items");
@@ -180,16 +184,52 @@ Result<json::object> wanted_fields(const json::object& args, ExtractionPlan& pla
 
 }  // namespace
 
+namespace {
+
+Result<void> plan_reading(const json::object& args, ExtractionPlan& plan) {
+  plan.sources = find_bool(args, "sources").value_or(false);
+  plan.within = find_string(args, "within").value_or("");
+  plan.pages_max = std::clamp<std::int64_t>(find_int(args, "pages_max").value_or(20), 1, 200);
+  const std::string more(find_string(args, "more").value_or("none"));
+  if (more != "none" && more != "scroll" && more != "pages")
+    return bad("more", "\"" + more + "\" is not one of none, scroll, pages");
+  plan.more = more;
+  if (plan.list || more == "none") return {};
+  for (const FieldPlan& field : plan.fields) {
+    if (!field.list || field.fields.empty()) continue;
+    if (!plan.inner_list.empty())
+      return bad("more", "which of the lists is meant: " + plan.inner_list + " or " + field.name);
+    plan.inner_list = field.name;
+  }
+  if (plan.inner_list.empty()) return bad("more", "there is no list to read on");
+  return {};
+}
+
+/// `maxItems` and `minItems` of a schema's array.
+void bound_by_schema(const json::object& args, ExtractionPlan& plan) {
+  const auto* schema = find(args, "schema");
+  if (!schema || !schema->is_object() || !plan.list) return;
+  plan.limit = find_int(schema->get_object(), "maxItems").value_or(plan.limit);
+  plan.min = find_int(schema->get_object(), "minItems").value_or(plan.min);
+}
+
+}  // namespace
+
 Result<ExtractionPlan> plan_extraction(const json::object& args) {
   ExtractionPlan plan;
   TRY(const auto fields, wanted_fields(args, plan));
   plan.list = plan.list || find_bool(args, "list").value_or(false) || args.contains("items");
   TRY(auto planned, plan_fields(fields, "fields"));
   plan.fields = std::move(planned.first);
-  plan.min = find_int(args, "min").value_or(0);
+  bound_by_schema(args, plan);
+  plan.min = find_int(args, "min").value_or(plan.min);
+  plan.limit = find_int(args, "limit").value_or(plan.limit);
+  TRY_VOID(plan_reading(args, plan));
   plan.script["fields"] = std::move(planned.second);
   plan.script["min"] = plan.min;
-  plan.script["limit"] = find_int(args, "limit").value_or(1000);
+  plan.script["limit"] = plan.limit;
+  if (plan.sources) plan.script["sources"] = true;
+  if (!plan.inner_list.empty()) plan.script["inner"] = plan.inner_list;
   if (plan.list) plan.script["list"] = true;
   for (const std::string_view key : {"items", "within"}) {
     const auto selector = find_string(args, key);
@@ -202,6 +242,7 @@ Result<ExtractionPlan> plan_extraction(const json::object& args) {
                                    [&](const FieldPlan& field) { return field.name == *unique; });
     if (!known) return bad("unique_by", "there is no field \"" + std::string(*unique) + "\"");
     plan.script["uniqueBy"] = *unique;
+    plan.unique_by = *unique;
   }
   return plan;
 }
@@ -254,6 +295,7 @@ Result<json::value> type_text(const FieldPlan& field, const json::value& raw, co
   }
   const std::string text = raw.is_string() ? std::string(raw.get_string()) : json::serialize(raw);
   auto value = convert(text, field.type, place.page_url);
+  if (value && field.iso && value->is_string()) return json::value(iso_date(value->get_string()));
   if (value) return value;
   if (!field.required.value_or(!place.in_list)) return json::value(nullptr);
   return fail(Errc::extraction_failed, "field " + place.path + ": " + value.error().message,

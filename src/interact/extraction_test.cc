@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "base/testing.h"
+#include "interact/extract_reading.h"
 
 namespace troupe::interact {
 namespace {
@@ -48,6 +49,29 @@ TEST(Values, NumbersFollowTheirOwnSeparators) {
   EXPECT_EQ(converted("none", "number"), "\"none\" is no number");
 }
 
+TEST(Values, NumbersHaveUnitsWhereTheyAreCertain) {
+  EXPECT_EQ(converted("1.2M views", "integer"), "1200000");
+  EXPECT_EQ(converted("39K", "number"), "3.9E4");
+  EXPECT_EQ(converted("2,5 Mio.", "integer"), "2500000");
+  EXPECT_EQ(converted("5 m", "number"), "5E0");
+  EXPECT_EQ(converted("3 Men", "integer"), "3");
+  EXPECT_EQ(converted("3:45", "integer"), "225");
+  EXPECT_EQ(converted("1:00:00", "number"), "3.6E3");
+  EXPECT_EQ(converted("4.5 out of 5 stars", "rating"), "4.5E0");
+  EXPECT_EQ(converted("/a.png", "image"), "\"https://site.test/a.png\"");
+}
+
+TEST(Values, DatesAreIsoOnlyWhereTheyMeanOneDay) {
+  EXPECT_EQ(iso_date("Nov 2, 2024"), "2024-11-02");
+  EXPECT_EQ(iso_date("2nd November 2024"), "2024-11-02");
+  EXPECT_EQ(iso_date("2024/11/2"), "2024-11-02");
+  EXPECT_EQ(iso_date("02.11.2024"), "2024-11-02");
+  EXPECT_EQ(iso_date("11/22/2024"), "2024-11-22");
+  EXPECT_EQ(iso_date("11/02/2024"), "11/02/2024");
+  EXPECT_EQ(iso_date("2024-11-02T08:00:00Z"), "2024-11-02T08:00:00Z");
+  EXPECT_EQ(iso_date("3 days ago"), "3 days ago");
+}
+
 TEST(Values, BooleansAndUrls) {
   EXPECT_EQ(converted("Yes", "boolean"), "true");
   EXPECT_EQ(converted("off", "boolean"), "false");
@@ -82,6 +106,35 @@ TEST(ExtractionPlan, TakesAJsonSchema) {
   EXPECT_TRUE(plan->list);
   EXPECT_EQ(plan->fields[0].type, "url");
   EXPECT_EQ(plan->fields[1].required, std::optional(true));
+}
+
+TEST(ExtractionPlan, ReadsOnOnlyOneList) {
+  const auto inner = plan_extraction(args(R"({"more": "pages", "pages_max": 3, "limit": 40,
+      "schema": {"type": "object", "properties": {"total": {"type": "integer"},
+      "rows": {"type": "array", "items": {"properties": {"a": {"type": "string"}}}}}}})"));
+  const auto none = plan_extraction(args(R"({"more": "scroll", "fields": {"a": "string"}})"));
+  const auto wrong =
+      plan_extraction(args(R"({"more": "all", "list": true, "fields": {"a": "url"}})"));
+
+  ASSERT_TRUE(inner) << inner.error().describe();
+  EXPECT_EQ(inner->inner_list, "rows");
+  EXPECT_EQ(inner->pages_max, 3);
+  EXPECT_EQ(inner->limit, 40);
+  EXPECT_EQ(none.error().message, "more: there is no list to read on");
+  EXPECT_EQ(wrong.error().message, "more: \"all\" is not one of none, scroll, pages");
+}
+
+TEST(ListParts, OverlapsAreKnownRows) {
+  const auto joined = [](const char* known, const char* seen) {
+    json::array rows = json::parse(known).as_array();
+    native::append_rows(rows, json::parse(seen).as_array());
+    return json::serialize(rows);
+  };
+  EXPECT_EQ(joined("[1,2]", "[1,2,3]"), "[1,2,3]");
+  EXPECT_EQ(joined("[1,2,3]", "[2,3,4]"), "[1,2,3,4]");
+  EXPECT_EQ(joined("[1,2,3]", "[2]"), "[1,2,3]");
+  EXPECT_EQ(joined("[1,2]", "[5,6]"), "[1,2,5,6]");
+  EXPECT_EQ(joined("[1,1]", "[1,1]"), "[1,1]");
 }
 
 TEST(ExtractionPlan, NamesTheFieldThatIsWrong) {

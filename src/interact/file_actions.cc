@@ -121,10 +121,10 @@ Result<std::vector<std::string>> upload_files(const json::object& args) {
 Async<std::string> object_of(Context& ctx, NativeTab& tab, std::int64_t ref) {
   // The same frame and name give the same world that the scripts run in.
   std::string frame_id = tab.inside() ? tab.inside()->id : tab.page().target_id();
-  CO_TRY(const auto world, co_await tab.page().isolated_world(ctx, std::move(frame_id)));
+  CO_TRY(const auto world, co_await tab.page_here().isolated_world(ctx, std::move(frame_id)));
   json::object params{{"expression", "__troupe.refs[" + std::to_string(ref) + "]"},
                       {"contextId", world}};
-  CO_TRY(const auto answer, co_await tab.page().call(ctx, "Runtime.evaluate", std::move(params)));
+  CO_TRY(const auto answer, co_await tab.page_here().call(ctx, "Runtime.evaluate", std::move(params)));
   const auto* result = find(answer, "result");
   const auto* id = result ? find(*result, "objectId") : nullptr;
   if (!id || !id->is_string())
@@ -224,7 +224,7 @@ Async<ActionResult> upload(Context& ctx, NativeTab& tab, const json::object& arg
   json::array list;
   for (const std::string& file : files) list.emplace_back(file);
   json::object params{{"files", list}, {"objectId", object}};
-  auto set = co_await tab.page().call(ctx, "DOM.setFileInputFiles", std::move(params));
+  auto set = co_await tab.page_here().call(ctx, "DOM.setFileInputFiles", std::move(params));
   if (!set) co_return set.error();
   json::array check{found.ref};
   CO_TRY(const auto count, co_await tab.call(ctx, kInput, "fileCount", std::move(check)));

@@ -163,5 +163,109 @@ TEST_F(NativeFrames, FollowsAFrameThatNavigates) {
   EXPECT_EQ(value("got"), R"(["next"])");
 }
 
+/// A page whose parts are in closed shadow roots: in an element of its own kind, in a plain <div>,
+/// and one in another.
+constexpr const char* kClosed = R"(<script>window.got = [];
+  const tell = (event) => got.push(event.isTrusted + ' ' + event.type);
+  customElements.define('pay-box', class extends HTMLElement { connectedCallback() {
+    const root = this.attachShadow({mode: 'closed'});
+    root.innerHTML = '<label>Card <input></label> <button>Pay</button><slot></slot>';
+    root.querySelector('button').onclick = tell;
+    root.querySelector('input').oninput = (event) => got.push(event.target.value); } });
+  </script><h1>Shop</h1><button>Help</button><pay-box></pay-box>
+  <div id=host></div><script>
+  const outer = host.attachShadow({mode: 'closed'});
+  outer.innerHTML = '<p>Total: $12.50</p><section id=inner></section>';
+  const deep = outer.querySelector('section').attachShadow({mode: 'closed'});
+  deep.innerHTML = '<button>Cancel order</button>';
+  deep.querySelector('button').onclick = tell;</script>)";
+
+TEST_F(NativeFrames, ReachesIntoClosedShadowRoots) {
+  page(kClosed);
+
+  EXPECT_EQ(outcome(act("fill", R"({"label": "Card", "value": "4111"})")), "ok: value");
+  EXPECT_TRUE(act("click", R"({"role": "button", "name": "Pay"})"));
+  EXPECT_TRUE(say("click Cancel order"));
+  EXPECT_TRUE(say("click the Pay button"));
+  const auto total = act("extract", R"({"fields": {"total": "price"}})");
+  EXPECT_EQ(outcome(say("click Refund", std::chrono::milliseconds(1500))), "target_not_found");
+
+  EXPECT_EQ(value("got"), R"(["4111","true click","true click","true click"])");
+  ASSERT_TRUE(total) << total.error().describe();
+  EXPECT_EQ(total->output.at("total"), json::value(12.5));
+}
+
+TEST_F(NativeFrames, ObservesWhatIsInClosedShadowRoots) {
+  page(kClosed);
+
+  const auto seen = act("observe", R"({"instruction": "Pay"})");
+
+  ASSERT_TRUE(seen) << seen.error().describe();
+  EXPECT_EQ(seen->output.at(0).at("name"), json::value("Pay"));
+}
+
+TEST_F(NativeFrames, ClosedShadowRootsCostNothingWhereTheyAreNotNeeded) {
+  page(kClosed);
+  const auto commands = [&](const char* text) {
+    const auto before = world_->chromium->connection().counters().commands;
+    EXPECT_TRUE(act("click", json::object{{"text", text}}));
+    return world_->chromium->connection().counters().commands - before;
+  };
+  (void)commands("Help");
+
+  EXPECT_EQ(commands("Help"), 5u);
+  EXPECT_GT(commands("Cancel order"), 10u);
+  EXPECT_EQ(commands("Cancel order"), 5u);
+}
+
+/// Each site has a process of its own.
+class NativeProcesses : public NativeInteractorFixture {
+ protected:
+  static void SetUpTestSuite() { start({"--site-per-process"}); }
+  static asio::awaitable<void> iframe_targets(Context& ctx, json::object* out) {
+    auto all = co_await world_->chromium->connection().call(ctx, "", "Target.getTargets");
+    for (const auto& info : all->at("targetInfos").as_array())
+      if (info.at("type") == json::value("iframe"))
+        (*out)[info.at("targetId").as_string()] = info.at("url");
+  }
+};
+
+TEST_F(NativeProcesses, ReachesFramesInOtherProcesses) {
+  const std::string port = std::to_string(world_->other->port());
+  const std::string away = "http://localhost:" + port;
+  world_->pages.html["/deep"] = "<button onclick=\"top.postMessage('deep','*')\">Buy</button>";
+  world_->pages.html["/away"] =
+      "<script>const tell=(w)=>parent.postMessage(w,'*')</script><p style='height:900px'></p>"
+      "<button onclick='tell(event.isTrusted)'>Pay</button><input placeholder=Card "
+      "oninput='tell(value)'><input type=file id=f onchange='tell(files.length)'><p>Total: $12.50</p><a href=/next>Next</a><iframe src='" +
+      world_->url("/deep") + "' style='margin:20px'></iframe>";
+  world_->pages.html["/next"] = "<button onclick=\"top.postMessage('next','*')\">End</button>";
+  page(
+      "<script>window.got=[];onmessage=e=>got.push(e.data)</script><button>Help</button><iframe "
+      "src='" +
+      away +
+      "/away' style='margin:50px;border:7px solid;width:500px;height:400px'>"
+      "</iframe>");
+  const auto limit = std::chrono::seconds(30);
+
+  EXPECT_TRUE(act("click", R"({"role": "button", "name": "Pay"})", limit));
+  EXPECT_EQ(outcome(act("fill", R"({"placeholder": "Card", "value": "4111"})", limit)),
+            "ok: value");
+  const auto seen = act("observe", R"({"instruction": "Pay"})", limit);
+  EXPECT_TRUE(say("click Buy", limit));
+  EXPECT_EQ(outcome(say("click Refund", std::chrono::milliseconds(1500))), "target_not_found");
+  EXPECT_EQ(outcome(act("click", R"({"text": "Next"})", limit)), "ok: url");
+  const auto end = act("click", R"({"text": "End"})", limit);
+
+  EXPECT_TRUE(end) << end.error().describe();
+  EXPECT_EQ(value("got"), R"([true,"4111","deep","next"])");
+  ASSERT_TRUE(seen) << seen.error().describe();
+  EXPECT_NE(json::serialize(seen->output).find("button \\\"Pay\\\""), std::string::npos);
+  json::object targets;
+  world_->run([&](Context& ctx) { return iframe_targets(ctx, &targets); });
+  EXPECT_NE(json::serialize(targets).find("localhost"), std::string::npos)
+      << "the frame is not in a process of its own: nothing was tested";
+}
+
 }  // namespace
 }  // namespace troupe::interact

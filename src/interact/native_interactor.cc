@@ -57,6 +57,13 @@ constexpr std::string_view kReadStorage = R"((() => { try {
   return text.length > 131072 ? null : text;
 } catch { return null; } })())";
 
+// A page that was only opened tells itself when it is ready.
+bool only_reads(std::string_view kind) {
+  constexpr std::array kKinds =
+      std::to_array<std::string_view>({"extract", "observe", "screenshot", "goto", "wait_for"});
+  return std::find(kKinds.begin(), kKinds.end(), kind) != kKinds.end();
+}
+
 class NativeInteractor final : public Interactor {
  public:
   NativeInteractor(services::Model* model, ActionCache* actions)
@@ -92,6 +99,7 @@ class NativeInteractor final : public Interactor {
     own.enter(nullptr);
     if (own.has_page()) (void)own.page().take_dialogs();
     auto result = co_await row->handler(ctx, own, action.args);
+    if (!only_reads(action.kind)) own.note_action(ctx.clock().now());
     if (!result) {
       Error error = result.error();
       if (error.source.empty()) error.source = "page " + own.url();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "interact/closed_roots.h"
 #include "interact/keys.h"
 #include "interact/resolver.h"
 
@@ -68,6 +69,7 @@ Async<bool> NativeTab::need_page(Context& ctx, std::string url) {
 std::unique_ptr<cdp::Page> NativeTab::release_page() {
   events_.reset();
   inside_ = nullptr;
+  frames_.clear();
   return std::move(page_);
 }
 
@@ -102,10 +104,25 @@ void NativeTab::on_event(std::string_view method, const json::object& params) {
 
 Async<json::value> NativeTab::call(Context& ctx, unsigned scripts, std::string function,
                                    json::array args) {
-  PageScript& script = inside_ ? inside_->script : script_;
-  auto answer = co_await script.call(ctx, *page_, scripts, std::move(function), std::move(args));
-  if (!answer) co_return blame_caller(answer.error());
-  co_return answer;
+  // Roots inside roots take a round each.
+  for (int round = 0;; ++round) {
+    PageScript& script = inside_ ? inside_->script : script_;
+    cdp::Page& page = page_here();
+    auto answer = co_await script.call(ctx, page, scripts, function, args);
+    // A frame's process that ended is a document that went away; the page is still there.
+    const bool ended = !answer && &page != page_.get() && (page.closed() || page.crashed());
+    if (ended) co_return fail(Errc::navigation_failed, "frame: its document went away", "page");
+    if (!answer) co_return blame_caller(answer.error());
+    const auto* hidden = answer->is_object() ? find(answer->get_object(), "closed") : nullptr;
+    const bool suspects = hidden && *hidden != json::value(0) && !hidden->is_null();
+    if (!suspects || round == 4) co_return answer;
+    const std::string frame = inside_ ? inside_->id : page_->target_id();
+    auto opened = co_await open_closed_roots(ctx, page, frame);
+    if (!opened) co_return opened.error();
+    // Nothing new can be seen: what was found stands, and who waits goes on waiting.
+    const bool looks_again = *opened > 0 || answer->get_object().contains("why");
+    if (!looks_again) co_return answer;
+  }
 }
 
 Error NativeTab::target_error(const Target& target, const json::object& answer, Duration waited) {

@@ -82,6 +82,8 @@ class NativeTab final : public Tab {
   void set_navigator(Navigator* navigator) { navigator_ = navigator; }
   bool has_page() const { return page_ != nullptr; }
   cdp::Page& page() { return *page_; }
+  /// The same, or of the frame that calls go to, when that is in another process.
+  cdp::Page& page_here() { return inside_ ? *inside_->page : *page_; }
 
   /// A page to work on: the session's warm one, or a new one opened on `url`. Harmless when there
   /// is one already. Tells whether it was opened on `url`.
@@ -118,6 +120,11 @@ class NativeTab final : public Tab {
 
   /// Somebody else is about to act: what the page loads from now on is because of that.
   void expect_action() { stops_at_action_ = stops_; }
+  /// Whether something was done to the page so lately that its outcome may be under way.
+  bool acted_lately(SteadyTime now) const {
+    return acted_ && now - *acted_ < std::chrono::seconds(2);
+  }
+  void note_action(SteadyTime now) { acted_ = now; }
   /// What changed since the script's mark(); waits for a navigation that began.
   Async<Change> changes(Context& ctx);
   /// The same for an answer of the page that tells the changes itself.
@@ -163,6 +170,7 @@ class NativeTab final : public Tab {
   Event moved_;
   std::uint64_t stops_ = 0;  ///< Loads that ended, also without a new document (downloads, 204).
   std::uint64_t stops_at_action_ = 0;
+  std::optional<SteadyTime> acted_;
   std::vector<Download> downloads_;
   std::string copied_;
   json::object variables_, secrets_;

@@ -67,6 +67,7 @@ struct World {
   asio::io_context io;
   std::unique_ptr<Clock> clock = make_real_clock(io.get_executor());
   Context root{*clock, io.get_executor()};
+  std::vector<std::string> flags;  ///< More ones for the browser.
   std::string dir =
       (fs::temp_directory_path() / ("troupe-native-" + std::to_string(getpid()))).string();
   Pages pages;
@@ -97,7 +98,8 @@ struct World {
 };
 
 inline asio::awaitable<void> start_world(Context& ctx, World& world) {
-  const sessions::ChromiumOptions options{.browsers_dir = world.dir + "/browsers"};
+  const sessions::ChromiumOptions options{.browsers_dir = world.dir + "/browsers",
+                                          .extra_flags = world.flags};
   auto chromium = co_await sessions::Chromium::launch(ctx, options);
   if (chromium)
     world.chromium = std::move(*chromium);
@@ -113,9 +115,11 @@ inline asio::awaitable<void> end_world(Context& ctx, World& world) {
 
 class NativeInteractorFixture : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() {
+  static void SetUpTestSuite() { start({}); }
+  static void start(std::vector<std::string> flags) {
     if (!sessions::find_browser("")) return;
     world_ = new World;
+    world_->flags = std::move(flags);
     Pages* pages = &world_->pages;
     auto handler = [pages](Context&, net::HttpRequest request) {
       return Pages::answer(pages, std::move(request));

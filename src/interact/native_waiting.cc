@@ -110,10 +110,18 @@ Async<std::vector<ForeignFrame*>> NativeTab::frames_beside(Context& ctx,
   inside_ = nullptr;
   std::vector<ForeignFrame*> frames;
   if (int_at(answer, "frames") == 0) co_return frames;
+  const auto expected = static_cast<std::size_t>(int_at(answer, "frames"));
+  if (frames_.list().size() < expected) frames_.mark_stale();
   Context late = with_grace(ctx);
   auto listed = co_await frames_.refresh(late, *page_, script_);
   if (!listed) co_return listed.error();
-  for (const auto& frame : frames_.list()) frames.push_back(frame.get());
+  for (const auto& frame : frames_.list()) {
+    frames.push_back(frame.get());
+    if (!frame->own || std::exchange(frame->heard, true)) continue;
+    frame->events = page_->connection().on_events(
+        frame->own->session_id(),
+        [this](std::string_view method, const json::object& params) { on_event(method, params); });
+  }
   co_return frames;
 }
 
@@ -186,8 +194,9 @@ Async<json::object> NativeTab::point_outside(Context& ctx, double x, double y) {
   json::object point{{"x", x}, {"y", y}};
   for (ForeignFrame* frame = inside_; frame; frame = frame->parent) {
     PageScript& outer = frame->parent ? frame->parent->script : script_;
+    cdp::Page& outer_page = frame->parent ? *frame->parent->page : *page_;
     json::array args{frame->owner, point["x"], point["y"]};
-    auto answer = co_await outer.call(ctx, *page_, kCore, "framePoint", std::move(args));
+    auto answer = co_await outer.call(ctx, outer_page, kCore, "framePoint", std::move(args));
     if (!answer && document_replaced(answer.error())) co_return json::object{{"why", "gone"}};
     if (!answer) co_return answer.error();
     if (!answer->is_object()) co_return fail(Errc::internal, "interact: no point was given");

@@ -15,7 +15,7 @@ enum Script : unsigned {
   kCore = 1,
   kNames = 2,
   kSnapshot = 4 | kNames,
-  kExtract = 8 | kNames,
+  kExtract = 8 | 128 | 256 | kNames,
   kInput = 16,
   kWidgets = 32 | kNames | kInput,
   kKnown = 64 | kNames,

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "interact/asked_values.h"
+#include "interact/extract_reading.h"
 #include "interact/handlers.h"
 #include "interact/model_actions.h"
 #include "interact/native_interactor.h"
@@ -22,7 +23,6 @@ using std::chrono::milliseconds;
 
 constexpr Duration kBeforeAsking = milliseconds(2'000);
 constexpr Duration kOptionalPatience = milliseconds(1'000);
-constexpr Duration kReadPatience = std::chrono::seconds(2);
 constexpr std::int64_t kLookAgainMs = 250;
 
 class StagehandTab final : public Tab, public Navigator {
@@ -470,16 +470,8 @@ class StagehandRuntimeInteractor final : public Interactor {
 
   // What the rules can read, as the page has it; null where they found nothing.
   Async<json::value> read_natively(Context& ctx, StagehandTab& tab, const ExtractionPlan& plan) {
-    json::array call{plan.script};
-    const Duration patience = plan.min > 0 ? Duration(std::chrono::hours(1)) : kReadPatience;
-    CO_TRY(const auto answer,
-           co_await tab.own().call_waiting(ctx, kExtract, "extract", std::move(call), patience));
-    const json::value* why = find(answer, "why");
-    if (why && *why == json::value("region"))
-      co_return fail(Errc::target_not_found, "extract: no element is its region",
-                     "page " + tab.url());
-    const json::value* value = find(answer, "value");
-    co_return value ? *value : json::value();
+    CO_TRY(auto read, co_await native::read_values(ctx, tab.own(), plan, true));
+    co_return std::move(read.value);
   }
 
   Async<ActionResult> extract(Context& ctx, StagehandTab& tab, const json::object& args) {

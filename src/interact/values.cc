@@ -6,7 +6,9 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <utility>
+#include <vector>
 
 #include "interact/extraction.h"
 #include "interact/phrase.h"
@@ -137,11 +139,44 @@ Result<json::value> to_count(std::string_view raw) {
   return json::value(static_cast<std::int64_t>(std::llround(count)));
 }
 
+/// A unit that is written so that it cannot be meant otherwise: `1.2M`, `39K`, `3 million`. A lone
+/// `m` may be metres.
+double plain_factor_of(const Numeral& numeral, const std::string& text) {
+  const std::size_t length =
+      std::find_if_not(numeral.rest.begin(), numeral.rest.end(),
+                       [](char c) { return std::isalpha(static_cast<unsigned char>(c)); }) -
+      numeral.rest.begin();
+  if (length >= 3) return factor_of(numeral.rest);
+  if (length != 1) return 1;
+  const char unit = numeral.rest.front();
+  const bool attached = text.find(numeral.digits.back() + std::string(1, unit)) != text.npos;
+  return attached && (unit == 'K' || unit == 'k' || unit == 'M' || unit == 'B')
+             ? factor_of(numeral.rest)
+             : 1;
+}
+
+std::optional<std::int64_t> duration_in_colons(std::string_view text);
+
+/// `3:45` and nothing else.
+std::optional<std::int64_t> clock_text(const std::string& text) {
+  const bool only = !text.empty() && std::all_of(text.begin(), text.end(),
+                                                 [](char c) { return is_digit(c) || c == ':'; });
+  return only && text.find(':') != text.npos ? duration_in_colons(text) : std::nullopt;
+}
+
 Result<json::value> to_number(std::string_view raw, std::string_view type) {
-  const auto numeral = find_numeral(plain(raw));
-  const auto number = numeral ? number_from(numeral->digits, type == "integer") : std::nullopt;
+  const std::string text = plain(raw);
+  if (const auto seconds = type == "price" ? std::nullopt : clock_text(text)) {
+    if (type == "integer") return json::value(*seconds);
+    return json::value(static_cast<double>(*seconds));
+  }
+  const auto numeral = find_numeral(text);
+  const double factor = numeral ? plain_factor_of(*numeral, text) : 1;
+  const auto number =
+      numeral ? number_from(numeral->digits, type == "integer" && factor == 1) : std::nullopt;
   if (!number) return unfit(raw, type);
-  const double value = numeral->negative ? -*number : *number;
+  double value = (numeral->negative ? -*number : *number) * factor;
+  if (factor != 1) value = std::round(value * 100) / 100;
   if (type != "integer") return json::value(value);
   if (value != std::floor(value)) return unfit(raw, type);
   return json::value(static_cast<std::int64_t>(value));
@@ -238,11 +273,72 @@ Result<json::value> to_url(std::string_view raw, std::string_view page_url) {
   return json::value(std::string(whole.buffer()));
 }
 
+constexpr std::array<std::string_view, 12> kMonths = {"jan", "feb", "mar", "apr", "may", "jun",
+                                                      "jul", "aug", "sep", "oct", "nov", "dec"};
+
+struct DatePart {
+  int number = -1;  ///< Of a month in letters: its number.
+  bool letters = false;
+  std::size_t digits = 0;
+};
+
+/// Numbers and months of a date; empty when there is anything else.
+std::vector<DatePart> date_parts(std::string_view text) {
+  std::vector<DatePart> parts;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t begin = i;
+    if (is_digit(text[i])) {
+      while (i < text.size() && is_digit(text[i])) ++i;
+      if (i - begin > 4) return {};
+      DatePart part{.number = 0, .digits = i - begin};
+      for (const char c : text.substr(begin, i - begin)) part.number = part.number * 10 + (c - '0');
+      parts.push_back(part);
+    } else if (std::isalpha(static_cast<unsigned char>(text[i]))) {
+      while (i < text.size() && std::isalpha(static_cast<unsigned char>(text[i]))) ++i;
+      const std::string word = to_lower(text.substr(begin, i - begin));
+      const auto month = std::find(kMonths.begin(), kMonths.end(), word.substr(0, 3));
+      const bool ordinal = word == "st" || word == "nd" || word == "rd" || word == "th";
+      if (ordinal) continue;
+      if (month == kMonths.end()) return {};
+      parts.push_back({.number = static_cast<int>(month - kMonths.begin()) + 1, .letters = true});
+    } else {
+      ++i;
+    }
+  }
+  return parts;
+}
+
+/// Year, month and day; nothing when the order is not certain.
+std::optional<std::array<int, 3>> order_date(const std::vector<DatePart>& p, char mark) {
+  if (p.size() != 3) return std::nullopt;
+  if (p[0].digits == 4 && !p[2].letters) return std::array{p[0].number, p[1].number, p[2].number};
+  if (p[2].digits != 4) return std::nullopt;
+  if (p[0].letters) return std::array{p[2].number, p[0].number, p[1].number};
+  if (p[1].letters || mark == '.') return std::array{p[2].number, p[1].number, p[0].number};
+  if (p[0].number > 12) return std::array{p[2].number, p[1].number, p[0].number};
+  if (p[1].number > 12 || p[0].number == p[1].number)
+    return std::array{p[2].number, p[0].number, p[1].number};
+  return std::nullopt;
+}
+
 }  // namespace
 
+std::string iso_date(std::string_view raw) {
+  const std::string text = plain(raw);
+  const bool iso_time = text.size() > 10 && text[4] == '-' && (text[10] == 'T' || text[10] == ' ');
+  if (iso_time && date_parts(text.substr(0, 10)).size() == 3) return text;
+  const auto mark = text.find_first_of("./");
+  const auto date = order_date(date_parts(text), mark == text.npos ? ' ' : text[mark]);
+  if (!date || (*date)[1] < 1 || (*date)[1] > 12 || (*date)[2] < 1 || (*date)[2] > 31) return text;
+  std::array<char, 16> out{};
+  std::snprintf(out.data(), out.size(), "%04d-%02d-%02d", (*date)[0], (*date)[1], (*date)[2]);
+  return out.data();
+}
+
 std::span<const std::string_view> field_types() {
-  static constexpr std::array kTypes = std::to_array<std::string_view>(
-      {"string", "integer", "number", "boolean", "count", "duration", "price", "url", "date"});
+  static constexpr std::array kTypes =
+      std::to_array<std::string_view>({"string", "integer", "number", "boolean", "count",
+                                       "duration", "price", "url", "image", "date", "rating"});
   return kTypes;
 }
 
@@ -255,9 +351,10 @@ Result<json::value> convert(std::string_view raw, std::string_view type,
                             std::string_view page_url) {
   if (type == "count") return to_count(raw);
   if (type == "duration") return to_duration(raw);
-  if (type == "integer" || type == "number" || type == "price") return to_number(raw, type);
+  if (type == "integer" || type == "number" || type == "price" || type == "rating")
+    return to_number(raw, type);
   if (type == "boolean") return to_boolean(raw);
-  if (type == "url") return to_url(raw, page_url);
+  if (type == "url" || type == "image") return to_url(raw, page_url);
   return json::value(std::string(raw));
 }
 
