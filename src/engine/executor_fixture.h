@@ -66,6 +66,10 @@ class MockInteractor : public interact::Interactor {
     if (action.kind == "goto") address = std::string(action.args.at("url").get_string());
     co_return does(action);
   }
+  Async<std::string> storage(Context&, interact::Tab&) override {
+    ++storage_asked;
+    co_return storage_text;
+  }
   Async<std::string> screenshot(Context&, interact::Tab&) override { co_return pictures(); }
   Async<void> close(Context& ctx, std::unique_ptr<interact::Tab>, bool clean) override {
     CO_TRY_VOID(ctx.check());  // clean-up is never cancelled
@@ -76,6 +80,8 @@ class MockInteractor : public interact::Interactor {
   std::string address = "about:blank";
   Duration takes{};  ///< Every action.
   int open_tabs = 0;
+  int storage_asked = 0;
+  std::string storage_text;
 };
 
 class ExecutorFixture : public testing::Test {

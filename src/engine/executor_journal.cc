@@ -8,6 +8,9 @@
 // effect for some milliseconds, those of the others for a second; none longer than until the next
 // step with an effect or the attempt's failure. What waits when the task succeeds is not needed any
 // more. The first page of a session counts as read only: who goes on there opens it again anyway.
+// What the page keeps (cookies, storage) is asked for a little later than the entry is written, and
+// not at all when by then no step is left that needs the page; the next step with an effect waits
+// for it.
 #include <algorithm>
 #include <array>
 #include <span>
@@ -26,6 +29,7 @@ constexpr std::size_t kStorageBytesMax = 128 << 10;
 constexpr auto kStateLimit = std::chrono::seconds(2);
 constexpr auto kUnwrittenFor = std::chrono::seconds(1);
 constexpr auto kEffectUnwrittenFor = std::chrono::milliseconds(10);
+constexpr auto kPageUnaskedFor = std::chrono::milliseconds(100);
 constexpr auto kLastWords = std::chrono::seconds(2);
 
 bool needs_no_page(const workflows::Step& step) {
@@ -92,7 +96,7 @@ void Run::note_finished(Frame& frame, const Steps& steps, std::size_t place, Flo
     note_page(branch, step, entry);
   } else {
     image_.erase(branch.place + "@url");
-    to_ask_.erase(&branch);
+    ask_no_more(branch);
   }
   image_.set(key, entry);
   note_names(frame);
@@ -103,6 +107,7 @@ void Run::note_finished(Frame& frame, const Steps& steps, std::size_t place, Flo
   image_.set("#done", std::to_string(steps_done_));
   const bool effect = matters_elsewhere(step);
   if (effect) branch.effects = ++effects_;
+  if (effect && to_ask_.contains(&branch)) branch.page_changed = effects_;
   touched_ = touched_ || may_have_effect(step);
   const bool due = ctx_.clock().now() - written_at_ >= kUnwrittenFor;
   if ((own && flow == Flow::stop) || due)
@@ -134,11 +139,16 @@ asio::awaitable<void> Run::linger(bool effect) {
   const Duration delay = effect ? Duration(kEffectUnwrittenFor) : Duration(kUnwrittenFor);
   const auto waited = co_await sleep_for(waiting, delay);
   (effect ? soon_ : lingering_) = false;
-  if (waited) write_journal_soon();
+  if (waited) write_journal_soon(effect ? Asking::later : Asking::now);
+  if (!effect || !waited || to_ask_.empty()) co_return;
+  const auto longer = co_await sleep_for(waiting, kPageUnaskedFor - kEffectUnwrittenFor);
+  if (longer && !to_ask_.empty()) write_journal_soon();
 }
 
-void Run::write_journal_soon() {
-  if (!image_.has_changes()) return;
+void Run::write_journal_soon(Asking asking) {
+  const bool asks = asking == Asking::now && !to_ask_.empty();
+  if (!image_.has_changes() && !asks) return;
+  ask_wanted_ = ask_wanted_ || asks;
   write_wanted_ = true;
   if (writing_) return;
   writing_ = true;
@@ -160,7 +170,10 @@ asio::awaitable<void> Run::write_journal() {
 Async<void> Run::write_down() {
   // What has been done is written down also when there is no time left for more.
   Context ctx = ctx_.check() ? ctx_ : ctx_.for_cleanup(kLastWords, "journal");
-  for (std::size_t asks = to_ask_.size(); asks > 0 && !to_ask_.empty(); --asks) {
+  const bool ask = std::exchange(ask_wanted_, false);
+  if (ask) pages_taken_ = effects_;
+  const std::uint64_t pages = pages_taken_;
+  for (std::size_t asks = ask ? to_ask_.size() : 0; asks > 0 && !to_ask_.empty(); --asks) {
     asked_ = *to_ask_.begin();
     to_ask_.erase(to_ask_.begin());
     (void)co_await ask_page_state(ctx, *asked_);
@@ -174,8 +187,9 @@ Async<void> Run::write_down() {
       co_return too_large("'" + key + "', kept for a later attempt,", text.size(), kEntryBytesMax);
   if (image_.bytes() > kJournalBytesMax)
     co_return too_large("what is kept for a later attempt", image_.bytes(), kJournalBytesMax);
-  CO_TRY_VOID(co_await input_.journal->add(ctx, std::move(entries)));
+  if (!entries.empty()) CO_TRY_VOID(co_await input_.journal->add(ctx, std::move(entries)));
   effects_written_ = effects;
+  pages_written_ = pages;
   co_return Result<void>{};
 }
 
@@ -217,8 +231,9 @@ Async<json::object> Run::storage_now(Context& ctx, interact::Tab& tab) {
 
 // Until the last step of the branch that had an effect is stored.
 Async<void> Run::journal_settled(Context& ctx, const Branch& branch) {
-  while (effects_written_ < branch.effects && !journal_error_) {
-    if (effects_taken_ < branch.effects) write_journal_soon();
+  while ((effects_written_ < branch.effects || pages_written_ < branch.page_changed) &&
+         !journal_error_) {
+    if (effects_taken_ < branch.effects || pages_taken_ < branch.page_changed) write_journal_soon();
     CO_TRY_VOID(co_await changed_.wait(ctx));
   }
   if (journal_error_) co_return *journal_error_;
@@ -229,7 +244,12 @@ Async<void> Run::journal_settled(Context& ctx, const Branch& branch) {
 asio::awaitable<void> Run::page_asked(Branch& branch) {
   Context unbounded(ctx_.clock(), ctx_.executor());  // what is waited for has a limit
   while (asked_ == &branch) (void)co_await changed_.wait(unbounded);
+  ask_no_more(branch);
+}
+
+void Run::ask_no_more(Branch& branch) {
   to_ask_.erase(&branch);
+  branch.page_changed = 0;
 }
 
 asio::awaitable<void> Run::end_journal() {

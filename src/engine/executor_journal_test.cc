@@ -21,7 +21,8 @@ class JournalWritingTest : public ExecutorFixture {
         [this](Context&, std::vector<std::pair<std::string, std::string>> entries) -> Async<void> {
       std::string ids;
       for (const auto& [key, entry] : entries)
-        if (key.starts_with('s')) ids += (ids.empty() ? "" : " ") + key;
+        if (key.starts_with('s') || (key == "@storage" && entry != "null"))
+          ids += (ids.empty() ? "" : " ") + key;
       writings.push_back(ids + " after " + std::to_string(done.size()));
       co_return Result<void>();
     };
@@ -58,6 +59,32 @@ TEST_F(JournalWritingTest, APageAfterGoingOnMayHaveAnEffect) {
   write_down("  - click: '#a'\n  - goto: https://a.example/out\n  - click: '#c'\n");
 
   EXPECT_THAT(writings, ElementsAre("s2 after 1"));
+}
+
+TEST_F(JournalWritingTest, WhatThePageKeepsIsNotAskedForAtTheEnd) {
+  write_down("  - goto: https://a.example/\n  - click: '#a'\n  - extract: {fields: {t: string}}\n");
+
+  EXPECT_EQ(interactor.storage_asked, 0);
+}
+
+TEST_F(JournalWritingTest, WhatThePageKeepsIsStoredBeforeTheNextEffect) {
+  interactor.storage_text = R"(["https://a.example",{"k":"v"},{}])";
+  write_down(
+      "  - goto: https://a.example/\n  - click: '#a'\n  - wait_for: {duration: 50ms}\n"
+      "  - click: '#b'\n  - extract: {fields: {t: string}}\n");
+
+  // The entry within milliseconds, the page's before the second click.
+  EXPECT_THAT(writings, ElementsAre("s1 s2 after 2", "@storage s3 after 3"));
+  EXPECT_EQ(interactor.storage_asked, 1);
+}
+
+TEST_F(JournalWritingTest, WhatThePageKeepsIsAskedForWhileAStepTakesLong) {
+  interactor.storage_text = R"(["https://a.example",{"k":"v"},{}])";
+  write_down(
+      "  - goto: https://a.example/\n  - click: '#a'\n  - wait_for: {duration: 500ms}\n"
+      "  - extract: {fields: {t: string}}\n");
+
+  EXPECT_THAT(writings, ElementsAre("s1 s2 after 2", "@storage after 2"));
 }
 
 }  // namespace

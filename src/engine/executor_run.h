@@ -73,7 +73,8 @@ struct Branch {
   std::vector<Passed> passed;  ///< While resuming.
   std::string noted_url;
   json::value noted_error;
-  std::uint64_t effects = 0;  ///< Number of its last step with an effect.
+  std::uint64_t effects = 0;       ///< Number of its last step with an effect.
+  std::uint64_t page_changed = 0;  ///< The same, of those that may have changed what pages keep.
 };
 
 /// A round of a loop, or a branch over items, and those around it.
@@ -140,7 +141,8 @@ class Run final {
   // executor_journal.cc
   void note_finished(Frame& frame, const Steps& steps, std::size_t place, Flow flow);
   void note_page(Branch& branch, const Step& step, json::object& entry);
-  void write_journal_soon();
+  enum class Asking { now, later };  ///< For what the pages keep.
+  void write_journal_soon(Asking asking = Asking::now);
   asio::awaitable<void> linger(bool effect);
   asio::awaitable<void> write_journal();
   Async<void> write_down();
@@ -150,6 +152,7 @@ class Run final {
   bool matters_elsewhere(const Step& step) const;
   Async<void> journal_settled(Context& ctx, const Branch& branch);
   asio::awaitable<void> page_asked(Branch& branch);
+  void ask_no_more(Branch& branch);
   asio::awaitable<void> end_journal();
 
   // executor_resume.cc
@@ -235,8 +238,10 @@ class Run final {
   std::uint64_t effects_ = 0;  ///< Steps with an effect: done, on their way to the store, in it.
   std::uint64_t effects_taken_ = 0;
   std::uint64_t effects_written_ = 0;
+  std::uint64_t pages_taken_ = 0, pages_written_ = 0;  ///< The same for what the pages keep.
   bool touched_ = false;  ///< A step that may have an effect was done already.
   bool write_wanted_ = false;
+  bool ask_wanted_ = false;
   bool writing_ = false;
   bool lingering_ = false;
   bool soon_ = false;           ///< A writing is due for a step that had an effect.
