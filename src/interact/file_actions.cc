@@ -124,7 +124,8 @@ Async<std::string> object_of(Context& ctx, NativeTab& tab, std::int64_t ref) {
   CO_TRY(const auto world, co_await tab.page_here().isolated_world(ctx, std::move(frame_id)));
   json::object params{{"expression", "__troupe.refs[" + std::to_string(ref) + "]"},
                       {"contextId", world}};
-  CO_TRY(const auto answer, co_await tab.page_here().call(ctx, "Runtime.evaluate", std::move(params)));
+  CO_TRY(const auto answer,
+         co_await tab.page_here().call(ctx, "Runtime.evaluate", std::move(params)));
   const auto* result = find(answer, "result");
   const auto* id = result ? find(*result, "objectId") : nullptr;
   if (!id || !id->is_string())

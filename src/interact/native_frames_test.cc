@@ -237,7 +237,8 @@ TEST_F(NativeProcesses, ReachesFramesInOtherProcesses) {
   world_->pages.html["/away"] =
       "<script>const tell=(w)=>parent.postMessage(w,'*')</script><p style='height:900px'></p>"
       "<button onclick='tell(event.isTrusted)'>Pay</button><input placeholder=Card "
-      "oninput='tell(value)'><input type=file id=f onchange='tell(files.length)'><p>Total: $12.50</p><a href=/next>Next</a><iframe src='" +
+      "oninput='tell(value)'><input type=file id=f onchange='tell(files.length)'><p>Total: "
+      "$12.50</p><a href=/next>Next</a><iframe src='" +
       world_->url("/deep") + "' style='margin:20px'></iframe>";
   world_->pages.html["/next"] = "<button onclick=\"top.postMessage('next','*')\">End</button>";
   page(
