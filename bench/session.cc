@@ -26,17 +26,17 @@ steps:
   - fill: {selector: "#name", value: "{{ inputs.text }}"}
   - click: "#go"
   - extract:
-      items: .item
-      min: 50
       fields:
-        title: {selector: .item-title}
-        price: {selector: .item-price}
-        row: {selector: p, required: true}
-    save_as: items
-  - evaluate: document.getElementById("shown").textContent
-    save_as: shown
-  - assert: "len(items) == 50 and shown == inputs.text + ' true'"
-output: "{{ len(items) }}"
+        shown: {selector: "#shown", required: true}
+        items:
+          items: .item
+          fields:
+            id: {selector: a, attribute: href, pattern: "item-([0-9]+)"}
+            title: {selector: .item-title}
+            price: {selector: .item-price}
+    save_as: found
+  - assert: "len(found.items) == 50 and found.shown == inputs.text + ' true'"
+output: "{{ len(found.items) }}"
 )yaml";
 
 double own_cpu_ms() {

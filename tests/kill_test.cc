@@ -310,5 +310,44 @@ TEST(Stopped, ARunGoesOnBehindItsLastStepWhenTheServiceStartsAgain) {
   EXPECT_EQ(witness.seen()["/last"], 1);
 }
 
+TEST(Stopped, ALoopGoesOnInItsRoundAfterAKill) {
+  const Scratch scratch;
+  Witness witness;
+  const std::string body = R"({"workflow": {"workflow": "pages", "steps": [
+    {"id": "pages", "for_each": [1, 2, 3, 4, 5, 6, 7, 8], "as": "n", "collect": "{{ n }}",
+     "save_as": "seen", "do": [{"id": "open", "goto": ")" +
+                           witness.url() + R"(/page/{{ n }}"},
+     {"wait_for": {"duration": "700ms"}}]}], "output": "{{ seen }}"}})";
+  std::string run_id;
+  {
+    Service service(scratch, {});
+    run_id = service.start(json::parse(body).as_object());
+    json::value progress;
+    EXPECT_TRUE(Binary::until(std::chrono::seconds(60), [&] {
+      const auto run = parsed(service.get("/v1/runs/" + run_id).body);
+      const auto* found = run.at("tasks").at(0).as_object().if_contains("progress");
+      if (found && found->as_object().contains("loops")) progress = *found;
+      return !progress.is_null() && progress.at("loops").at(0).at("round").as_int64() >= 4;
+    }));
+    EXPECT_EQ(progress.at("loops").at(0).at("of"), 8);
+    EXPECT_GE(progress.at("done").as_int64(), 6);
+    EXPECT_GE(progress.at("elapsed_ms").as_int64(), 0);
+    service.binary().signal(SIGKILL);
+    service.binary().wait();
+  }
+  const Service service(scratch);
+  const json::value run = service.ended(run_id);
+  EXPECT_EQ(run.at("state"), "succeeded") << run;
+  EXPECT_EQ(run.at("tasks").at(0).at("output"), json::parse("[1,2,3,4,5,6,7,8]"));
+  EXPECT_FALSE(run.at("tasks").at(0).as_object().contains("progress"));
+  // The page that was open, or being opened, once more; and the one that it went on from.
+  auto seen = witness.seen();
+  int repeated = 0;
+  for (int n = 1; n <= 8; ++n) repeated += seen["/page/" + std::to_string(n)] - 1;
+  EXPECT_GE(repeated, 1);
+  EXPECT_LE(repeated, 2);
+  EXPECT_EQ(seen["/page/1"], 1);
+}
+
 }  // namespace
 }  // namespace troupe::e2e

@@ -284,6 +284,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(engine::Engine& engine,
                     .schedules = &adapters->automation.schedules(),
                     .webhooks = &adapters->automation.webhooks()};
   if (adapters->membership) services.nodes = &adapters->membership->nodes;
+  services.progress = [&engine](const std::string& task_id) { return engine.progress(task_id); };
   services.take_news = [&engine](std::string type, const Ids& ids, json::object data) {
     engine.take_news(std::move(type), ids, std::move(data));
   };

@@ -100,6 +100,8 @@ Async<net::HttpResponse> list_tasks(Context& ctx, const Call& call);
 Async<net::HttpResponse> get_task(Context& ctx, const Call& call);
 Async<net::HttpResponse> update_task(Context& ctx, const Call& call);
 Async<net::HttpResponse> task_journal(Context& ctx, const Call& call);
+/// Adds where its running tasks are.
+Async<void> put_progress(Context& ctx, const Call& call, json::object& run);
 Async<net::HttpResponse> cancel_task(Context& ctx, const Call& call);
 Async<net::HttpResponse> replay_task(Context& ctx, const Call& call);
 Async<net::HttpResponse> purge_tasks(Context& ctx, const Call& call);

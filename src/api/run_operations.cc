@@ -245,7 +245,9 @@ Async<net::HttpResponse> list_runs(Context& ctx, const Call& call) {
 Async<net::HttpResponse> get_run(Context& ctx, const Call& call) {
   const std::string& id = call.path_values[0];
   CO_TRY(const auto run, co_await call.services.runs.find(ctx, id));
-  co_return json_response(to_json(run));
+  json::object body = to_json(run);
+  if (!has_ended(run)) CO_TRY_VOID(co_await put_progress(ctx, call, body));
+  co_return json_response(body);
 }
 
 Async<net::HttpResponse> cancel_run(Context& ctx, const Call& call) {

@@ -121,6 +121,8 @@ struct Services {
   Nodes* nodes = nullptr;                 ///< Null: this is the only process.
   /// Takes events of runs that other nodes perform tasks of. With `nodes` only.
   std::function<void(std::string type, const Ids& ids, json::object data)> take_news = {};
+  /// Engine::progress. Not set: what the backend has is all.
+  std::function<std::string(const std::string& task_id)> progress = {};
   Gateway* gateway = nullptr;  ///< The server's own; never null in a handler.
 };
 

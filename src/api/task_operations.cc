@@ -3,6 +3,7 @@
 #include <array>
 
 #include "api/operations.h"
+#include "engine/task_journal.h"
 #include "tasks/backend.h"
 
 namespace troupe::api {
@@ -89,10 +90,27 @@ json::object task_object(const tasks::Record& record) {
   put_time(object, "started_at", status.started_ms);
   put_time(object, "ended_at", status.ended_ms);
   put_time(object, "deadline", spec.deadline_ms);
-  put_json(object, "progress", status.progress);
   put_json(object, "result", status.result);
   put_json(object, "error", status.error);
   return object;
+}
+
+// The process that performs it knows more than the backend, which hears of it with each beat.
+void put_progress(json::object& object, const Call& call, const tasks::Record& record) {
+  object.erase("progress");
+  if (record.status.state != tasks::State::running) return;
+  const Services& services = call.services;
+  std::string text = services.progress ? services.progress(record.spec.id) : std::string();
+  if (text.empty()) text = record.status.progress;
+  auto value = parse_json(text, "progress");
+  if (!value || !value->is_object()) return;
+  json::object& progress = value->get_object();
+  // An attempt before this one may have told it.
+  if (find_int(progress, "attempt") != record.status.attempt) return;
+  if (const auto began = parse_rfc3339(find_string(progress, "began_at").value_or("")))
+    progress["elapsed_ms"] =
+        std::max<std::int64_t>(0, to_unix_ms(services.clock.wall()) - to_unix_ms(*began));
+  object["progress"] = std::move(progress);
 }
 
 json::object moved_object(const tasks::Moved& moved) {
@@ -158,6 +176,22 @@ Result<std::vector<tasks::State>> final_states_in(const json::object& body) {
 
 }  // namespace
 
+Async<void> put_progress(Context& ctx, const Call& call, json::object& run) {
+  auto* backend = call.services.backend;
+  auto* rows = run.if_contains("tasks");
+  if (!backend || !rows || !rows->is_array()) co_return Result<void>{};
+  tasks::Filter filter{.run_id = std::string(find_string(run, "run_id").value_or("")),
+                       .states = {tasks::State::running}};
+  const std::string cursor;
+  CO_TRY(const auto page, co_await backend->list(ctx, std::move(filter), cursor, 1'000));
+  for (const tasks::Record& record : page.records) {
+    const auto index = static_cast<std::size_t>(record.spec.index);
+    if (index < rows->get_array().size() && rows->get_array()[index].is_object())
+      put_progress(rows->get_array()[index].get_object(), call, record);
+  }
+  co_return Result<void>{};
+}
+
 std::span<const Field> tasks_fields() { return kTasksFields; }
 std::span<const Field> task_update_fields() { return kUpdateFields; }
 std::span<const Field> purge_fields() { return kPurgeFields; }
@@ -200,7 +234,11 @@ Async<net::HttpResponse> list_tasks(Context& ctx, const Call& call) {
   CO_TRY(const auto page,
          co_await backend->list(ctx, std::move(filter), cursor, static_cast<int>(limit)));
   json::array data;
-  for (const auto& record : page.records) data.push_back(task_object(record));
+  for (const auto& record : page.records) {
+    json::object object = task_object(record);
+    put_progress(object, call, record);
+    data.push_back(std::move(object));
+  }
   json::object body{{"limit", limit}, {"next_cursor", nullptr}, {"data", std::move(data)}};
   if (!page.next_cursor.empty()) body["next_cursor"] = page.next_cursor;
   co_return json_response(body);
@@ -212,6 +250,7 @@ Async<net::HttpResponse> get_task(Context& ctx, const Call& call) {
   CO_TRY(const auto record, co_await backend->get(ctx, id));
   if (!record) co_return fail(Errc::not_found, "task " + id.substr(0, 64) + ": not known", "tasks");
   json::object object = task_object(*record);
+  put_progress(object, call, *record);
   put_json(object, "job", record->spec.job);
   co_return json_response(object);
 }
@@ -238,19 +277,7 @@ Async<net::HttpResponse> task_journal(Context& ctx, const Call& call) {
   CO_TRY(const auto record, co_await backend->get(ctx, id));
   if (!record) co_return fail(Errc::not_found, "task " + id.substr(0, 64) + ": not known", "tasks");
   CO_TRY(const auto entries, co_await backend->journal(ctx, id));
-  json::array data;
-  for (const auto& [key, entry] : entries) {
-    // `<series>/<step>`; cookies and storage are for resuming, not for reading.
-    const auto slash = key.find('/');
-    json::object row{{"step", slash == std::string::npos ? key : key.substr(slash + 1)},
-                     {"begun_by_attempt", slash == std::string::npos ? "" : key.substr(0, slash)}};
-    if (const auto value = parse_json(entry, "journal"); value && value->is_object()) {
-      if (const auto* saved = find(*value, "saved")) row["saved"] = *saved;
-      if (const auto* url = find(*value, "url")) row["url"] = *url;
-    }
-    data.push_back(std::move(row));
-  }
-  co_return json_response(json::object{{"data", std::move(data)}});
+  co_return json_response(engine::journal_view(entries));
 }
 
 Async<net::HttpResponse> cancel_task(Context& ctx, const Call& call) {

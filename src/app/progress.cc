@@ -24,6 +24,17 @@ std::string error_of(const json::object& data) {
   return message && message->is_string() ? one_line(message->get_string().c_str()) : std::string();
 }
 
+// Of the innermost loop: `37 of 100`.
+std::string round_of(const json::object& data) {
+  const auto* loops = find(data, "loops");
+  if (!loops || !loops->is_array() || loops->get_array().empty()) return {};
+  const auto* loop = loops->get_array().back().if_object();
+  if (!loop) return {};
+  std::string text = std::to_string(number_of(*loop, "round", 1));
+  if (const auto of = find_int(*loop, "of")) text += " of " + std::to_string(*of);
+  return text;
+}
+
 long long milliseconds(SteadyTime from, SteadyTime to) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(to - from).count();
 }
@@ -53,6 +64,7 @@ void ProgressBoard::take(const observe::EventRecord& event, SteadyTime now) {
     if (attempt > 1) row.state = "attempt " + std::to_string(attempt);
   } else if (event.type == "step.started") {
     row.step = text_of(event.data, "step") + " " + text_of(event.data, "kind");
+    if (const std::string round = round_of(event.data); !round.empty()) row.step += " " + round;
   } else if (event.type == "step.ended") {
     row.detail = text_of(event.data, "detail");
   } else if (ends_task || event.type == "task.retrying") {
@@ -86,6 +98,17 @@ std::vector<std::string> ProgressBoard::render(SteadyTime now, int width, int he
   if (shown < rows_.size())
     lines.push_back("  and " + std::to_string(rows_.size() - shown) + " more sessions");
   return lines;
+}
+
+std::string progress_text(const json::object& progress) {
+  std::string text = text_of(progress, "step") + " " + text_of(progress, "kind");
+  if (const std::string round = round_of(progress); !round.empty()) text += ", round " + round;
+  const int done = number_of(progress, "done", 0);
+  text += ", " + std::to_string(done) + (done == 1 ? " step done" : " steps done");
+  if (const int attempt = number_of(progress, "attempt", 1); attempt > 1)
+    text += ", attempt " + std::to_string(attempt);
+  if (const auto elapsed = find_int(progress, "elapsed_ms")) text += ", " + short_time(*elapsed);
+  return text;
 }
 
 std::string progress_line(const observe::EventRecord& event) {

@@ -36,6 +36,9 @@ class ProgressBoard final {
   std::vector<Row> rows_;
 };
 
+/// `progress` of a task for people: `open goto, round 37 of 100, 73 steps done, attempt 2, 12.3 s`.
+std::string progress_text(const json::object& progress);
+
 /// The event as one line for logs of other programs; empty when it is not worth one.
 std::string progress_line(const observe::EventRecord& event);
 

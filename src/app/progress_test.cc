@@ -73,6 +73,28 @@ TEST(Progress, IgnoresEventsOfUnknownSessions) {
   EXPECT_EQ(board.render(kStart, 100, 24)[1], "  session 1  waiting");
 }
 
+TEST(Progress, ShowsTheRoundOfALoop) {
+  ProgressBoard board("w", 1, 1, kStart);
+  board.take(event("task.started", {{"slot", 0}, {"index", 0}}), kStart);
+  const json::array loops{{{"step", "a"}, {"round", 2}, {"of", 3}},
+                          {{"step", "b"}, {"round", 37}, {"of", 100}}};
+  board.take(
+      event("step.started", {{"slot", 0}, {"step", "open"}, {"kind", "goto"}, {"loops", loops}}),
+      kStart);
+  EXPECT_THAT(board.render(kStart, 100, 24)[1], HasSubstr("open goto 37 of 100"));
+
+  EXPECT_EQ(progress_text({{"step", "open"},
+                           {"kind", "goto"},
+                           {"done", 73},
+                           {"attempt", 2},
+                           {"loops", loops},
+                           {"elapsed_ms", 12'300}}),
+            "open goto, round 37 of 100, 73 steps done, attempt 2, 12.3s");
+  const json::array endless{{{"step", "w"}, {"round", 4}}};
+  EXPECT_EQ(progress_text({{"step", "s1"}, {"kind", "set"}, {"done", 1}, {"loops", endless}}),
+            "s1 set, round 4, 1 step done");
+}
+
 TEST(Progress, FitsTheTerminal) {
   ProgressBoard board("a title that is long", 50, 50, kStart);
   const auto lines = board.render(kStart, 20, 10);

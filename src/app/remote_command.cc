@@ -5,6 +5,7 @@
 
 #include "app/commands.h"
 #include "app/loop.h"
+#include "app/progress.h"
 #include "app/request.h"
 #include "app/table.h"
 #include "app/text.h"
@@ -120,18 +121,25 @@ const json::array* array_in(const json::value& value) {
   return nullptr;
 }
 
+std::string readable(std::string_view name, const json::value& value) {
+  if (value.is_string()) return value.get_string().c_str();
+  if (name == "progress" && value.is_object()) return progress_text(value.get_object());
+  return json::serialize(value);
+}
+
 // What people want to see of a list; the rest is in --json and `show`.
 json::array chosen_columns(const json::array& items) {
   constexpr std::string_view names[] = {
-      "id",        "task_id",   "run_id",     "status",    "state",  "cause",    "attempt",
-      "priority",  "workflow",  "site",       "succeeded", "total",  "provider", "isolation",
-      "endReason", "createdAt", "created_at", "step",      "url",    "name",     "cron",
-      "every_ms",  "paused",    "next_at",    "event",     "enabled"};
+      "id",        "task_id",   "run_id",    "status",     "state",     "cause",  "attempt",
+      "progress",  "priority",  "workflow",  "site",       "succeeded", "total",  "provider",
+      "isolation", "endReason", "createdAt", "created_at", "step",      "url",    "name",
+      "cron",      "every_ms",  "paused",    "next_at",    "event",     "enabled"};
   json::array rows;
   for (const auto& item : items) {
     auto& row = rows.emplace_back(json::object()).get_object();
     for (const auto name : names)
-      if (const auto* value = find(item, name)) row[name] = *value;
+      if (const auto* value = find(item, name))
+        row[name] = name == "progress" ? json::value(readable(name, *value)) : *value;
   }
   return rows;
 }
@@ -151,10 +159,8 @@ void show(const Invocation& invocation, const net::HttpReply& reply, WallTime no
     Table table{{"name", "value"}, {}};
     if (const auto* object = body->if_object())
       for (const auto& member : *object) {
-        const auto& value = member.value();
         table.rows.push_back(
-            {std::string(member.key()),
-             one_line(value.is_string() ? value.get_string().c_str() : json::serialize(value))});
+            {std::string(member.key()), one_line(readable(member.key(), member.value()))});
       }
     return print_lines(render_table(table, terminal_width(1)));
   }

@@ -81,6 +81,9 @@ class Engine final {
   Async<std::vector<tasks::Accepted>> submit_all(Context& ctx, std::vector<RunRequest> requests);
   /// Ends one task of a run. Errors: not_found, conflict (has ended).
   Async<tasks::Moved> cancel_task(Context& ctx, std::string task_id, std::string reason);
+  /// Where a task is that this process performs: JSON as the backend keeps it, but not older than
+  /// the last step. Empty: it does not run here.
+  std::string progress(const std::string& task_id) const;
   /// Begins a failed or cancelled task anew; its run goes on with it. Errors: not_found, conflict.
   Async<tasks::Moved> replay_task(Context& ctx, std::string task_id);
   /// All failed and cancelled tasks of a run; how many. Errors: not_found, conflict (there is

@@ -69,8 +69,21 @@ struct Engine::Impl {
 
   Context base() const { return Context(*parts.clock, executor); }
   TaskServices services() {
-    return {*parts.clock, parts.settings, *parts.backend, results(), pool,           kept,
-            events,       *parts.log,     random,         catalogue, parts.one_shot, retry_budgets};
+    return {*parts.clock,
+            parts.settings,
+            *parts.backend,
+            results(),
+            pool,
+            kept,
+            events,
+            *parts.log,
+            random,
+            catalogue,
+            parts.one_shot,
+            retry_budgets,
+            [this](const std::string& task_id, std::uint64_t token, std::string progress) {
+              worker.note_progress(task_id, token, std::move(progress));
+            }};
   }
   tasks::Results* results() { return parts.results ? &parts.results->results() : nullptr; }
   bool shared() const { return parts.backend->name() == "redis"; }

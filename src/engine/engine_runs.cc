@@ -280,7 +280,17 @@ asio::awaitable<void> Engine::Impl::restore_output(Context& ctx, TaskResult& tas
   if (!results() || !tasks::result_ref_from(task.output)) co_return;
   json::value reference = task.output;
   auto restored = co_await results()->restore(ctx, std::move(reference));
-  if (restored) task.output = std::move(*restored);
+  if (restored) {
+    task.output = std::move(*restored);
+    co_return;
+  }
+  // The reference stays: it is known what there was, and why it cannot be had.
+  const Error error = restored.error();
+  parts.log->write({.task = task.task_id}, {.level = observe::Level::error,
+                                            .action = "result.read",
+                                            .status = "failed",
+                                            .error = &error});
+  task.cleanup_errors.push_back(error);
 }
 
 Async<void> Engine::Impl::load_results(Context& ctx, RunRecord& run) {

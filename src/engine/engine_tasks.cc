@@ -51,6 +51,10 @@ Async<tasks::Moved> Engine::cancel_task(Context& ctx, std::string task_id, std::
   co_return moved;
 }
 
+std::string Engine::progress(const std::string& task_id) const {
+  return impl_->worker.progress(task_id);
+}
+
 // Its run has not ended any more.
 Async<void> Engine::Impl::reopen(Context& ctx, std::string run_id) {
   CO_TRY(auto run, co_await run_of(ctx, run_id));

@@ -155,6 +155,41 @@ asio::awaitable<void> release_fails(Context& ctx) {
 
 TEST(Engine, AFailedReleaseIsReportedAndMasksNothing) { run(release_fails); }
 
+asio::awaitable<void> tells_where_it_is(Context& ctx) {
+  Fixture f(ctx);
+  Event never;
+  f.acting.hold = &never;
+  json::object looping = json::parse(R"({"workflow": "looping", "steps": [{"set": {"a": 1}},
+    {"id": "all", "for_each": [7, 8, 9], "as": "n", "do": [{"id": "one", "evaluate": "{{ n }}"}]}
+    ]})")
+                             .as_object();
+  auto request = f.request(1);
+  request.workflow = Workflow(workflows::parse_definition(looping, "looping").value());
+  auto id = co_await f.engine->submit(ctx, std::move(request));
+  const std::string task = f.engine->run(*id)->tasks[0].task_id;
+  while (f.acting.calls == 0) (void)co_await sleep_for(ctx, std::chrono::milliseconds(1));
+  f.acting.hold = nullptr;
+  f.acting.on_perform = [&] { f.acting.hold = f.acting.calls == 2 ? &never : nullptr; };
+  never.set();
+  never.reset();
+  while (f.acting.calls < 2) (void)co_await sleep_for(ctx, std::chrono::milliseconds(1));
+
+  const auto progress = parse_json(f.engine->progress(task), "progress");
+  EXPECT_EQ(progress->at("step"), "one");
+  EXPECT_EQ(progress->at("kind"), "evaluate");
+  EXPECT_EQ(progress->at("done"), 2);
+  EXPECT_EQ(progress->at("attempt"), 1);
+  EXPECT_EQ(progress->at("loops"), json::parse(R"([{"step": "all", "round": 2, "of": 3}])"));
+  EXPECT_TRUE(parse_rfc3339(progress->at("began_at").as_string()));
+  never.set();
+  EXPECT_TRUE((co_await f.engine->wait(ctx, *id))->ok());
+  while (!f.engine->progress(task).empty())
+    (void)co_await sleep_for(ctx, std::chrono::milliseconds(1));
+  co_await f.close();
+}
+
+TEST(Engine, TellsWhereARunningTaskIs) { run(tells_where_it_is); }
+
 asio::awaitable<void> cancelled(Context& ctx) {
   Fixture f(ctx);
   Event never;

@@ -50,6 +50,7 @@ asio::awaitable<ExecutionOutcome> Run::execute() {
   Variables saved(&variables);
   Frame frame(branch, saved, saved);
   frame.built_in = &built_in_;
+  begin_journal(frame);
   auto output = co_await run_workflow(ctx_, frame, *input_.definition);
   if (output) {
     outcome_.output = std::move(*output);
@@ -57,7 +58,7 @@ asio::awaitable<ExecutionOutcome> Run::execute() {
     outcome_.error = std::move(output).error();
   }
   if (outcome_.error) co_await take_picture(ctx_, branch, *outcome_.error);
-  co_await page_asked();
+  co_await page_asked(branch);
   co_await close_tab(branch, !outcome_.error);
   co_await end_journal();
   if (branch.failure) {
@@ -74,15 +75,10 @@ Async<json::value> Run::run_workflow(Context& ctx, Frame& frame,
                         ? ctx.with_timeout(*definition.timeout, "workflow " + definition.name)
                         : ctx;
   frame.definition = &definition;
-  const bool own = &definition == input_.definition.get() && frame.calls == 0;
-  if (own && input_.journal) {
-    CO_TRY_VOID(co_await run_journalled(limited, frame, definition.steps));
-  } else {
-    CO_TRY_VOID(co_await run_steps(limited, frame, definition.steps));
-  }
+  CO_TRY_VOID(co_await run_steps(limited, frame, definition.steps));
   auto output = output_of(limited, frame, definition);
   // The steps are done all the same, and the next attempt need not do them again.
-  if (!output && own && input_.journal) write_journal_soon(frame);
+  if (!output) write_journal_soon();
   co_return output;
 }
 

@@ -16,12 +16,13 @@
 
 namespace troupe::engine {
 
-/// What earlier attempts did, and where this one writes down what it does. One entry per finished
-/// step of the workflow itself (not of those that it calls); JSON, see executor_journal.cc.
+/// What earlier attempts did, and where this one writes down what it does: the entries of a
+/// JournalImage (journal_image.h).
 struct StepJournal {
-  std::vector<std::pair<std::string, std::string>> finished;  ///< Step id → entry, in order.
-  /// In order. No step that may have an effect elsewhere is followed by another one before this has
-  /// answered; entries of other steps come along with the next one, or after a second.
+  std::vector<std::pair<std::string, std::string>> stored;
+  /// All of them or none; an empty text erases its key. No step that may have an effect elsewhere
+  /// is followed by another one before this has answered; entries of other steps come along with
+  /// the next one, or after a second.
   std::function<Async<void>(Context& ctx, std::vector<std::pair<std::string, std::string>> entries)>
       add;
 };
@@ -45,6 +46,13 @@ struct ExecutionInput {
       find_workflow;
 };
 
+/// A loop or `parallel` step around another one, and which of its rounds that is in.
+struct RoundAt {
+  std::string step;
+  std::int64_t round = 1;
+  std::optional<std::int64_t> of;  ///< Where it is known beforehand.
+};
+
 /// One step that began or ended, for events and logs.
 struct StepReport {
   std::string id;  ///< Path of the step: `s3`, `s3.1`, or the id it was given.
@@ -55,6 +63,8 @@ struct StepReport {
   std::string detail;  ///< What was done, for people. Never a secret.
   Duration elapsed{};
   std::optional<Error> error;
+  std::int64_t done = 0;       ///< Steps finished so far, those of earlier attempts included.
+  std::vector<RoundAt> loops;  ///< Around it, the outermost first.
 };
 
 /// What an execution gave: an output, or the first error with where it happened.

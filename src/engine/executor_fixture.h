@@ -30,7 +30,7 @@ class FakeTab final : public interact::Tab {
 class FakeSession final : public sessions::LiveSession {
  public:
   const std::string& id() const override { return id_; }
-  Result<sessions::Browser> browser() override { return sessions::Browser{}; }
+  Result<sessions::Browser> browser() override { return fail(Errc::unsupported, "no browser"); }
   std::unique_ptr<cdp::Page> take_page() override { return nullptr; }
   void give_back_page(std::unique_ptr<cdp::Page>) override {}
   Result<std::string> downloads_dir() override { return std::string(); }
@@ -62,6 +62,7 @@ class MockInteractor : public interact::Interactor {
       CO_TRY(const Duration duration, workflows::parse_duration(action.args.at("duration")));
       CO_TRY_VOID(co_await sleep_for(ctx, duration));
     }
+    if (takes > Duration::zero()) CO_TRY_VOID(co_await sleep_for(ctx, takes));
     if (action.kind == "goto") address = std::string(action.args.at("url").get_string());
     co_return does(action);
   }
@@ -73,6 +74,7 @@ class MockInteractor : public interact::Interactor {
   }
 
   std::string address = "about:blank";
+  Duration takes{};  ///< Every action.
   int open_tabs = 0;
 };
 

@@ -49,6 +49,15 @@ const interact::Field* field_named(const interact::ActionRow& row, std::string_v
   return nullptr;
 }
 
+// Frames of a list end with it: what was passed in it is no longer on the way.
+struct PassedUntil {
+  std::vector<Passed>& passed;
+  std::size_t size;
+  ~PassedUntil() {
+    if (passed.size() > size) passed.resize(size);
+  }
+};
+
 }  // namespace
 
 bool worth_retrying(const Error& error) {
@@ -104,6 +113,9 @@ void Run::tell(const Frame& frame, const Step& step, std::string_view status, st
   if (step.type == StepType::log && status == "ok")
     report.level = step.word.empty() ? "info" : step.word;
   if (error) report.error = *error;
+  report.done = steps_done_;
+  for (const LoopAt* loop = frame.loop; loop; loop = loop->around)
+    report.loops.insert(report.loops.begin(), loop->at);
   report_(report);
 }
 
@@ -131,9 +143,21 @@ Async<void> Run::breathe(Context& ctx) {
 }
 
 Async<Flow> Run::run_steps(Context& ctx, Frame& frame, const Steps& steps) {
-  for (const Step& step : steps) {
-    CO_TRY(const Flow flow, co_await run_step(ctx, frame, step));
+  auto& passed = frame.branch->passed;
+  const PassedUntil before{passed, passed.size()};
+  std::size_t first = 0;
+  if (frame.branch->resuming) {
+    const auto [done, flow] = skip_finished(frame, steps);
     if (flow != Flow::next) co_return flow;
+    first = done;
+  }
+  for (std::size_t i = first; i < steps.size(); ++i) {
+    if (input_.journal) CO_TRY_VOID(co_await before_step(ctx, frame, steps[i]));
+    auto flow = co_await run_step(ctx, frame, steps[i]);
+    if (!flow) write_journal_soon();
+    if (!flow) co_return flow.error();
+    if (input_.journal) note_finished(frame, steps, i, *flow);
+    if (*flow != Flow::next) co_return *flow;
   }
   co_return Flow::next;
 }
@@ -142,23 +166,25 @@ Async<Flow> Run::run_step(Context& ctx, Frame& frame, const Step& step) {
   const SteadyTime started = ctx.clock().now();
   if (auto state = co_await breathe(ctx); !state)
     co_return located(ctx, frame, step, state.error());
+  const bool begun = was_begun(frame, step);
   Result<bool> wanted = true;
-  if (step.when) wanted = holds(ctx, frame, *step.when);
+  if (step.when && !begun) wanted = holds(ctx, frame, *step.when);
   if (wanted && !*wanted) {
     tell(frame, step, "skipped", {}, started, nullptr);
     co_return Flow::next;
   }
   tell(frame, step, "started", step.name, started, nullptr);
-  for (int attempt = 1;; ++attempt) {
+  for (int attempt = begun ? first_try(frame, step) : 1;; ++attempt) {
     Result<StepValue> result = wanted ? Result<StepValue>(StepValue{}) : wanted.error();
     if (wanted) result = co_await this->attempt(ctx, frame, step);
     if (result) {
       if (!step.save_as.empty()) frame.written->set(step.save_as, std::move(result->value));
+      ++steps_done_;
       tell(frame, step, "ok", std::move(result->detail), started, nullptr);
       co_return result->flow;
     }
     const Error error = located(ctx, frame, step, std::move(result).error());
-    const bool over = is_final(error) || !ctx.check();
+    const bool over = is_final(error) || cannot_resume_ || !ctx.check();
     if (!over && wanted) {
       auto again = co_await wait_before_retry(ctx, frame, step, attempt, error);
       if (again && *again) continue;
@@ -169,6 +195,7 @@ Async<Flow> Run::run_step(Context& ctx, Frame& frame, const Step& step) {
                              {"message", error.message},
                              {"step", frame.branch->failure->step}};
       frame.branch->failure.reset();
+      ++steps_done_;
       tell(frame, step, "ignored", {}, started, &error);
       co_return Flow::next;
     }
@@ -180,7 +207,9 @@ Async<Flow> Run::run_step(Context& ctx, Frame& frame, const Step& step) {
 /// True after the wait; false when the step is not to be tried again.
 Async<bool> Run::wait_before_retry(Context& ctx, Frame& frame, const Step& step, int attempt,
                                    const Error& error) {
-  if (attempt >= step.retry.attempts || !worth_retrying(error)) co_return false;
+  const bool again = attempt < step.retry.attempts && worth_retrying(error);
+  if (step.retry.attempts > 1) begin_try(frame, step, again ? attempt + 1 : 1);
+  if (!again) co_return false;
   double seconds = std::chrono::duration<double>(step.retry.delay).count();
   for (int i = 1; i < attempt; ++i) seconds *= step.retry.backoff;
   seconds *= 0.75 + random_.unit() / 2;  // so that sessions do not all come back at once
@@ -216,7 +245,9 @@ Async<StepValue> Run::dispatch(Context& ctx, Frame& frame, const Step& step) {
     case StepType::while_loop: co_return co_await run_while(ctx, frame, step);
     case StepType::retry: {  // run_step repeats it
       StepValue value;
-      CO_TRY(value.flow, co_await run_steps(ctx, frame, step.bodies[0]));
+      Frame inner = frame;
+      inner.place = place_of(frame, step);
+      CO_TRY(value.flow, co_await run_steps(ctx, inner, step.bodies[0]));
       co_return value;
     }
     case StepType::parallel: co_return co_await run_parallel(ctx, frame, step);

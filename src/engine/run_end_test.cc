@@ -157,6 +157,8 @@ asio::awaitable<void> large(Context& ctx) {
   Life last(ctx, folder.path);
   auto result = co_await last.engine->find_run(ctx, large_id);
   EXPECT_TRUE(tasks::result_ref_from(result->outputs()[0]));  // said, not made up
+  EXPECT_EQ(result->tasks[0].cleanup_errors.at(0).code, Errc::gone);
+  EXPECT_THAT(result->tasks[0].cleanup_errors[0].message, HasSubstr(folder.path + "/results/"));
   co_await last.engine->close(false);
 }
 

@@ -20,6 +20,7 @@ struct Attempt {
   SteadyTime started;
   ExecutionOutcome outcome;
   std::string session_id;
+  std::string began_at;
   std::optional<JournalStart> journal;
   json::object resumed;  ///< As journal_start() gave it, for the error.
 
@@ -34,14 +35,36 @@ void tell(Attempt& attempt, observe::Level level, std::string_view action, std::
   attempt.services.log.write(attempt.ids, line);
 }
 
+json::array to_json(const std::vector<RoundAt>& loops) {
+  json::array all;
+  for (const RoundAt& loop : loops) {
+    json::object one{{"step", loop.step}, {"round", loop.round}};
+    if (loop.of) one["of"] = *loop.of;
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+// Of `parallel` branches the one that began a step last.
+void note_progress(Attempt& attempt, const StepReport& step) {
+  if (step.status == "skipped") return;
+  json::object progress{{"attempt", attempt.claim.attempt},
+                        {"step", step.id},
+                        {"kind", step.kind},
+                        {"done", step.done}};
+  if (!step.loops.empty()) progress["loops"] = to_json(step.loops);
+  progress["began_at"] = attempt.began_at;
+  attempt.services.progress(attempt.claim.spec.id, attempt.claim.token, json::serialize(progress));
+}
+
 void on_step(Attempt& attempt, const StepReport& step) {
+  note_progress(attempt, step);
   const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(step.elapsed).count();
   const bool begins = step.status == "started";
-  json::object data{{"step", step.id},
-                    {"kind", step.kind},
-                    {"status", step.status},
-                    {"index", attempt.claim.spec.index},
-                    {"slot", attempt.slot}};
+  json::object data{{"step", step.id},       {"kind", step.kind},
+                    {"status", step.status}, {"index", attempt.claim.spec.index},
+                    {"slot", attempt.slot},  {"done", step.done}};
+  if (!step.loops.empty()) data["loops"] = to_json(step.loops);
   if (!step.detail.empty()) data["detail"] = step.detail;
   if (!begins) data["elapsed_ms"] = elapsed;
   if (step.error) data["error"] = to_json(*step.error);
@@ -99,8 +122,10 @@ ExecutionInput execution_input(const Attempt& attempt) {
 // The steps have had their effect: the store is asked until it has the entries, the lease is lost
 // or the time is up. That the store gave no answer is not the page's fault.
 Async<void> add_to_journal(Context& ctx, tasks::Backend& backend, std::string id,
-                           std::uint64_t token, int series, tasks::Journal entries) {
-  for (auto& [step, entry] : entries) step = journal_key(series, step);
+                           std::uint64_t token, int series, std::vector<std::string> stale,
+                           tasks::Journal entries) {
+  for (auto& [path, entry] : entries) path = journal_key(series, path);
+  for (std::string& key : stale) entries.emplace_back(std::move(key), std::string());
   for (auto pause = std::chrono::milliseconds(50);; pause *= 2) {
     tasks::Journal some = entries;
     auto added = co_await backend.journal_add(ctx, id, token, std::move(some));
@@ -115,12 +140,14 @@ Async<void> add_to_journal(Context& ctx, tasks::Backend& backend, std::string id
 
 StepJournal step_journal(Attempt& attempt) {
   StepJournal journal;
-  journal.finished = std::move(attempt.journal->finished);
+  journal.stored = std::move(attempt.journal->stored);
   tasks::Backend* backend = &attempt.services.backend;
   journal.add = [backend, id = attempt.claim.spec.id, token = attempt.claim.token,
-                 series = attempt.journal->series](
-                    Context& ctx, std::vector<std::pair<std::string, std::string>> entries) {
-    return add_to_journal(ctx, *backend, id, token, series, std::move(entries));
+                 series = attempt.journal->series, stale = std::move(attempt.journal->stale)](
+                    Context& ctx,
+                    std::vector<std::pair<std::string, std::string>> entries) mutable {
+    return add_to_journal(ctx, *backend, id, token, series, std::exchange(stale, {}),
+                          std::move(entries));
   };
   return journal;
 }
@@ -354,7 +381,8 @@ asio::awaitable<std::optional<tasks::Finished>> attempt_task(TaskServices& servi
                   .ids = run->ids,
                   .started = ctx.clock().now(),
                   .outcome = {},
-                  .session_id = {}};
+                  .session_id = {},
+                  .began_at = to_rfc3339(ctx.clock().wall())};
   begin(attempt);
   const auto limit =
       run->definition->timeout && !run->request.task_timeout

@@ -32,6 +32,9 @@ struct TaskServices {
   const workflows::Catalogue& catalogue;
   bool one_shot;  ///< What the backend cannot store any more still counts for this process.
   std::map<std::string, net::RetryBudget>& retry_budgets;  ///< By site and provider.
+  /// Takes where the task of a lease is.
+  std::function<void(const std::string& task_id, std::uint64_t token, std::string progress)>
+      progress;
 };
 
 /// Performs a claimed task up to the backend's word on it. `slot` is its `session.index`; `ctx` is

@@ -235,7 +235,7 @@ Async<void> Link::journal_add(Context& ctx, std::string id, std::uint64_t token,
   return call<void>(
       ctx, name, [=](Context& at) { return hub->store->journal_add(at, id, token, entries); },
       [=] {
-        for (const auto& [key, text] : entries) hub->referee.journalled(id, token, key);
+        for (const auto& [key, text] : entries) hub->referee.journalled(id, token, key, text);
       },
       true);
 }

@@ -38,7 +38,8 @@ class Referee {
                 const std::vector<tasks::Finished>& answers);
   void moved(const tasks::Moved& moved, bool replayed);
   void moved(const std::vector<tasks::Moved>& all);
-  void journalled(const std::string& id, std::uint64_t token, const std::string& key);
+  void journalled(const std::string& id, std::uint64_t token, const std::string& key,
+                  const std::string& text);
   void paused(const std::string& queue, bool paused);
   /// An action of a step had its effect outside.
   void effect(const std::string& id, std::uint64_t token, const std::string& step);

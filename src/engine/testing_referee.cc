@@ -12,6 +12,10 @@ bool waits(State state) {
   return state == State::queued || state == State::scheduled || state == State::blocked;
 }
 
+// Of the two workflows.
+const std::map<std::string, std::string> kBefore = {{"b", "a"},   {"c", "b"},   {"l1", "a"},
+                                                    {"l2", "l1"}, {"l3", "l2"}, {"z", "l3"}};
+
 }  // namespace
 
 TaskView* Referee::find(const std::string& id, const std::string& who) {
@@ -114,12 +118,16 @@ void Referee::moved(const std::vector<tasks::Moved>& all) {
   for (const tasks::Moved& one : all) moved(one, false);
 }
 
-void Referee::journalled(const std::string& id, std::uint64_t token, const std::string& key) {
+void Referee::journalled(const std::string& id, std::uint64_t token, const std::string& key,
+                         const std::string& text) {
   TaskView* task = find(id, "journal");
   if (!task) return;
   if (token != task->token)
     world_.broken("task " + id + " was journalled with the old token " + std::to_string(token));
-  task->journalled.emplace(key.substr(key.find('/') + 1), token);
+  // Rounds of a loop take each other's place: what this one said tells which it was.
+  const std::string path = key.substr(key.find('/') + 1);
+  const bool round = path == "$round" && !text.empty();
+  task->journalled.emplace(round ? text.substr(1, text.find(' ') - 1) : path, token);
 }
 
 void Referee::paused(const std::string& queue, bool paused) {
@@ -133,9 +141,9 @@ void Referee::effect(const std::string& id, std::uint64_t token, const std::stri
   TaskView* task = find(id, "an action");
   if (!task) return;
   ++effects;
-  const std::string before(1, static_cast<char>(step.front() - 1));  // steps are a, b, c
-  if (step != "a" && !task->journalled.contains(before))
-    world_.broken("task " + id + " did step " + step + " before step " + before +
+  const auto before = kBefore.find(step);
+  if (before != kBefore.end() && !task->journalled.contains(before->second))
+    world_.broken("task " + id + " did step " + step + " before step " + before->second +
                   " was written down");
   const auto entry = task->journalled.find(step);
   if (entry != task->journalled.end() && entry->second < token && !task->page_failed)

@@ -29,18 +29,46 @@ output:
   said: "{{ first }}, {{ second }}, {{ third }}"
 )";
 
+constexpr std::string_view kLooped = R"(
+workflow: with_a_loop
+inputs:
+  word: {type: string}
+steps:
+  - {id: a, evaluate: "a {{ inputs.word }}", save_as: first}
+  - id: l
+    for_each: [1, 2, 3]
+    as: n
+    collect: "{{ round }}"
+    save_as: rounds
+    do:
+      - {id: round, evaluate: "l{{ n }} {{ inputs.word }}", save_as: round}
+  - {id: z, evaluate: "z {{ inputs.word }}", save_as: last}
+output:
+  said: "{{ first }}, {{ rounds | join(', ') }}, {{ last }}"
+)";
+
 Workflow three_steps() {
   static const auto definition = workflows::parse_definition(kWorkflow, "three_steps.yaml").value();
   return Workflow(definition);
 }
 
-std::string expected(const std::string& word) {
-  return "a " + word + ", b " + word + ", c " + word;
+Workflow with_a_loop() {
+  static const auto definition = workflows::parse_definition(kLooped, "with_a_loop.yaml").value();
+  return Workflow(definition);
+}
+
+std::string expected(const std::string& word, bool looped) {
+  std::string text = "a " + word;
+  for (const std::string_view step : looped ? std::vector<std::string_view>{"l1", "l2", "l3", "z"}
+                                            : std::vector<std::string_view>{"b", "c"})
+    text += ", " + std::string(step) + " " + word;
+  return text;
 }
 
 // What a client wants, and insists on.
 struct Order {
   RunRequest request;
+  bool looped = false;  ///< Its workflow has a loop.
   bool accepted = false;
   bool cancelled = false;  ///< Somebody asked for that.
   std::string run_id;
@@ -164,7 +192,8 @@ void Simulation::order(int number) {
   Random& random = world_.random;
   auto order = std::make_unique<Order>();
   RunRequest& request = order->request;
-  request.workflow = three_steps();
+  order->looped = world_.happens(0.5);
+  request.workflow = order->looped ? with_a_loop() : three_steps();
   request.tenant = number % 2 ? "acme" : "zenith";
   request.priority = static_cast<int>(random.between(-3, 3));
   request.idempotency_key = "order" + std::to_string(number);
@@ -359,7 +388,7 @@ void Simulation::inspect(const tasks::Record& record) {
   const auto word = order.request.items[static_cast<std::size_t>(record.spec.index)].at("word");
   if (state == tasks::State::succeeded) {
     const auto result = parse_json(record.status.result, "result").value().at("output").at("said");
-    if (result != json::value(expected(std::string(word.as_string()))))
+    if (result != json::value(expected(std::string(word.as_string()), order.looped)))
       world_.broken("task " + record.spec.id + " gave " + json::serialize(result));
     return;
   }

@@ -55,6 +55,17 @@ void Worker::add_queue(std::string queue) {
   wake();
 }
 
+void Worker::note_progress(const std::string& task_id, std::uint64_t token, std::string progress) {
+  for (auto& [number, lease] : leases_)
+    if (lease.token == token && lease.id == task_id) lease.progress = std::move(progress);
+}
+
+std::string Worker::progress(const std::string& task_id) const {
+  for (const auto& [number, lease] : leases_)
+    if (lease.id == task_id) return lease.progress;
+  return {};
+}
+
 bool Worker::cancel(const std::string& task_id, const Error& reason) {
   for (const auto& [number, holding] : held_) {
     if (holding.id != task_id) continue;
@@ -136,7 +147,7 @@ Async<std::optional<tasks::UnixMs>> Worker::claim_some() {
     // Known from here on, not from when its attempt gets its turn.
     const std::uint64_t number = ++last_number_;
     leases_.emplace(number, tasks::Held{.id = claim.spec.id, .token = claim.token, .progress = {}});
-    Holding holding{.id = claim.spec.id, .cancel = {}, .lapse = {}};
+    Holding holding{.id = claim.spec.id, .cancel = {}, .told = {}, .lapse = {}};
     holding.lapse = lapse_at(until, holding.id, holding.cancel);
     held_.emplace(number, std::move(holding));
     scope_.spawn("task attempt", perform(std::move(claim), number));
@@ -216,7 +227,9 @@ asio::awaitable<void> Worker::beat() {
   for (const auto& [number, lease] : leases_) {
     numbers.push_back(number);
     leases.push_back(lease);
+    if (held_.at(number).told == lease.progress) leases.back().progress.clear();
   }
+  const std::vector<tasks::Held> sent = leases;
   const SteadyTime until = clock_.now() + options_.lease;
   Context ctx = base().with_timeout(options_.lease / 3, "heartbeat");
   const std::string id = options_.id;
@@ -231,6 +244,7 @@ asio::awaitable<void> Worker::beat() {
     const tasks::Beat answer = (*beats)[i];
     const std::string what = "task " + holding->second.id + ": ";
     const CancelSource cancel = holding->second.cancel;
+    if (!sent[i].progress.empty()) holding->second.told = sent[i].progress;
     if (answer != tasks::Beat::lost)
       holding->second.lapse = lapse_at(until, holding->second.id, cancel);
     if (answer == tasks::Beat::lost)

@@ -49,6 +49,10 @@ class Worker final {
   /// A claim whose attempt ended without finish(), because the backend was away: it is given back
   /// untouched when that answers again. Harmless when somebody else has it by then.
   void hand_back(std::string task_id, std::uint64_t token);
+  /// Where a task is that runs here: JSON, small. The backend gets it with the next beat.
+  void note_progress(const std::string& task_id, std::uint64_t token, std::string progress);
+  /// Empty when it does not run here, or has told nothing yet.
+  std::string progress(const std::string& task_id) const;
   /// Stops a task that runs here at once, instead of with its next beat. False: it does not.
   bool cancel(const std::string& task_id, const Error& reason);
   /// Stops everything that runs here.
@@ -65,7 +69,8 @@ class Worker final {
   struct Holding {
     std::string id;
     CancelSource cancel;
-    Timer lapse;  ///< By this process's clock: then the lease counts as lost.
+    std::string told;  ///< Its progress, as the backend has it.
+    Timer lapse;       ///< By this process's clock: then the lease counts as lost.
   };
 
   asio::awaitable<void> claim_loop();

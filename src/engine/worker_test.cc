@@ -59,6 +59,14 @@ struct Workplace {
   Worker worker;
 };
 
+asio::awaitable<void> hold(tasks::Backend& backend, Event& enough, std::uint64_t& token,
+                           tasks::Claim claim, Context ctx) {
+  token = claim.token;
+  (void)co_await enough.wait(ctx);
+  std::vector<tasks::Finish> one{{.id = claim.spec.id, .token = claim.token}};
+  (void)co_await backend.finish(ctx, std::move(one));
+}
+
 asio::awaitable<void> loses_answers(Context& ctx) {
   Workplace place(ctx);
   auto submission = three_tasks();
@@ -73,6 +81,42 @@ asio::awaitable<void> loses_answers(Context& ctx) {
 }
 
 TEST(Worker, GivesBackWhatItClaimedWithoutHearingOfIt) { troupe::testing::run(loses_answers); }
+
+asio::awaitable<void> tells_progress(Context& ctx) {
+  auto backend = tasks::make_memory_backend(ctx.clock(), {});
+  const auto log = observe::make_null_log();
+  Random random{1};
+  Event enough;
+  std::uint64_t token = 0;
+  Worker worker(
+      *backend, ctx.clock(), ctx.executor(), random, *log,
+      {.id = "node_1", .slots = 1, .lease = milliseconds(3'000), .poll = milliseconds(5)},
+      [&](tasks::Claim claim, Context own) -> asio::awaitable<void> {
+        return hold(*backend, enough, token, std::move(claim), std::move(own));
+      },
+      [](const tasks::Moved&) {});
+  auto submission = three_tasks();
+  submission.tasks.resize(1);
+  EXPECT_TRUE(co_await backend->enqueue(ctx, std::move(submission)));
+  worker.start();
+  while (token == 0 && ctx.check()) (void)co_await sleep_for(ctx, milliseconds(1));
+  EXPECT_EQ(worker.progress("task_1"), "");
+  worker.note_progress("task_1", token, R"({"done":1})");
+  worker.note_progress("task_1", token + 1, R"({"done":9})");
+  EXPECT_EQ(worker.progress("task_1"), R"({"done":1})");
+  std::string stored;
+  while (stored.empty() && ctx.check()) {
+    (void)co_await sleep_for(ctx, milliseconds(1));
+    stored = (co_await backend->get(ctx, "task_1")).value()->status.progress;
+  }
+  EXPECT_EQ(stored, R"({"done":1})");
+  enough.set();
+  (void)co_await worker.idle(ctx);
+  EXPECT_EQ(worker.progress("task_1"), "");
+  co_await worker.close();
+}
+
+TEST(Worker, ProgressGoesToTheBackendWithTheNextBeat) { troupe::testing::run(tells_progress); }
 
 asio::awaitable<void> hands_back(Context& ctx) {
   Workplace place(ctx);

@@ -140,7 +140,8 @@ void ActionCache::Shared::synchronise() {
   const FileLock others(options.file);
   auto read = read_book(options.file);
   ActionBook theirs = read ? std::move(*read) : ActionBook{};
-  std::string text;
+  ActionBook whole;
+  bool changed = false;
   {
     const std::lock_guard lock(mutex);
     if (!read) theirs = book;  // damaged meanwhile: ours are whole
@@ -149,9 +150,10 @@ void ActionCache::Shared::synchronise() {
     ActionBook newest = theirs;
     merge(newest, later);
     replace(std::move(newest));
-    if (!ours.empty() || !read) text = pretty(to_json(book));
+    changed = !ours.empty() || !read;
+    if (changed) whole = book;
   }
-  if (!text.empty()) (void)replace_text_file(options.file, text);
+  if (changed) (void)replace_text_file(options.file, pretty(to_json(whole)));
   const std::lock_guard lock(mutex);
   stamp = stamp_of(options.file);
 }

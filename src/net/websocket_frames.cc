@@ -63,7 +63,7 @@ void append_frame_header(std::string& out, Opcode opcode, bool fin, std::uint64_
 Result<bool> FrameParser::read_header(std::span<char>& bytes) {
   const auto take = [&](std::size_t until) {
     const std::size_t count = std::min(until - header_size_, bytes.size());
-    std::memcpy(header_.data() + header_size_, bytes.data(), count);
+    std::copy_n(bytes.begin(), count, header_.begin() + static_cast<std::ptrdiff_t>(header_size_));
     header_size_ += count;
     bytes = bytes.subspan(count);
     return header_size_ == until;

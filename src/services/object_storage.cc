@@ -86,6 +86,10 @@ Result<std::unique_ptr<ObjectStorage>> ObjectStorage::create(Clock& clock, net::
   return std::unique_ptr<ObjectStorage>(new ObjectStorage(clock, client, std::move(options)));
 }
 
+std::string ObjectStorage::address(const std::string& key) const {
+  return options_.endpoint + encoded_path(options_.bucket, options_.prefix + key);
+}
+
 net::HttpCall ObjectStorage::call_for(const std::string& method, const std::string& key,
                                       const std::string& body,
                                       const std::string& content_type) const {

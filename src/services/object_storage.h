@@ -50,6 +50,8 @@ class ObjectStorage final {
   Async<std::optional<std::int64_t>> head(Context& ctx, std::string key);
   /// One that is not there is ok.
   Async<void> erase(Context& ctx, std::string key);
+  /// Its URL; without credentials.
+  std::string address(const std::string& key) const;
 
  private:
   ObjectStorage(Clock& clock, net::HttpClient& client, ObjectStorageOptions options)

@@ -201,8 +201,8 @@ class Backend {
   virtual Async<Swept> sweep(Context& ctx, int max) = 0;
 
   /// Adds entries to a task's journal if the token is the latest: all of them or none. Entries keep
-  /// their order; a key that is there is replaced. Sets `losses` to 0. Errors: conflict (stale),
-  /// payload_too_large (one of them).
+  /// their order; a key that is there is replaced, or erased by an empty text. Sets `losses` to 0.
+  /// Errors: conflict (stale), payload_too_large (one of them).
   virtual Async<void> journal_add(Context& ctx, std::string id, std::uint64_t token,
                                   Journal entries) = 0;
   virtual Async<Journal> journal(Context& ctx, std::string id) = 0;

@@ -197,9 +197,12 @@ class MemoryBackend final : public Backend {
     auto& journal = entry->body->journal;
     for (auto& [key, text] : entries) {
       const auto same = std::ranges::find(journal, key, &Journal::value_type::first);
-      if (same != journal.end())
+      const bool known = same != journal.end();
+      if (known && text.empty())
+        journal.erase(same);
+      else if (known)
         same->second = std::move(text);
-      else
+      else if (!text.empty())
         journal.emplace_back(std::move(key), std::move(text));
     }
     co_return Result<void>{};

@@ -484,13 +484,14 @@ Async<Journal> RedisBackend::journal(Context& ctx, std::string id) {
   given.add(id);
   CO_TRY(const RedisValue answer,
          co_await run(ctx, Script::journal, std::move(given), Kind::reads));
-  std::map<long, std::pair<std::string, std::string>> places;
+  std::vector<std::pair<long, std::pair<std::string, std::string>>> places;
   for (std::size_t i = 0; i + 1 < answer.items.size(); i += 2) {
     const std::string& entry = answer.items[i + 1].text;
     const auto colon = entry.find(':');
     if (colon == std::string::npos) continue;
-    places[std::atol(entry.c_str())] = {answer.items[i].text, entry.substr(colon + 1)};
+    places.push_back({std::atol(entry.c_str()), {answer.items[i].text, entry.substr(colon + 1)}});
   }
+  std::ranges::sort(places);
   std::vector<std::pair<std::string, std::string>> entries;
   for (auto& [place, entry] : places) entries.push_back(std::move(entry));
   co_return entries;

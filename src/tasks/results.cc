@@ -32,6 +32,18 @@ Error no_name(std::string_view name) {
   return fail(Errc::not_found, "result " + std::string(name.substr(0, 64)) + ": there is none");
 }
 
+Error damaged(const std::string& place, const ResultRef& ref, const std::string* bytes) {
+  const auto described = [](std::size_t size, const std::string& digest) {
+    return std::to_string(size) + " bytes with SHA-256 " + digest;
+  };
+  const std::string found = bytes ? described(bytes->size(), to_hex(sha256(*bytes)))
+                                  : "more than " + std::to_string(ref.bytes) + " bytes";
+  return fail(Errc::storage_failed,
+              "result " + place + ": is not what was written: expected " +
+                  described(static_cast<std::size_t>(ref.bytes), ref.sha256) + ", found " + found,
+              {}, "the disk or the object storage changed it; run the task again");
+}
+
 class FileBlobs final : public BlobStore {
  public:
   FileBlobs(asio::thread_pool& pool, std::string folder)
@@ -61,6 +73,8 @@ class FileBlobs final : public BlobStore {
     co_return co_await run_blocking(ctx, pool_, std::move(work));
   }
 
+  std::string where(const std::string& name) const override { return path_of(name); }
+
  private:
   // Folders of a few hundred files each.
   std::string path_of(const std::string& name) const {
@@ -85,6 +99,7 @@ class ObjectBlobs final : public BlobStore {
   Async<void> erase(Context& ctx, std::string name) override {
     return storage_->erase(ctx, std::move(name));
   }
+  std::string where(const std::string& name) const override { return storage_->address(name); }
 
  private:
   std::unique_ptr<services::ObjectStorage> storage_;
@@ -193,15 +208,13 @@ Async<std::string> Results::get(Context& ctx, ResultRef ref) {
   // One byte more is enough to see that it is not the one.
   auto bytes = co_await blobs_.get(ctx, std::move(name), ref.bytes + 1);
   if (!bytes && bytes.error().code == Errc::not_found)
-    co_return fail(Errc::gone, "result " + ref.sha256 + ": is not there any more", {},
+    co_return fail(Errc::gone, "result " + blobs_.where(ref.sha256) + ": is not there any more", {},
                    "results are deleted after their time");
   const bool too_large = !bytes && bytes.error().code == Errc::payload_too_large;
   if (!bytes && !too_large) co_return bytes;
   if (too_large || static_cast<std::int64_t>(bytes->size()) != ref.bytes ||
       to_hex(sha256(*bytes)) != ref.sha256)
-    co_return fail(Errc::storage_failed,
-                   "result " + ref.sha256 + ": what is stored is not what was written", {},
-                   "the disk or the object storage changed it; run the task again");
+    co_return damaged(blobs_.where(ref.sha256), ref, bytes ? &*bytes : nullptr);
   co_return std::move(*bytes);
 }
 

@@ -26,6 +26,8 @@ class BlobStore {
   virtual Async<std::string> get(Context& ctx, std::string name, std::int64_t bytes_max) = 0;
   /// One that is not there is ok.
   virtual Async<void> erase(Context& ctx, std::string name) = 0;
+  /// Its path or address, for errors.
+  virtual std::string where(const std::string& name) const = 0;
 };
 /// Files in `folder`, which is made when it is needed; reads and writes on `pool`.
 std::unique_ptr<BlobStore> make_file_blobs(asio::thread_pool& pool, std::string folder);
@@ -64,7 +66,8 @@ class Results final {
   /// Errors: payload_too_large, storage_failed, those of the backend.
   Async<ResultRef> put(Context& ctx, std::string bytes, std::string content_type);
   /// Errors: gone (was deleted after its time, or its bytes are missing), storage_failed (other
-  /// bytes than were written), payload_too_large.
+  /// bytes than were written: names the place, what was expected and what was found),
+  /// payload_too_large.
   Async<std::string> get(Context& ctx, ResultRef ref);
   /// What is known of a name. Errors: not_found.
   Async<ResultRef> find(Context& ctx, std::string sha256);

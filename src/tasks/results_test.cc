@@ -6,6 +6,8 @@
 #include <fstream>
 
 #include "base/digest.h"
+#include "base/testing.h"
+#include "net/http_server.h"
 #include "tasks/testing.h"
 #include "tasks/testing_folder.h"
 
@@ -83,13 +85,18 @@ TEST_F(ResultsTest, FindsAResultByItsName) {
 
 TEST_F(ResultsTest, TellsMissingBytesAndOtherBytes) {
   const ResultRef ref = put("hello");
-  std::ofstream(path(ref)) << "hellp";
+  const std::string expected = "result " + path(ref) +
+                               ": is not what was written: expected 5 bytes with SHA-256 " +
+                               to_hex(sha256("hello")) + ", found ";
+  std::ofstream(path(ref)) << "hellp";  // one byte
   EXPECT_EQ(get(ref).error().code, Errc::storage_failed);
-  EXPECT_THAT(get(ref).error().message, HasSubstr("not what was written"));
+  EXPECT_EQ(get(ref).error().message, expected + "5 bytes with SHA-256 " + to_hex(sha256("hellp")));
   std::ofstream(path(ref)) << "hell";
-  EXPECT_EQ(get(ref).error().code, Errc::storage_failed);
+  EXPECT_EQ(get(ref).error().message, expected + "4 bytes with SHA-256 " + to_hex(sha256("hell")));
   std::ofstream(path(ref)) << "hello and more";
-  EXPECT_EQ(get(ref).error().code, Errc::storage_failed);
+  EXPECT_EQ(get(ref).error().message, expected + "more than 5 bytes");
+  std::ofstream(path(ref)).flush();
+  EXPECT_EQ(get(ref).error().message, expected + "0 bytes with SHA-256 " + to_hex(sha256("")));
   fs::remove(path(ref));
   EXPECT_EQ(get(ref).error().code, Errc::gone);
   EXPECT_EQ(get({"../../etc/passwd", 5, ""}).error().code, Errc::not_found);
@@ -209,6 +216,48 @@ TEST_F(ResultsTest, AResultThatIsPutDuringASweepStays) {
   EXPECT_EQ(sweep().erased, 0);
   EXPECT_EQ(get(ref).value(), "x");
 }
+
+// Takes everything, and gives what it likes.
+struct LyingStorage {
+  std::string gives;
+  asio::awaitable<net::HttpResponse> answer(net::HttpRequest request) {
+    net::HttpResponse response;
+    if (request.method == "GET") response.body = gives;
+    co_return response;
+  }
+};
+
+asio::awaitable<void> storage_lies(Context& ctx) {
+  LyingStorage liar;
+  auto server =
+      net::HttpServer::start(ctx.executor(), ctx.clock(), {}, [&](Context&, net::HttpRequest r) {
+        return liar.answer(std::move(r));
+      }).value();
+  const auto client = net::HttpClient::create();
+  services::ObjectStorageOptions options;
+  options.access_key = options.secret_key = "key";
+  options.bucket = "bucket";
+  options.endpoint = "http://127.0.0.1:" + std::to_string(server->port());
+  const auto blobs =
+      make_object_blobs(services::ObjectStorage::create(ctx.clock(), *client, options).value());
+  const auto log = observe::make_null_log();
+  const auto backend = make_memory_backend(ctx.clock(), {});
+  Results results(ctx.clock(), ctx.executor(), *backend, *blobs, *log, {});
+  const auto ref = co_await results.put(ctx, "what was written", "text/plain");
+  EXPECT_TRUE(ref) << ref.error().describe();
+  for (const std::string lie : {"What was written", "what was", "what was written, and more", ""}) {
+    liar.gives = lie;
+    const auto got = co_await results.get(ctx, *ref);
+    EXPECT_EQ(got.error().code, Errc::storage_failed);
+    EXPECT_THAT(got.error().message, HasSubstr(options.endpoint + "/bucket/" + ref->sha256));
+    EXPECT_THAT(got.error().message, HasSubstr("expected 16 bytes with SHA-256 " + ref->sha256));
+  }
+  liar.gives = "what was written";
+  EXPECT_EQ((co_await results.get(ctx, *ref)).value(), "what was written");
+  (void)co_await server->stop(ctx);
+}
+
+TEST(ObjectResults, AStorageThatLiesIsFoundOut) { troupe::testing::run(storage_lies); }
 
 }  // namespace
 }  // namespace troupe::tasks

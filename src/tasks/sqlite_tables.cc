@@ -200,6 +200,7 @@ struct Tables::Statements {
                     "INSERT INTO journal(seq,place,key,entry) VALUES(?1,(SELECT "
                     "coalesce(max(place),0)+1 FROM journal WHERE seq=?1),?2,?3) "
                     "ON CONFLICT(seq,key) DO UPDATE SET entry=excluded.entry"),
+        erase_journal(db, "DELETE FROM journal WHERE seq=? AND key=?"),
         add_document(db, "INSERT OR IGNORE INTO document VALUES(?,?,1,?)"),
         version(db, "SELECT version FROM document WHERE kind=? AND id=?"),
         put_document(db, "INSERT OR REPLACE INTO document VALUES(?,?,?,?)"),
@@ -215,9 +216,9 @@ struct Tables::Statements {
         counter(db, "UPDATE counter SET tasks=? WHERE state=?") {}
 
   Statement begin, commit, insert, insert_large, update, revive, finish, entry_by_id, entry_by_key,
-      record_by_seq, record_by_id, add_journal, add_document, version, put_document, erase_document,
-      pause, resume, set_limit, unset_limit, delete_task, delete_large, delete_journal, run_counts,
-      counter;
+      record_by_seq, record_by_id, add_journal, erase_journal, add_document, version, put_document,
+      erase_document, pause, resume, set_limit, unset_limit, delete_task, delete_large,
+      delete_journal, run_counts, counter;
 };
 
 Tables::Tables(Connection& connection)
@@ -383,7 +384,11 @@ std::optional<Record> Tables::record(std::string_view id) {
 
 void Tables::add_journal(const Entry& entry, const std::string& key, const std::string& text) {
   begin();
-  sql_->add_journal.bind(static_cast<std::int64_t>(entry.seq)).bind(key).bind(text).run();
+  const auto seq = static_cast<std::int64_t>(entry.seq);
+  if (text.empty())
+    sql_->erase_journal.bind(seq).bind(key).run();
+  else
+    sql_->add_journal.bind(seq).bind(key).bind(text).run();
 }
 
 void Tables::add_document(const Document& document) {
