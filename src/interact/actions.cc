@@ -67,7 +67,10 @@ constexpr std::array kObserve = std::to_array<Field>({
 });
 constexpr std::array kAgent = std::to_array<Field>({
     {"goal", text, true, "What to reach, in plain words"},
-    {"steps_max", integer, false, "Steps at most (default: the service's own)"},
+    {"steps_max", integer, false, "Steps at most (default 20, or the service's own)"},
+    {"tokens_max", integer, false, "Ends it when so many tokens are used; native only"},
+    {"variables", object, false,
+     "Values for %name% in what is typed; no model is told them; native only"},
 });
 constexpr std::array kClick = std::to_array<Field>({
     {"button", text, false, "Mouse button (default left)", "left|middle|right"},
@@ -133,8 +136,7 @@ constexpr std::array kActions = std::to_array<ActionRow>({
     {"evaluate", "Runs JavaScript in the page", "expression", kEvaluate},
     {"download", "Saves what a click or a URL downloads", "url", kDownload, true, true},
     {"upload", "Gives files to a file field", "", kUpload, true},
-    {"agent", "Reaches a goal in several steps by a model; interactor stagehand-api only", "goal",
-     kAgent},
+    {"agent", "Reaches a goal in several steps that a model chooses", "goal", kAgent},
 });
 
 }  // namespace

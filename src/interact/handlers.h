@@ -38,6 +38,10 @@ Async<ActionResult> upload(Context& ctx, NativeTab& tab, const json::object& arg
 /// PNG bytes of the view, or of the whole page.
 Async<std::string> take_picture(Context& ctx, cdp::Page& page, json::object params);
 
+// agent_actions.cc
+/// The tab must have a model.
+Async<ActionResult> agent(Context& ctx, NativeTab& tab, const json::object& args);
+
 // act.cc
 Async<ActionResult> act(Context& ctx, NativeTab& tab, const json::object& args);
 

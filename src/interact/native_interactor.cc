@@ -18,6 +18,7 @@ struct HandlerRow {
 constexpr std::array kHandlers = std::to_array<HandlerRow>({
     {"goto", native::go_to},
     {"act", native::act},
+    {"agent", native::agent},
     {"extract", native::extract},
     {"observe", native::observe},
     {"click", native::click},
@@ -47,8 +48,8 @@ void note_dialogs(NativeTab& tab, ActionResult& result) {
 
 // Refused before a page is opened for it.
 Error no_agent() {
-  return fail(Errc::unsupported, "agent: the native interactor plans no steps of its own", "action",
-              "write the steps, or use interactor stagehand-api");
+  return fail(Errc::unsupported, "agent: its steps are planned by a model, and none is configured",
+              "action", "write the steps, or configure a model (docs/guides/models.md)");
 }
 
 constexpr std::string_view kReadStorage = R"((() => { try {
@@ -80,7 +81,7 @@ class NativeInteractor final : public Interactor {
 
   Async<ActionResult> perform(Context& ctx, Tab& tab, Action action) override {
     auto& own = static_cast<NativeTab&>(tab);
-    if (action.kind == "agent") co_return no_agent();
+    if (action.kind == "agent" && !model_) co_return no_agent();
     if (action.kind == "act" && has_known_action(action.args)) {
       CO_TRY(const auto known, known_action(action.args));
       const bool optional = find_bool(action.args, "optional").value_or(false);

@@ -193,5 +193,74 @@ TEST(ModelActions, ListElementsShortly) {
             "3 textbox \"Pass\"\n");
 }
 
+constexpr const char* kOrder = R"(<h1>Order</h1>
+  <p>One</p><p>Two</p><p>Three</p><p>Four</p><p>Five</p><p>Six</p><p>Seven</p><p>Eight</p>
+  <input aria-label=Name><button onclick="if(document.querySelector('input').value){
+  this.remove();out.textContent='Order 77 is placed'}">Send</button><p id=out></p>)";
+
+/// The number of the first line that has the text, in all that the model was told.
+int numbered(const std::string& told, const std::string& line) {
+  const auto at = told.find(line);
+  const auto begin = at == told.npos ? at : told.rfind("\\n", at);
+  return begin == told.npos ? -1 : std::atoi(told.c_str() + begin + 2);
+}
+
+TEST_F(NativeModel, AgentTakesStepsUntilTheGoalIsReached) {
+  show(kOrder);
+  // The numbers are those of a page that was not looked at before: the order of its rows.
+  fake_->say(R"({"reason": "?", "action": "click", "element": 9999, "value": null})");
+  fake_->say(R"({"reason": "no", "action": "fail", "element": null, "value": "seen"})");
+  (void)perform("agent", R"({"goal": "look"})");
+  const std::string page = asked();
+  const int name = numbered(page, "textbox \\\"Name"), send = numbered(page, "button \\\"Send");
+  ASSERT_GE(name, 0) << page;
+  ASSERT_GE(send, 0) << page;
+  const auto step = [&](const char* action, int element, const char* value) {
+    fake_->say(json::serialize(
+        json::object{{"reason", "r"}, {"action", action}, {"element", element}, {"value", value}}));
+  };
+  const auto before = fake_->requests().size();
+  step("fill", name, "%who%");
+  step("click", send, "");
+  step("done", 0, "Order 77 is placed");
+
+  const auto done = perform(
+      "agent", R"({"goal": "place an order for the person", "variables": {"who": "Ann Secret"}})");
+
+  ASSERT_TRUE(done) << done.error().describe();
+  EXPECT_EQ(done->output.at("message"), "Order 77 is placed");
+  EXPECT_EQ(done->output.at("steps"), json::value(2));
+  EXPECT_EQ(done->output.at("trace").at(1).at("changed"), "dom");
+  EXPECT_EQ(perform("evaluate", R"({"expression": "out.textContent"})")->output,
+            "Order 77 is placed");
+  EXPECT_EQ(fake_->requests().size(), before + 3);
+  // The page is told once, then only what changed; values of variables never.
+  const std::string told = asked();
+  EXPECT_EQ(told.find("Seven"), told.rfind("Seven"));
+  EXPECT_THAT(told, AllOf(HasSubstr("- " + std::to_string(send) + "\\n"),
+                          HasSubstr("Order 77 is placed"), HasSubstr("%who%")));
+  EXPECT_THAT(told, Not(HasSubstr("Ann Secret")));
+}
+
+TEST_F(NativeModel, AgentReportsNoSuccessThatDidNotHappen) {
+  show(kOrder);
+  const char* miss = R"({"reason": "?", "action": "click", "element": 9999, "value": null})";
+  const char* done = R"({"reason": "!", "action": "done", "element": null, "value": "all done"})";
+  fake_->say(miss);
+  fake_->say(done);
+  fake_->say(R"({"reason": "!", "action": "fail", "element": null, "value": "no such thing"})");
+  const auto questioned = perform("agent", R"({"goal": "fly"})");
+  for (int i = 0; i < 2; ++i) fake_->say(miss);
+  const auto long_way = perform("agent", R"({"goal": "fly", "steps_max": 2})");
+  for (int i = 0; i < 3; ++i) fake_->say(miss);
+  const auto idle = perform("agent", R"({"goal": "fly"})");
+
+  EXPECT_EQ(questioned.error().code, Errc::not_actionable);
+  EXPECT_THAT(questioned.error().message,
+              HasSubstr("agent: the goal was not reached: no such thing; done: click failed"));
+  EXPECT_THAT(long_way.error().message, HasSubstr("2 steps were not enough"));
+  EXPECT_THAT(idle.error().message, HasSubstr("changed nothing three times: click"));
+}
+
 }  // namespace
 }  // namespace troupe::interact
