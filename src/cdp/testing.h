@@ -34,8 +34,8 @@ class ScriptedTransport final : public Transport {
   void send(std::string message) override {
     auto parsed = parse_json(message, "sent").value().as_object();
     wire_.sent.push_back(parsed);
-    asio::post(executor_, [wire = &wire_, parsed] {
-      if (wire->on_send && !wire->closed) wire->on_send(parsed);
+    asio::post(executor_, [wire = &wire_, parsed, here = std::weak_ptr<int>(alive_)] {
+      if (!here.expired() && wire->on_send && !wire->closed) wire->on_send(parsed);
     });
   }
   void close() override { wire_.closed = true; }
@@ -43,6 +43,7 @@ class ScriptedTransport final : public Transport {
  private:
   asio::any_io_executor executor_;
   Wire& wire_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>();  ///< The wire may go after the transport.
 };
 
 /// A recorded session: each command sent must be the next recorded one (by method and flat

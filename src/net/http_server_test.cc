@@ -527,7 +527,9 @@ TEST_F(HttpServerTest, AnUploadTakesLittleMemoryHoweverLargeItIs) {
   const std::string reply = run(upload_slowly(socket, 60, most));
 
   EXPECT_THAT(reply, HasSubstr("62914560 disk 0 zzz"));
+#if !__has_feature(address_sanitizer)  // which keeps freed memory for a while
   EXPECT_LT(most - before, 16'000) << "KiB, of an upload of 60 MiB";
+#endif
 }
 
 }  // namespace

@@ -69,6 +69,8 @@ TEST_F(RateLimiterTest, CallersWaitInOrderForTheWindowToReset) {
   EXPECT_THAT(done_, ElementsAre("a", "b", "c"));
   limiter_.learn(answer("2", "1", "30"));
   EXPECT_THAT(done_, ElementsAre("a", "b", "c")) << "an answer of the old count gives no turn";
+  advance(seconds(30));
+  EXPECT_THAT(done_, ElementsAre("a", "b", "c", "d"));
 }
 
 TEST_F(RateLimiterTest, FailsAtOnceWhenTheDeadlineComesBeforeTheReset) {
