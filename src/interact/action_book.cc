@@ -2,21 +2,13 @@
 #include <algorithm>
 
 #include "interact/action_cache.h"
+#include "interact/selector.h"
 
 namespace troupe::interact {
 namespace {
 
 constexpr std::size_t kTextMax = 2'000;
 constexpr std::string_view kWhat = "actions";
-
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + '"';
-}
 
 json::object element_row(const KnownElement& element) {
   json::object row;

@@ -6,6 +6,7 @@
 #include "interact/asked_values.h"
 #include "interact/concealed.h"
 #include "interact/known_actions.h"
+#include "interact/page_diff.h"
 #include "services/model.h"
 #include "services/prompts.h"
 
@@ -28,14 +29,6 @@ constexpr std::array kWords = std::to_array<Word>({{"click", Verb::click},
                                                    {"hover", Verb::hover},
                                                    {"press", Verb::press},
                                                    {"scroll", Verb::scroll}});
-
-std::string clipped(std::string_view text, std::size_t most) {
-  std::string out;
-  for (const char c : text.substr(0, most)) out += c == '\n' || c == '\r' ? ' ' : c;
-  while (!out.empty() && text.size() > most && (static_cast<unsigned char>(out.back()) & 0x80))
-    out.pop_back();  // no half character
-  return out;
-}
 
 json::object choice_schema() {
   json::array actions;

@@ -3,20 +3,12 @@
 #include <algorithm>
 
 #include "interact/phrase.h"
+#include "interact/selector.h"
 
 namespace troupe::interact {
 namespace {
 
 constexpr std::size_t kNameMax = 80;
-
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + '"';
-}
 
 /// Whether a selector with `role` finds elements of the role `have`, as the page's script has it.
 bool role_covers(const std::string& role, const Candidate& have) {

@@ -6,7 +6,6 @@
 #include "interact/concealed.h"
 
 namespace troupe::interact {
-namespace {
 
 std::string clipped(std::string_view text, std::size_t most) {
   std::string out;
@@ -15,6 +14,8 @@ std::string clipped(std::string_view text, std::size_t most) {
     out.pop_back();  // no half character
   return out;
 }
+
+namespace {
 
 std::string line_of(const Candidate& c) {
   std::string line = c.role.empty() ? c.tag : c.role;

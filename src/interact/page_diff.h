@@ -3,12 +3,16 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "interact/resolver.h"
 
 namespace troupe::interact {
+
+/// In one line, of at most `most` bytes.
+std::string clipped(std::string_view text, std::size_t most);
 
 struct PageView {
   std::uint64_t document = 0;  ///< Numbers are valid within one document.

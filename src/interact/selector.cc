@@ -101,6 +101,15 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kNamed = 
 
 }  // namespace
 
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
 Result<json::object> parse_selector(std::string_view selector) {
   const auto parts = split_chain(trim(selector));
   if (parts.size() == 1) return parse_part(selector, parts.front());

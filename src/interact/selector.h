@@ -21,6 +21,9 @@ struct Target {
 /// Errors: invalid_argument.
 Result<json::object> parse_selector(std::string_view selector);
 
+/// A text as a selector has it: `"Go \"on\""`.
+std::string quoted(std::string_view text);
+
 /// The target of a step's fields. Errors: invalid_argument (none given, nth 0, bad selector).
 Result<Target> parse_target(const json::object& args);
 bool has_target(const json::object& args);
