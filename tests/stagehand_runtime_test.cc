@@ -207,13 +207,19 @@ asio::awaitable<bool> halt_worker(Context& ctx, cdp::Connection& connection) {
   co_return true;
 }
 
-asio::awaitable<void> recover(Context& ctx, std::string dir, std::string url) {
+// `theirs`: the browser was started with the extension, and we do not know where it is.
+asio::awaitable<void> recover(Context& ctx, std::string dir, std::string url, bool theirs) {
   const auto extension = services::read_stagehand(extension_folder());
-  auto chromium = co_await launch(ctx, std::move(dir));
+  sessions::ChromiumOptions options{.browser = sessions::find_full_browser("")->path,
+                                    .browsers_dir = dir,
+                                    .listening = true,
+                                    .driver_folder = extension->folder};
+  if (theirs) options.extra_flags = {"--load-extension=" + extension->folder};
+  auto chromium = co_await sessions::Chromium::launch(ctx, std::move(options));
   EXPECT_TRUE(chromium) << chromium.error().describe();
   if (!chromium) co_return;
   cdp::Connection& connection = (*chromium)->connection();
-  services::StagehandRuntimeOptions how{.folder = extension->folder,
+  services::StagehandRuntimeOptions how{.folder = theirs ? "" : extension->folder,
                                         .endpoint = (*chromium)->endpoint(),
                                         .health_timeout = seconds(2)};
   auto runtime = std::make_shared<services::StagehandRuntime>(connection, std::move(how));
@@ -245,7 +251,8 @@ asio::awaitable<void> recover(Context& ctx, std::string dir, std::string url) {
 TEST_F(StagehandRuntimeTest, IsLoadedAnewWithoutLosingThePage) {
   const std::string dir = scratch_.path() + "/browsers";
   const std::string url = world_->url("/order");
-  EXPECT_TRUE(in_loop([&](Context& ctx) { return recover(ctx, dir, url); }));
+  for (const bool theirs : {false, true})
+    EXPECT_TRUE(in_loop([&](Context& ctx) { return recover(ctx, dir, url, theirs); })) << theirs;
 }
 
 TEST_F(StagehandRuntimeTest, WorksInABrowserThatTroupeDidNotStart) {

@@ -317,7 +317,24 @@ Async<ActionResult> StagehandAct::do_found(Context& ctx, const Clause& clause,
                                    .description = found.what,
                                    .method = move->method,
                                    .arguments = move->arguments};
+  if (action.method == "fill") co_return co_await fill_at(ctx, std::move(action));
   co_return co_await do_action(ctx, std::move(action));
+}
+
+// By the runtime's locator, which does it in half the time of its act.
+Async<ActionResult> StagehandAct::fill_at(Context& ctx, services::StagehandAction action) {
+  const auto value = revealed(action.arguments.front(), variables_);
+  if (!value) co_return value.error();
+  tab_.own().expect_action();
+  const services::stagehand::Locator place{.page = tab_.own().page().target_id(),
+                                           .selector = action.selector,
+                                           .timeout = stagehand_limit(ctx)};
+  auto request = services::stagehand::fill(place, *value);
+  CO_TRY(const auto filled, co_await tab_.runtime->call(ctx, std::move(request)));
+  (void)filled;
+  services::StagehandActResult done{.success = true, .description = action.description};
+  done.actions.push_back(std::move(action));
+  co_return co_await effect(ctx, done);
 }
 
 // What it did, as the page tells it.

@@ -30,6 +30,7 @@ class StagehandAct final {
   Async<ActionResult> attempt(Context& ctx, StagehandTopic topic, StagehandVerdict& verdict);
   Async<ActionResult> do_found(Context& ctx, const Clause& clause, const Resolution& found);
   Async<ActionResult> do_action(Context& ctx, services::StagehandAction action);
+  Async<ActionResult> fill_at(Context& ctx, services::StagehandAction action);
   Async<void> make_ready(Context& ctx, const Clause& clause, StagehandElement element);
   Async<void> learn(Context& ctx, const Clause& clause, const StagehandElement& element, int ref);
   Async<ActionResult> natively(Context& ctx, const Clause& clause);
