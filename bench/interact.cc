@@ -3,76 +3,20 @@
 //   bench_interact [--rounds 30]
 #include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
-#include <cstdlib>
 #include <filesystem>
-#include <iostream>
 
 #include "base/testing.h"
 #include "interact/action_cache.h"
 #include "interact/model_actions.h"
 #include "interact/native_interactor.h"
 #include "interact/native_tab.h"
-#include "net/http_server.h"
-#include "sessions/chromium.h"
+#include "interact_bench.h"
 
 namespace {
 
 using namespace troupe;
+using namespace troupe::bench;
 namespace fs = std::filesystem;
-using Steady = std::chrono::steady_clock;
-
-class BenchSession final : public sessions::LiveSession {
- public:
-  explicit BenchSession(cdp::Connection& connection) : connection_(connection) {}
-  const std::string& id() const override { return id_; }
-  Result<sessions::Browser> browser() override {
-    return sessions::Browser{.connection = &connection_};
-  }
-  std::unique_ptr<cdp::Page> take_page() override { return nullptr; }
-  void give_back_page(std::unique_ptr<cdp::Page> page) override { page.reset(); }
-  Result<std::string> downloads_dir() override { return fail(Errc::unsupported, "no downloads"); }
-  Session::Counters& counters() override { return counters_; }
-
- private:
-  cdp::Connection& connection_;
-  std::string id_ = "bench";
-  Session::Counters counters_;
-};
-
-// A form, and a table of `rows` rows with nine elements each.
-std::string page_of(int rows) {
-  std::string html =
-      "<!doctype html><title>Orders</title><h1>Orders</h1><form onsubmit='return false'>"
-      "<label>Customer <input name=customer></label><select name=state aria-label=State>"
-      "<option>Open<option>Closed</select><label><input type=checkbox name=late> Late</label>"
-      "<button onclick='shown.textContent=++window.n'>Apply filter</button></form><p id=shown>";
-  html += "<script>n = 0</script>";
-  if (rows > 0) html += "<table><tr><th>Order<th>Customer<th>Total<th>State</tr>";
-  for (int i = 1; i <= rows; ++i) {
-    const std::string n = std::to_string(i);
-    html += "<tr class=order><td><a href='/orders/" + n + "'>Order " + n +
-            "</a><td><span>Customer " + std::to_string(i % 37) + "</span><td>$" + n +
-            ".50<td>open<td><button>Cancel " + n + "</button></tr>";
-  }
-  return html;
-}
-
-struct Series {
-  std::vector<double> ms;
-  void add(Steady::time_point since) {
-    ms.push_back(std::chrono::duration<double, std::milli>(Steady::now() - since).count());
-  }
-  json::object told() {
-    std::sort(ms.begin(), ms.end());
-    const auto at = [&](double part) {
-      const double value = ms[static_cast<std::size_t>(part * static_cast<double>(ms.size() - 1))];
-      return static_cast<double>(static_cast<long>(value * 100)) / 100;
-    };
-    return {{"p50", at(0.5)}, {"p95", at(0.95)}};
-  }
-};
 
 struct Bench {
   interact::Interactor* interactor = nullptr;
@@ -95,7 +39,8 @@ asio::awaitable<Series> repeat(Context& ctx, Bench bench, interact::Action actio
   co_return series;
 }
 
-asio::awaitable<json::value> must(Context& ctx, Bench bench, std::string kind, json::object args) {
+asio::awaitable<json::value> perform(Context& ctx, Bench bench, std::string kind,
+                                     json::object args) {
   interact::Action action{std::move(kind), std::move(args)};
   auto done = co_await bench.interactor->perform(ctx, *bench.tab, std::move(action));
   if (!done) {
@@ -137,10 +82,10 @@ asio::awaitable<void> measure(Context& ctx, Bench plain, Bench known, std::strin
   json::object row{{"url", url}};
   json::object to{{"url", url}};
   json::object again = to;
-  (void)co_await must(ctx, plain, "goto", std::move(to));
-  (void)co_await must(ctx, known, "goto", std::move(again));
+  (void)co_await perform(ctx, plain, "goto", std::move(to));
+  (void)co_await perform(ctx, known, "goto", std::move(again));
   json::object count{{"expression", "document.querySelectorAll('*').length"}};
-  row["elements"] = co_await must(ctx, plain, "evaluate", std::move(count));
+  row["elements"] = co_await perform(ctx, plain, "evaluate", std::move(count));
   row["snapshot"] = co_await look(ctx, plain);
   const interact::Action click{"act", {{"instruction", "click Apply filter"}}};
   const interact::Action selected{"click", {{"selector", "form > button"}}};
@@ -157,8 +102,8 @@ asio::awaitable<void> measure(Context& ctx, Bench plain, Bench known, std::strin
   co_await run("click by selector", plain, selected);
   co_await run("act click", plain, click);
   co_await run("act fill", plain, fill);
-  (void)co_await must(ctx, known, "act", click.args);
-  (void)co_await must(ctx, known, "act", fill.args);
+  (void)co_await perform(ctx, known, "act", click.args);
+  (void)co_await perform(ctx, known, "act", fill.args);
   co_await run("act click, known", known, click);
   co_await run("act fill, known", known, fill);
   co_await run("observe", plain, observe);
@@ -166,15 +111,11 @@ asio::awaitable<void> measure(Context& ctx, Bench plain, Bench known, std::strin
   std::cout << json::serialize(row) << '\n' << std::flush;
 }
 
-asio::awaitable<net::HttpResponse> answer(net::HttpRequest request) {
-  net::HttpResponse response{.content_type = "text/html; charset=utf-8"};
-  response.body = page_of(std::atoi(request.path.substr(1).c_str()));
-  co_return response;
-}
-
 asio::awaitable<void> bench_all(Context& ctx, asio::any_io_executor executor, int rounds,
                                 std::string dir) {
-  auto handler = [](Context&, net::HttpRequest request) { return answer(std::move(request)); };
+  auto handler = [](Context&, net::HttpRequest request) {
+    return answer_with_page(std::move(request));
+  };
   auto server = net::HttpServer::start(executor, ctx.clock(), {}, handler);
   const sessions::ChromiumOptions options{.browsers_dir = dir + "/browsers"};
   auto chromium = co_await sessions::Chromium::launch(ctx, options);

@@ -2,193 +2,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <boost/asio/io_context.hpp>
-#include <future>
-
-#include "binary.h"
-#include "net/http_server.h"
-#include "service.h"
+#include "remote_service.h"
 #include "services/stagehand_calls.h"
-#include "services/testing_models.h"
-#include "sessions/chromium.h"
+#include "stagehand_world.h"
 
 namespace troupe::e2e {
 namespace {
 
-using std::chrono::seconds;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-std::string extension_folder() {
-  return std::string(TROUPE_SOURCE_DIR) + "/tests/clients/node_modules/@browserbasehq/stagehand";
-}
-
-constexpr const char* kOrder = R"html(<!doctype html><title>Shop</title>
-<h1>Your order</h1>
-<label>Name <input id=name></label>
-<label>Plan <select id=plan><option>Free<option>Pro</select></label>
-<label><input type=checkbox id=news> Newsletter</label>
-<button onclick="said.textContent='Thanks '+document.getElementById('name').value+', '+plan.value+', '+
-  document.getElementById('news').checked">Order</button><p id=said></p>
-<dl><dt>Price<dd>$1,250.50<dt>Length<dd>1:37:24</dl>
-<table><thead><tr><th>Product<th>Views<tbody><tr><td>Pen<td>1.2M<tr><td>Ink<td>39K</table>)html";
-
-// Each trap notes in `log` what really happened to it.
-constexpr const char* kTraps = R"html(<!doctype html><title>Traps</title>
-<script>note = (what) => { log.textContent += what + ' '; };</script>
-<p>Log: <span id=log></span></p>
-<button id=late disabled onclick="note('late')">Late</button>
-<div style="position:relative;width:200px;height:40px"><button onclick="note('below')">Below</button>
-  <div id=cover style="position:absolute;inset:0;background:#eee"></div></div>
-<button onclick="note('asked:' + confirm('Sure?'))">Ask</button>
-<button id=colour aria-haspopup=listbox onclick="list.hidden=false">Colour</button>
-<ul id=list role=listbox hidden><li role=option onclick="note('red')">Red</li>
-  <li role=option onclick="note('blue')">Blue</li></ul>
-<button disabled onclick="note('never')">Never</button>
-<iframe srcdoc="<button onclick=&quot;parent.note('inside')&quot;>Inside</button>"></iframe>
-<div id=host></div>
-<script>
-  host.attachShadow({mode: 'open'}).innerHTML =
-    '<button onclick="note(\'shadow\')">Shadow</button>';
-  setTimeout(() => { late.disabled = false; cover.remove(); }, 700);
-  setTimeout(() => {
-    const fresh = document.createElement('button');
-    fresh.textContent = 'Fresh';
-    fresh.onclick = () => note('fresh');
-    document.body.append(fresh);
-  }, 1400);
-</script>)html";
-
-// Pages over HTTP (extensions do not reach others), and a model that says what the test wants.
-class World final {
- public:
-  World() : thread_([this] { work(); }) { ready_.get_future().wait(); }
-  ~World() {
-    asio::post(io_, [this] { end_.set(); });
-    thread_.join();
-  }
-
-  template <class Work>
-  auto on_thread(Work work) {
-    std::promise<decltype(work())> result;
-    asio::post(io_, [&] { result.set_value(work()); });
-    return result.get_future().get();
-  }
-  std::string url(const std::string& path) {
-    return on_thread([&] { return "http://127.0.0.1:" + std::to_string(pages_->port()) + path; });
-  }
-  std::string model() {
-    return on_thread([this] { return "openai-chat/test@" + models_->url() + "/v1"; });
-  }
-  void let_model_say(std::string text) {
-    on_thread([&] { return models_->say(std::move(text)), true; });
-  }
-  std::vector<std::string> asked() {
-    return on_thread([this] {
-      std::vector<std::string> bodies;
-      for (const auto& request : models_->requests())
-        bodies.push_back(json::serialize(request.body));
-      return bodies;
-    });
-  }
-
- private:
-  static asio::awaitable<net::HttpResponse> answer(net::HttpRequest request) {
-    net::HttpResponse response{.content_type = "text/html; charset=utf-8"};
-    if (request.path == "/order") response.body = kOrder;
-    if (request.path == "/traps") response.body = kTraps;
-    if (response.body.empty()) response.status = 404;
-    co_return response;
-  }
-  static asio::awaitable<void> serve(World& self) {
-    Context ctx(*self.clock_, self.io_.get_executor());
-    auto handler = [](Context&, net::HttpRequest request) { return answer(std::move(request)); };
-    self.pages_ =
-        net::HttpServer::start(self.io_.get_executor(), *self.clock_, {}, handler).value();
-    self.models_ = services::FakeModels::start(self.io_.get_executor(), *self.clock_);
-    self.ready_.set_value();
-    (void)co_await self.end_.wait(ctx);
-    Context cleanup = ctx.with_timeout(seconds(5), "end");
-    (void)co_await self.models_->stop(cleanup);
-    (void)co_await self.pages_->stop(cleanup);
-  }
-  void work() {
-    scope_.spawn("world", serve(*this));
-    io_.run();
-  }
-
-  asio::io_context io_;
-  std::unique_ptr<Clock> clock_ = make_real_clock(io_.get_executor());
-  Scope scope_{io_.get_executor()};
-  Event end_;
-  std::promise<void> ready_;
-  std::unique_ptr<net::HttpServer> pages_;
-  std::unique_ptr<services::FakeModels> models_;
-  std::thread thread_;
-};
-
-class StagehandRuntimeTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!services::read_stagehand(extension_folder()))
-      GTEST_SKIP() << "NO STAGEHAND IN tests/clients/node_modules: its runtime was not tested";
-    if (!sessions::find_full_browser(""))
-      GTEST_SKIP() << "NO FULL CHROMIUM IS INSTALLED: Stagehand's runtime was not tested";
-    world_ = std::make_unique<World>();
-  }
-  std::string write(const std::string& text) {
-    std::string whole = text;
-    const std::string base = world_->url("");
-    for (auto at = whole.find("BASE"); at != std::string::npos; at = whole.find("BASE"))
-      whole.replace(at, 4, base);
-    return scratch_.write("workflow.yaml", whole);
-  }
-  std::map<std::string, std::string> environment(bool model = false) {
-    std::map<std::string, std::string> out{{"TROUPE_STAGEHAND_FOLDER", extension_folder()},
-                                           {"TROUPE_LOG_LEVEL", "debug"},
-                                           {"TROUPE_STEP_TIMEOUT", "60s"}};
-    if (!model) return out;
-    out["TROUPE_MODELS"] = world_->model();
-    out["TROUPE_MODEL_KEYS"] = "127.0.0.1=sk-of-the-test";
-    return out;
-  }
-  json::value run(const std::string& workflow, std::vector<std::string> more, bool model = false) {
-    std::vector<std::string> arguments{"run", workflow, "--json", "--attempts", "1"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    Binary troupe(scratch_, std::move(arguments), environment(model));
-    troupe.wait(seconds(120));
-    log_ = troupe.err();
-    return parsed(troupe.out());
-  }
-
-  const Scratch scratch_;
-  std::unique_ptr<World> world_;
-  std::string log_;
-};
-
-constexpr const char* kOrderWorkflow = R"(
-workflow: order
-steps:
-  - goto: "BASE/order"
-  - act: type Ada into Name and select Pro from Plan
-  - act: check Newsletter
-  - act: check Newsletter
-  - observe: the Order button
-    save_as: seen
-  - act: {action: "{{ seen[0] }}"}
-  - act: {instruction: click the Gift button, optional: true}
-  - extract: {fields: {price: price, length: duration}}
-    save_as: offer
-  - extract: {list: true, fields: {product: string, views: count}}
-    save_as: products
-  - evaluate: said.textContent
-    save_as: said
-output:
-  offer: "{{ offer }}"
-  products: "{{ products }}"
-  said: "{{ said }}"
-)";
 
 TEST_F(StagehandRuntimeTest, GivesTheSameResultsAsTheNativeInteractor) {
   const std::string workflow = write(kOrderWorkflow);
@@ -196,9 +19,8 @@ TEST_F(StagehandRuntimeTest, GivesTheSameResultsAsTheNativeInteractor) {
   ASSERT_EQ(remote.at("state"), "succeeded") << log_;
   const json::value native = run(workflow, {});
   ASSERT_EQ(native.at("state"), "succeeded") << log_;
-  const json::value& output = remote.at("tasks").at(0).at("output");
-  EXPECT_EQ(output, native.at("tasks").at(0).at("output"));
-  EXPECT_EQ(output.at("said"), "Thanks Ada, Pro, true");
+  EXPECT_EQ(json::serialize(remote.at("tasks").at(0).at("output")), kOrderOutput);
+  EXPECT_EQ(json::serialize(native.at("tasks").at(0).at("output")), kOrderOutput);
 }
 
 TEST_F(StagehandRuntimeTest, AsksTheConfiguredModelWhereTheRulesDoNotKnow) {
@@ -247,6 +69,73 @@ output: "{{ log }}"
   EXPECT_THAT(log_, HasSubstr("Action: step.act, Status: ignored")) << "Never was pressed";
 }
 
+int count_of(const std::string& text, std::string_view part) {
+  int found = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+  return found;
+}
+
+TEST_F(StagehandRuntimeTest, ReplaysWhatItLearntWithoutRulesAndModel) {
+  world_->let_model_choose("button: Order");
+  const std::string workflow = write(R"(
+workflow: replay
+steps:
+  - goto: "BASE/order"
+  - act: type Ada into Name
+  - act: check Newsletter
+  - act: make the purchase final
+  - evaluate: said.textContent
+    save_as: said
+output: "{{ said }}"
+)");
+  for (int round = 0; round < 3; ++round) {
+    const json::value result = run(workflow, {"--interactor", "stagehand"}, true);
+    ASSERT_EQ(result.at("state"), "succeeded") << log_;
+    EXPECT_EQ(result.at("tasks").at(0).at("output"), "Thanks Ada, Free, true");
+    EXPECT_EQ(world_->asked().size(), 1u) << "the model was asked again in round " << round;
+    EXPECT_EQ(count_of(log_, "(cache: hit)"), round == 0 ? 0 : 3) << log_;
+  }
+  // Another interactor knows it, too.
+  const json::value native = run(workflow, {}, true);
+  EXPECT_EQ(native.at("tasks").at(0).at("output"), "Thanks Ada, Free, true") << log_;
+  EXPECT_EQ(world_->asked().size(), 1u);
+}
+
+TEST_F(StagehandRuntimeTest, TypesSecretsAndTellsThemToNobody) {
+  world_->let_model_say(R"({"mood": "cheerful"})");
+  const std::string workflow = write(R"(
+workflow: secrets
+steps:
+  - goto: "BASE/order"
+  - act: {instruction: "type %code% into Name", variables: {code: Zx9-secret-1}}
+  - evaluate: "document.getElementById('name').value === 'Zx9-' + 'secret-1'"
+    save_as: first
+  - act: {instruction: "select %plan% from Plan and click Order", variables: {plan: Pro}}
+  - extract: {instruction: the mood of the page, fields: {mood: string}}
+    save_as: read
+  - act: {action: {kind: fill, selector: "#name", arguments: ["%code%"]}, variables: {code: Zx9-secret-2}}
+  - evaluate: "[document.getElementById('name').value === 'Zx9-' + 'secret-2', document.getElementById('plan').value]"
+    save_as: second
+  - act: {instruction: "type %other% into Name", variables: {code: Zx9-secret-1}}
+    on_error: continue
+output: ["{{ first }}", "{{ second }}", "{{ read.mood }}"]
+)");
+  for (int round = 0; round < 2; ++round) {  // the second replays
+    const json::value result = run(workflow, {"--interactor", "stagehand"}, true);
+    ASSERT_EQ(result.at("state"), "succeeded") << log_;
+    EXPECT_EQ(json::serialize(result.at("tasks").at(0).at("output")),
+              R"([true,[true,"Pro"],"cheerful"])");
+    EXPECT_THAT(log_, HasSubstr("variables: there is no"));
+    EXPECT_EQ(count_of(log_, "Zx9-secret"), 0) << log_;
+    world_->let_model_say(R"({"mood": "cheerful"})");
+  }
+  EXPECT_GT(count_of(log_, "(cache: hit)"), 0) << log_;
+  for (const std::string& body : world_->asked()) {
+    EXPECT_THAT(body, AllOf(HasSubstr("%code%"), Not(HasSubstr("Zx9-secret"))));
+  }
+  EXPECT_THAT(scratch_.read("data/actions.json"), Not(HasSubstr("Zx9-secret")));
+}
+
 TEST_F(StagehandRuntimeTest, TellsWhyAPageDidNotOpen) {
   const std::string workflow = write("workflow: w\nsteps:\n  - goto: http://nowhere.invalid/\n");
   const json::value result = run(workflow, {"--interactor", "stagehand"});
@@ -277,19 +166,23 @@ output: "{{ told }}"
   EXPECT_EQ(told, wanted);
 }
 
-// A browser that the extension may dial.
-Async<std::unique_ptr<sessions::Chromium>> launch(Context& ctx, std::string dir) {
-  const auto extension = services::read_stagehand(extension_folder());
-  sessions::ChromiumOptions options{.browser = sessions::find_full_browser("")->path,
-                                    .browsers_dir = dir,
-                                    .listening = true,
-                                    .driver_folder = extension->folder};
-  co_return co_await sessions::Chromium::launch(ctx, std::move(options));
-}
-
 asio::awaitable<void> with_browser(Context& ctx, std::string dir,
                                    std::function<void(const std::string&)> use) {
   auto chromium = co_await launch(ctx, std::move(dir));
+  EXPECT_TRUE(chromium) << chromium.error().describe();
+  if (!chromium) co_return;
+  use((*chromium)->endpoint());
+  (void)co_await (*chromium)->close(ctx);
+}
+
+asio::awaitable<void> with_loaded(Context& ctx, std::string dir, std::string folder,
+                                  std::function<void(const std::string&)> use) {
+  sessions::ChromiumOptions options{.browser = sessions::find_full_browser("")->path,
+                                    .browsers_dir = dir,
+                                    .listening = true,
+                                    .driver_folder = folder,
+                                    .extra_flags = {"--load-extension=" + folder}};
+  auto chromium = co_await sessions::Chromium::launch(ctx, std::move(options));
   EXPECT_TRUE(chromium) << chromium.error().describe();
   if (!chromium) co_return;
   use((*chromium)->endpoint());
@@ -314,13 +207,19 @@ asio::awaitable<bool> halt_worker(Context& ctx, cdp::Connection& connection) {
   co_return true;
 }
 
-asio::awaitable<void> recover(Context& ctx, std::string dir, std::string url) {
+// `theirs`: the browser was started with the extension, and we do not know where it is.
+asio::awaitable<void> recover(Context& ctx, std::string dir, std::string url, bool theirs) {
   const auto extension = services::read_stagehand(extension_folder());
-  auto chromium = co_await launch(ctx, std::move(dir));
+  sessions::ChromiumOptions options{.browser = sessions::find_full_browser("")->path,
+                                    .browsers_dir = dir,
+                                    .listening = true,
+                                    .driver_folder = extension->folder};
+  if (theirs) options.extra_flags = {"--load-extension=" + extension->folder};
+  auto chromium = co_await sessions::Chromium::launch(ctx, std::move(options));
   EXPECT_TRUE(chromium) << chromium.error().describe();
   if (!chromium) co_return;
   cdp::Connection& connection = (*chromium)->connection();
-  services::StagehandRuntimeOptions how{.folder = extension->folder,
+  services::StagehandRuntimeOptions how{.folder = theirs ? "" : extension->folder,
                                         .endpoint = (*chromium)->endpoint(),
                                         .health_timeout = seconds(2)};
   auto runtime = std::make_shared<services::StagehandRuntime>(connection, std::move(how));
@@ -349,23 +248,11 @@ asio::awaitable<void> recover(Context& ctx, std::string dir, std::string url) {
   (void)co_await (*chromium)->close(ctx);
 }
 
-// Runs `body` on a loop of its own; false: it threw.
-template <class Body>
-bool in_loop(Body body) {
-  asio::io_context io;
-  const auto clock = make_real_clock(io.get_executor());
-  const Context base(*clock, io.get_executor());
-  Context ctx = base.with_timeout(seconds(100), "test");
-  bool done = false;
-  asio::co_spawn(io, body(ctx), [&](std::exception_ptr exception) { done = !exception; });
-  io.run();
-  return done;
-}
-
 TEST_F(StagehandRuntimeTest, IsLoadedAnewWithoutLosingThePage) {
   const std::string dir = scratch_.path() + "/browsers";
   const std::string url = world_->url("/order");
-  EXPECT_TRUE(in_loop([&](Context& ctx) { return recover(ctx, dir, url); }));
+  for (const bool theirs : {false, true})
+    EXPECT_TRUE(in_loop([&](Context& ctx) { return recover(ctx, dir, url, theirs); })) << theirs;
 }
 
 TEST_F(StagehandRuntimeTest, WorksInABrowserThatTroupeDidNotStart) {
@@ -379,6 +266,72 @@ TEST_F(StagehandRuntimeTest, WorksInABrowserThatTroupeDidNotStart) {
     }
   };
   EXPECT_TRUE(in_loop([&](Context& ctx) { return with_browser(ctx, dir, use); }));
+}
+
+// The extension is there when the browser starts, and Troupe does not know where.
+TEST_F(StagehandRuntimeTest, FindsTheExtensionThatABrowserWasStartedWith) {
+  const std::string folder = scratch_.path() + "/theirs";
+  fs::copy(services::read_stagehand(extension_folder())->folder, folder,
+           fs::copy_options::recursive);
+  const std::string workflow = write(kOrderWorkflow);
+  const std::string dir = scratch_.path() + "/browsers";
+  const auto use = [&](const std::string& endpoint) {
+    for (const char* isolation : {"process", "context"}) {
+      auto none = environment();
+      none.erase("TROUPE_STAGEHAND_FOLDER");
+      Binary troupe(
+          scratch_,
+          {"run", workflow, "--json", "--attempts", "1", "--provider", "cdp", "--cdp-endpoints",
+           endpoint, "--interactor", "stagehand", "--isolation", isolation},
+          none);
+      troupe.wait(seconds(120));
+      EXPECT_EQ(parsed(troupe.out()).at("state"), "succeeded") << isolation << troupe.err();
+    }
+  };
+  EXPECT_TRUE(in_loop([&](Context& ctx) { return with_loaded(ctx, dir, folder, use); }));
+}
+
+TEST_F(StagehandRuntimeTest, WorksAtBrowserbaseWithOneUploadForAllSessions) {
+  RemoteService service(scratch_.path() + "/remote");
+  auto remote = environment();
+  remote.merge(service.environment());
+  const std::string workflow = write(kOrderWorkflow);
+  const std::vector<std::string> arguments{"run",         workflow,       "--json",   "--attempts",
+                                           "1",           "--sessions",   "2",        "--provider",
+                                           "browserbase", "--interactor", "stagehand"};
+  json::value output;
+  for (int round = 0; round < 2; ++round) {  // the second finds the upload of the first
+    Binary troupe(scratch_, arguments, remote);
+    troupe.wait(seconds(120));
+    const json::value result = parsed(troupe.out());
+    ASSERT_EQ(result.at("state"), "succeeded") << troupe.err();
+    output = result.at("tasks").at(0).at("output");
+    EXPECT_EQ(result.at("tasks").at(1).at("output"), output);
+    EXPECT_THAT(troupe.err(), Not(HasSubstr("/devtools/browser/"))) << "an address is a key";
+  }
+  EXPECT_EQ(service.count("POST /v1/extensions"), 1);
+  EXPECT_EQ(service.sessions(), 4u);
+  EXPECT_EQ(service.live(), 0);
+  const json::value native = run(workflow, {});
+  EXPECT_EQ(output, native.at("tasks").at(0).at("output")) << log_;
+}
+
+// Troupe's own service speaks that API, too: a second Troupe drives its browsers through it.
+TEST_F(StagehandRuntimeTest, WorksOnBrowsersOfAnotherTroupe) {
+  const Scratch other;
+  Service service(other, {});
+  auto remote = environment();
+  remote["BROWSERBASE_API_KEY"] = "any";
+  remote["BROWSERBASE_BASE_URL"] = service.url();
+  const std::string workflow = write(kOrderWorkflow);
+  Binary troupe(scratch_,
+                {"run", workflow, "--json", "--attempts", "1", "--provider", "browserbase",
+                 "--interactor", "stagehand"},
+                remote);
+  troupe.wait(seconds(120));
+  const json::value result = parsed(troupe.out());
+  ASSERT_EQ(result.at("state"), "succeeded") << troupe.err() << service.binary().err();
+  EXPECT_EQ(result.at("tasks").at(0).at("output").at("said"), "Thanks Ada, Pro, true");
 }
 
 TEST(StagehandCommand, TellsWhatIsMissingAndInstallsNothingUnchecked) {

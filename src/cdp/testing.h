@@ -46,12 +46,13 @@ class ScriptedTransport final : public Transport {
   std::shared_ptr<int> alive_ = std::make_shared<int>();  ///< The wire may go after the transport.
 };
 
-/// A recorded session: each command sent must be the next recorded one (by method and flat
-/// session); what the browser said after it is delivered then, with the ids of the commands really
-/// sent.
+/// A recorded session: each command sent must be the next recorded one (by method, or by its
+/// parameters too); what the browser said after it is delivered then, with the ids of the commands
+/// really sent.
 class Transcript final {
  public:
-  explicit Transcript(const std::string& path) {
+  enum class Match { method, params };
+  explicit Transcript(const std::string& path, Match match = Match::method) : match_(match) {
     std::ifstream file(path);
     for (std::string line; std::getline(file, line);)
       lines_.push_back(parse_json(line, path).value().as_object());
@@ -67,7 +68,13 @@ class Transcript final {
   void play(Wire& wire, const json::object& sent) {
     const json::object* recorded =
         lines_.empty() ? nullptr : find(lines_.front(), "send")->if_object();
-    if (!recorded || recorded->at("method") != sent.at("method")) {
+    const auto params_of = [](const json::object& command) {
+      const json::value* params = find(command, "params");
+      return params ? *params : json::value(json::object());
+    };
+    const bool fits = recorded && recorded->at("method") == sent.at("method") &&
+                      (match_ == Match::method || params_of(*recorded) == params_of(sent));
+    if (!fits) {
       mismatch_ = "sent " + json::serialize(sent) + ", recorded " +
                   (recorded ? json::serialize(*recorded) : "nothing");
       return;
@@ -82,6 +89,7 @@ class Transcript final {
     }
   }
 
+  Match match_;
   std::deque<json::object> lines_;
   std::unordered_map<std::int64_t, std::int64_t> ids_;
   std::string mismatch_;

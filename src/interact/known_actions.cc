@@ -284,12 +284,13 @@ Async<Recalled> recall(Context& ctx, NativeTab& tab, const Clause& clause,
 
 /// Tries what is known; nothing: it must be looked for again.
 Async<std::optional<ActionResult>> replay(Context& ctx, NativeTab& tab, const Clause& clause,
-                                          const std::vector<KnownAction>& all, Duration wait) {
+                                          const std::vector<KnownAction>& all, Duration wait,
+                                          const PartHands& hands) {
   if (all.empty()) co_return std::nullopt;
   CO_TRY(const auto recalled, co_await recall(ctx, tab, clause, all, wait));
   if (recalled.found.ref < 0) co_return std::nullopt;
   const Clause asked = as_known(clause, *recalled.known);
-  auto done = co_await act_on(ctx, tab, asked, recalled.found);
+  auto done = co_await hands.on(ctx, asked, recalled.found);
   if (done) {
     tab.actions()->count_use(*recalled.known);
     done->detail += " (cache: hit)";
@@ -334,25 +335,35 @@ bool learn(NativeTab& tab, const Clause& clause, const Place& place,
 }  // namespace
 
 Async<ActionResult> perform_remembered(Context& ctx, NativeTab& tab, const Clause& clause,
-                                       Duration patience, PerformPart perform) {
+                                       Duration patience, const PartHands& hands) {
   // A model is asked only after that time, too.
   constexpr Duration kWait = std::chrono::seconds(2);
   tab.learned() = {};
   const Place place = place_of(tab.url());
   if (!tab.actions() || place.site.empty() || !can_remember(clause))
-    co_return co_await perform(ctx, tab, clause, patience);
+    co_return co_await hands.fresh(ctx, clause, patience);
   ActionCache& cache = *tab.actions();
   std::vector<KnownAction> known = cache.find({place.site, place.path, remembered_words(clause)});
   if (known.empty()) known = cache.find({place.site, place.path, "asked: " + clause.source});
   const bool by_model = std::any_of(known.begin(), known.end(),
                                     [](const KnownAction& row) { return row.by == "model"; });
   const Duration wait = by_model ? std::min(patience, kWait) : Duration(0);
-  CO_TRY(auto done, co_await replay(ctx, tab, clause, known, wait));
+  CO_TRY(auto done, co_await replay(ctx, tab, clause, known, wait, hands));
   if (done) co_return std::move(*done);
-  CO_TRY(auto result, co_await perform(ctx, tab, clause, patience));
+  CO_TRY(auto result, co_await hands.fresh(ctx, clause, patience));
   const bool healed = learn(tab, clause, place, known);
   result.detail += known.empty() ? " (cache: miss)" : healed ? " (cache: healed)" : " (cache: hit)";
   co_return result;
+}
+
+Async<ActionResult> perform_remembered(Context& ctx, NativeTab& tab, const Clause& clause,
+                                       Duration patience, PerformPart perform) {
+  const PartHands hands{
+      .fresh = [&tab, perform](Context& call, const Clause& asked,
+                               Duration limit) { return perform(call, tab, asked, limit); },
+      .on = [&tab](Context& call, const Clause& asked,
+                   const Resolution& found) { return act_on(call, tab, asked, found); }};
+  co_return co_await perform_remembered(ctx, tab, clause, patience, hands);
 }
 
 }  // namespace native

@@ -2,6 +2,8 @@
 // cache.
 #pragma once
 
+#include <functional>
+
 #include "interact/act_steps.h"
 #include "interact/action_cache.h"
 
@@ -28,12 +30,22 @@ bool holds_value(const KnownAction& action, const json::object& variables);
 
 namespace native {
 
-/// How a part of an instruction is done without the cache.
-using PerformPart = Async<ActionResult> (*)(Context& ctx, NativeTab& tab, const Clause& clause,
-                                            Duration patience);
+/// How a part of an instruction is done. Neither is a coroutine that captures: they call one.
+struct PartHands {
+  /// Without the cache; fills in tab.learned().
+  std::function<Async<ActionResult>(Context&, const Clause&, Duration patience)> fresh;
+  /// On the element that is known; `clause`: with what a model said is to be done.
+  std::function<Async<ActionResult>(Context&, const Clause&, const Resolution&)> on;
+};
 
 /// Does the clause on the element that it meant before, if that is there and certain; else as
-/// `perform` does, and remembers. The result's detail says `(cache: hit|healed|miss)`.
+/// `hands.fresh` does, and remembers. The result's detail says `(cache: hit|healed|miss)`.
+Async<ActionResult> perform_remembered(Context& ctx, NativeTab& tab, const Clause& clause,
+                                       Duration patience, const PartHands& hands);
+
+/// The native way to do a part without the cache.
+using PerformPart = Async<ActionResult> (*)(Context& ctx, NativeTab& tab, const Clause& clause,
+                                            Duration patience);
 Async<ActionResult> perform_remembered(Context& ctx, NativeTab& tab, const Clause& clause,
                                        Duration patience, PerformPart perform);
 

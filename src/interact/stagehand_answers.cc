@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/digest.h"
+#include "interact/concealed.h"
 
 namespace troupe::interact {
 namespace {
@@ -230,7 +231,7 @@ Async<json::object> StagehandAnswers::act(Context& ctx, const json::object& para
   if (move) {
     json::object row = row_of(tree.id_of(found->ref), found->what, *move);
     json::object answer{{"action", std::move(row)}, {"twoStep", move->two_steps && !second}};
-    co_return co_await with_ready(ctx, std::move(answer));
+    co_return co_await with_ready(ctx, std::move(answer), false);
   }
   if (!model_ || !topic_.use_model) co_return refuse(unknown);
   CO_TRY(json::object answer, co_await ask(ctx, params, "act"));
@@ -240,11 +241,11 @@ Async<json::object> StagehandAnswers::act(Context& ctx, const json::object& para
   if (std::find(tree.ids.begin(), tree.ids.end(), id) == tree.ids.end())
     co_return refuse(
         fail(Errc::target_not_found, unknown.message + "; the model did not know it either"));
-  co_return co_await with_ready(ctx, std::move(answer));
+  co_return co_await with_ready(ctx, std::move(answer), true);
 }
 
 // What cannot be used is not given: the runtime would click it all the same and call it a success.
-Async<json::object> StagehandAnswers::with_ready(Context& ctx, json::object answer) {
+Async<json::object> StagehandAnswers::with_ready(Context& ctx, json::object answer, bool by_model) {
   const json::object& action = answer.at("action").as_object();
   verdict_.what = string_at(action, "description");
   if (!ready_) co_return answer;
@@ -252,6 +253,13 @@ Async<json::object> StagehandAnswers::with_ready(Context& ctx, json::object answ
                            .method = std::string(string_at(action, "method")),
                            .what = verdict_.what};
   element.in_main = !main_frame_.empty() && element.id.starts_with(main_frame_);
+  element.by_model = by_model;
+  element.second = acts_ > 1 || find_bool(answer, "twoStep").value_or(false);
+  const json::value* arguments = find(action, "arguments");
+  if (arguments && arguments->is_array())
+    for (const json::value& one : arguments->get_array())
+      element.arguments.push_back(one.is_string() ? std::string(one.get_string())
+                                                  : json::serialize(one));
   const auto usable = co_await ready_(ctx, std::move(element));
   if (usable) co_return answer;
   co_return refuse(usable.error());
@@ -282,6 +290,9 @@ Async<json::object> StagehandAnswers::ask(Context& ctx, const json::object& para
   verdict_.asked_model = true;
   CO_TRY(auto request, model_request(params, topic_.mark));
   request.purpose = std::move(purpose);
+  request.system = concealed(std::move(request.system), topic_.secrets);
+  for (auto& message : request.messages)
+    message.text = concealed(std::move(message.text), topic_.secrets);
   services::ModelOptions options;
   auto reply = co_await model_->generate(ctx, std::move(request), std::move(options));
   if (!reply) {

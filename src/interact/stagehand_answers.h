@@ -22,6 +22,7 @@ struct StagehandTopic {
   std::optional<json::value> known;  ///< extract: what was found already.
   bool use_rules = true;
   bool use_model = false;
+  json::object secrets;  ///< By name; no model is told their values.
 };
 
 /// What came of it, besides what the runtime says.
@@ -38,6 +39,9 @@ struct StagehandElement {
   std::string method;
   std::string what;
   bool in_main = false;  ///< Of the page's own document, not of a frame in it.
+  std::vector<std::string> arguments;
+  bool by_model = false;
+  bool second = false;  ///< Of an act that takes two steps.
 };
 
 class StagehandAnswers final : public services::StagehandServant {
@@ -56,7 +60,7 @@ class StagehandAnswers final : public services::StagehandServant {
   Async<json::object> observe(Context& ctx, const json::object& params, std::string prompt);
   Async<json::object> extract(Context& ctx, const json::object& params);
   Async<json::object> ask(Context& ctx, const json::object& params, std::string purpose);
-  Async<json::object> with_ready(Context& ctx, json::object answer);
+  Async<json::object> with_ready(Context& ctx, json::object answer, bool by_model);
   json::object refuse(Error why);
 
   StagehandTopic topic_;

@@ -86,6 +86,11 @@ Async<json::value> StagehandHands::act(Context& ctx, Tab& tab, const json::objec
   const std::string instruction(find_string(body, "input").value_or(""));
   if (idle) co_return act_result(true, "performed: " + instruction);
   Action action{.kind = "act", .args = {{"instruction", instruction}}};
+  const json::value* options = find(body, "options");
+  if (const json::value* given = options ? find(*options, "variables") : nullptr)
+    action.args["variables"] = *given;
+  const json::value* known = find(body, "input");
+  if (known && known->is_object()) action.args = {{"action", *known}};
   Context limited = ctx.with_timeout(std::chrono::seconds(2), "act of the fake");
   const auto done = co_await native_->perform(limited, tab, std::move(action));
   if (done) co_return act_result(true, "performed: " + done->detail);

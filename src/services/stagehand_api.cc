@@ -66,7 +66,8 @@ class RestStagehand final : public StagehandApi {
     json::object options;
     if (!wait_until.empty()) options["waitUntil"] = wait_until;
     if (call.timeout) options["timeout"] = ms(*call.timeout);
-    out.body["options"] = std::move(options);
+    out.body.erase("options");  // those of what asks a model are not for this
+    if (!options.empty()) out.body["options"] = std::move(options);
     CO_TRY(const Answer ignored, co_await perform(ctx, std::move(out)));
     co_return Result<void>{};
   }

@@ -15,6 +15,9 @@ constexpr auto kWakeAfter = std::chrono::seconds(1);
 constexpr auto kOldWorker = std::chrono::seconds(4);
 constexpr auto kAttach = std::chrono::seconds(10);
 constexpr int kAttachFailuresMax = 20;
+constexpr auto kFind = std::chrono::seconds(3);
+constexpr auto kProbe = std::chrono::seconds(2);
+constexpr std::size_t kSaidMax = 4'000;
 
 constexpr const char* kMarker =
     "({marker: globalThis.__stagehand_runtime ?? null, "
@@ -86,14 +89,23 @@ void StagehandRuntime::on_root_event(std::string_view method, const json::object
 
 void StagehandRuntime::on_notification(std::string_view method, const json::object& params) {
   if (method != "stagehand.log" || !options_.on_log) return;
-  options_.on_log(find_string(params, "level").value_or("info"),
-                  find_string(params, "message").value_or("").substr(0, 300));
+  const std::string said = without_endpoint(string_at(params, "message").substr(0, kSaidMax));
+  options_.on_log(find_string(params, "level").value_or("info"), said.substr(0, 300));
+}
+
+// It may hold a key.
+std::string StagehandRuntime::without_endpoint(std::string text) const {
+  if (options_.endpoint.empty()) return text;
+  for (auto at = text.find(options_.endpoint); at != std::string::npos;
+       at = text.find(options_.endpoint, at))
+    text.replace(at, options_.endpoint.size(), "[endpoint]");
+  return text;
 }
 
 Async<void> StagehandRuntime::ensure(Context& ctx) {
   const auto self = shared_from_this();
   for (;;) {
-    if (!starting_ && running() && !distrusted_ && !rpc_->suspect()) co_return Result<void>{};
+    if (is_ready()) co_return Result<void>{};
     if (!starting_) break;
     CO_TRY_VOID(co_await changed_.wait(ctx));
   }
@@ -114,7 +126,7 @@ Async<void> StagehandRuntime::start(Context& ctx) {
   const bool again = rpc_ != nullptr;
   if (rpc_) rpc_->end(fail(Errc::unavailable, "stagehand: is loaded anew", "stagehand"));
   if (again) CO_TRY_VOID(co_await unload(ctx));
-  CO_TRY_VOID(co_await load(ctx));
+  CO_TRY_VOID(co_await load(ctx, again));
   CO_TRY_VOID(co_await attach(ctx));
   CO_TRY_VOID(co_await initialise(ctx));
   ++starts_;
@@ -135,32 +147,105 @@ Async<bool> StagehandRuntime::answers(Context& ctx) {
   co_return false;
 }
 
-Async<void> StagehandRuntime::load(Context& ctx) {
-  id_.clear();
-  if (options_.folder.empty()) {
-    auto known = co_await connection_.call(ctx, "", "Extensions.getExtensions");
-    if (!known) co_return known.error();
-    const json::value* list = find(*known, "extensions");
-    if (list && list->is_array())
-      for (const json::value& one : list->get_array())
-        if (one.is_object() && string_at(one.get_object(), "name") == kStagehandName)
-          id_ = string_at(one.get_object(), "id");
-    if (id_.empty())
-      co_return fail(Errc::not_found, "stagehand: the browser has no such extension", "browser",
-                     "start it with the extension loaded");
-    co_return Result<void>{};
-  }
-  // A worker that is there already ends when its extension is loaded again, and tells nobody.
+Async<void> StagehandRuntime::load(Context& ctx, bool again) {
+  if (options_.folder.empty()) co_return co_await adopt(ctx, again);
   id_ = unpacked_extension_id(options_.folder);
+  auto loaded = co_await load_folder(ctx, options_.folder);
+  if (loaded || loaded.error().code != Errc::protocol_error) co_return loaded;
+  // A browser behind a port of this machine may have other files, and the extension among them.
+  const auto there = co_await listed(ctx);
+  if (!there || there->id.empty()) co_return no_extensions(loaded.error());
+  options_.folder.clear();
+  co_return co_await adopt(ctx, again);
+}
+
+Async<void> StagehandRuntime::load_folder(Context& ctx, std::string folder) {
+  // A worker that is there already ends when its extension is loaded again, and tells nobody.
   CO_TRY(old_worker_, co_await worker_target(ctx, {}));
   // In every context: else its content scripts are in the default one only.
-  json::object params{{"path", options_.folder}, {"enableInIncognito", true}};
-  auto loaded = co_await connection_.call(ctx, "", "Extensions.loadUnpacked", std::move(params));
-  if (!loaded)
-    co_return loaded.error().code == Errc::protocol_error ? no_extensions(loaded.error())
-                                                          : loaded.error();
-  id_ = string_at(*loaded, "id");
+  json::object params{{"path", folder}, {"enableInIncognito", true}};
+  CO_TRY(const auto loaded,
+         co_await connection_.call(ctx, "", "Extensions.loadUnpacked", std::move(params)));
+  id_ = string_at(loaded, "id");
   co_return Result<void>{};
+}
+
+// What the browser was started with. Where it is on that machine lets it be loaded anew.
+Async<void> StagehandRuntime::adopt(Context& ctx, bool again) {
+  CO_TRY(const auto there, co_await installed(ctx));
+  id_ = there.id;
+  old_worker_.clear();
+  if (!again && !options_.in_contexts) co_return Result<void>{};
+  if (there.folder.empty() && !again) co_return Result<void>{};
+  if (there.folder.empty())
+    co_return fail(Errc::unavailable, "stagehand: does not answer, and cannot be loaded anew here",
+                   "browser", "the next session has a new one");
+  auto loaded = co_await load_folder(ctx, there.folder);
+  const bool refused = !loaded && loaded.error().code == Errc::protocol_error;
+  if (refused && !again) co_return Result<void>{};
+  co_return loaded;
+}
+
+// Right after its start a browser may not have it yet.
+Async<StagehandRuntime::Installed> StagehandRuntime::installed(Context& ctx) {
+  const SteadyTime began = ctx.clock().now();
+  for (;;) {
+    auto there = co_await listed(ctx);
+    if (!there && there.error().code == Errc::protocol_error) there = co_await find_by_marker(ctx);
+    if (!there || !there->id.empty()) co_return there;
+    if (ctx.clock().now() - began >= kFind)
+      co_return fail(Errc::not_found, "stagehand: the browser has no such extension", "browser",
+                     "start it with the extension loaded");
+    CO_TRY_VOID(co_await sleep_for(ctx, kPollLater));
+  }
+}
+
+Async<StagehandRuntime::Installed> StagehandRuntime::listed(Context& ctx) {
+  CO_TRY(const auto known, co_await connection_.call(ctx, "", "Extensions.getExtensions"));
+  Installed there;
+  const json::value* list = find(known, "extensions");
+  if (!list || !list->is_array()) co_return there;
+  for (const json::value& one : list->get_array()) {
+    if (!one.is_object() || string_at(one.get_object(), "name") != kStagehandName) continue;
+    if (!find_bool(one.get_object(), "enabled").value_or(true)) continue;
+    there = {.id = string_at(one.get_object(), "id"),
+             .folder = string_at(one.get_object(), "path")};
+  }
+  co_return there;
+}
+
+// A browser that does not tell its extensions: its workers say what they are.
+Async<StagehandRuntime::Installed> StagehandRuntime::find_by_marker(Context& ctx) {
+  CO_TRY(const auto all, co_await workers(ctx));
+  for (const json::object& worker : all) {
+    constexpr std::string_view kScheme = "chrome-extension://";
+    const std::string url = string_at(worker, "url");
+    if (!url.starts_with(kScheme) || !url.ends_with("/service-worker.js")) continue;
+    std::string target = string_at(worker, "targetId");
+    CO_TRY(const bool is_it, co_await has_marker(ctx, std::move(target)));
+    const auto end = url.find('/', kScheme.size());
+    if (is_it)
+      co_return Installed{.id = url.substr(kScheme.size(), end - kScheme.size()), .folder = {}};
+  }
+  co_return Installed{};
+}
+
+Async<bool> StagehandRuntime::has_marker(Context& ctx, std::string target) {
+  json::object attach{{"targetId", target}, {"flatten", true}};
+  const auto attached =
+      co_await connection_.call(ctx, "", "Target.attachToTarget", std::move(attach));
+  if (!attached && attached.error().code == Errc::protocol_error) co_return false;  // just ended
+  if (!attached) co_return attached.error();
+  const std::string session = string_at(*attached, "sessionId");
+  json::object params{{"expression", kMarker}, {"returnByValue", true}};
+  Context brief = ctx.with_timeout(kProbe, "a worker's answer");
+  const auto answer =
+      co_await connection_.call(brief, session, "Runtime.evaluate", std::move(params));
+  connection_.post("", "Target.detachFromTarget", {{"sessionId", session}});
+  CO_TRY_VOID(ctx.check());
+  const json::value* value = answer ? value_of(*answer) : nullptr;
+  const json::value* marker = value ? find(*value, "marker") : nullptr;
+  co_return marker && marker->is_object();
 }
 
 void StagehandRuntime::drop_watch() {
@@ -177,22 +262,27 @@ Async<void> StagehandRuntime::unload(Context& ctx) {
   co_return Result<void>{};
 }
 
-Async<std::string> StagehandRuntime::worker_target(Context& ctx, std::string other_than) {
+Async<std::vector<json::object>> StagehandRuntime::workers(Context& ctx) {
   // Said outright: else the filter counts that others on this connection look for targets with.
   json::array filter{json::object{{"type", "service_worker"}}};
   json::object params{{"filter", std::move(filter)}};
   CO_TRY(const auto targets,
          co_await connection_.call(ctx, "", "Target.getTargets", std::move(params)));
+  std::vector<json::object> found;
   const json::value* infos = find(targets, "targetInfos");
-  const std::string url = "chrome-extension://" + id_ + "/";
   if (infos && infos->is_array())
-    for (const json::value& info : infos->get_array()) {
-      if (!info.is_object()) continue;
-      const json::object& target = info.get_object();
-      if (string_at(target, "type") == "service_worker" &&
-          string_at(target, "url").starts_with(url) && string_at(target, "targetId") != other_than)
-        co_return string_at(target, "targetId");
-    }
+    for (const json::value& info : infos->get_array())
+      if (info.is_object() && string_at(info.get_object(), "type") == "service_worker")
+        found.push_back(info.get_object());
+  co_return found;
+}
+
+Async<std::string> StagehandRuntime::worker_target(Context& ctx, std::string other_than) {
+  CO_TRY(const auto all, co_await workers(ctx));
+  const std::string url = "chrome-extension://" + id_ + "/";
+  for (const json::object& target : all)
+    if (string_at(target, "url").starts_with(url) && string_at(target, "targetId") != other_than)
+      co_return string_at(target, "targetId");
   co_return std::string();
 }
 
@@ -309,7 +399,7 @@ Async<void> StagehandRuntime::announce(Context& ctx, std::string session_id) {
   std::string why = text && text->is_string() ? std::string(text->get_string()) : "";
   co_return fail(Errc::unavailable,
                  "stagehand: it does not take us on: " +
-                     why.substr(0, std::min<std::size_t>(why.find('\n'), 300)),
+                     without_endpoint(why).substr(0, std::min<std::size_t>(why.find('\n'), 300)),
                  "stagehand");
 }
 
@@ -337,8 +427,10 @@ Async<void> StagehandRuntime::initialise(Context& ctx) {
     done = co_await rpc->call(ctx, std::move(request));
   }
   if (!done) {
-    rpc->end(done.error());
-    co_return done.error();
+    Error error = done.error();
+    error.message = without_endpoint(std::move(error.message));
+    rpc->end(error);
+    co_return error;
   }
   co_return Result<void>{};
 }

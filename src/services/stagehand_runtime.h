@@ -15,8 +15,12 @@
 namespace troupe::services {
 
 struct StagehandRuntimeOptions {
-  /// On the browser's machine; empty: it has the extension already.
+  /// On this machine, to be loaded; empty, or none that the browser can read: it has the extension
+  /// already.
   std::string folder;
+  /// It will be used in contexts of their own, which an extension enters only when it is loaded for
+  /// that.
+  bool in_contexts = false;
   std::string endpoint;           ///< `ws://…` of the browser, which the runtime dials. Secret.
   std::string log_level = "off";  ///< off, error, warn, info, debug.
   std::function<void(std::string_view level, std::string_view message)> on_log;
@@ -49,6 +53,10 @@ class StagehandRuntime final : public std::enable_shared_from_this<StagehandRunt
   Async<json::value> call(Context& ctx, StagehandRequest request, StagehandAsker asker = {});
   /// Ends its instance in the browser; the extension and the pages stay.
   Async<void> close(Context& ctx);
+  /// Whether ensure() has nothing to do.
+  bool is_ready() const { return !starting_ && running() && !distrusted_ && !rpc_->suspect(); }
+  /// For the next start: addresses with a key in them age.
+  void set_endpoint(std::string endpoint) { options_.endpoint = std::move(endpoint); }
   /// The next ensure() loads the extension anew.
   void distrust() { distrusted_ = true; }
   int starts() const { return starts_; }  ///< How often it was loaded.
@@ -56,10 +64,22 @@ class StagehandRuntime final : public std::enable_shared_from_this<StagehandRunt
   const std::string& version() const { return version_; }  ///< Of the extension.
 
  private:
+  struct Installed {
+    std::string id;      ///< Empty: it is not there.
+    std::string folder;  ///< Of the browser's machine; empty: not known.
+  };
   Async<void> start(Context& ctx);
-  Async<void> load(Context& ctx);
+  Async<void> load(Context& ctx, bool again);
+  Async<void> load_folder(Context& ctx, std::string folder);
+  Async<void> adopt(Context& ctx, bool again);
+  Async<Installed> installed(Context& ctx);
+  Async<Installed> listed(Context& ctx);
+  Async<Installed> find_by_marker(Context& ctx);
+  Async<bool> has_marker(Context& ctx, std::string target);
   void drop_watch();
   Async<void> unload(Context& ctx);
+  Async<std::vector<json::object>> workers(Context& ctx);
+  std::string without_endpoint(std::string text) const;
   Async<std::string> find_worker(Context& ctx);
   Async<std::string> worker_target(Context& ctx, std::string other_than);
   Async<void> attach(Context& ctx);

@@ -66,11 +66,104 @@ TEST(StagehandRuntime, LoadsTheExtensionAttachesAndInitialises) { run(starts); }
 
 asio::awaitable<void> finds(Context& ctx) {
   Fixture f(ctx, "");
+  f.fake.preloaded = true;
+  f.fake.folder = "/srv/extension";
   EXPECT_TRUE(co_await f.runtime().ensure(ctx));
   EXPECT_EQ(f.fake.count("Extensions.loadUnpacked"), 0);
   EXPECT_EQ(f.fake.count("Extensions.getExtensions"), 1);
 }
 TEST(StagehandRuntime, UsesTheOneThatTheBrowserHasWhereNoneIsToBeLoaded) { run(finds); }
+
+asio::awaitable<void> lets_in(Context& ctx) {
+  Fixture f(ctx, "");
+  f.fake.preloaded = true;
+  f.fake.folder = "/srv/extension";
+  f.options.in_contexts = true;
+  EXPECT_TRUE(co_await f.runtime().ensure(ctx));
+  json::value told;
+  for (const json::object& command : f.fake.commands)
+    if (command.at("method") == "Extensions.loadUnpacked") told = command.at("params");
+  EXPECT_EQ(told, (json::object{{"path", "/srv/extension"}, {"enableInIncognito", true}}));
+}
+TEST(StagehandRuntime, LetsTheOneThatTheBrowserHasIntoContextsOfTheirOwn) { run(lets_in); }
+
+asio::awaitable<void> goes_without(Context& ctx) {
+  Fixture f(ctx, "");
+  f.fake.preloaded = true;
+  f.fake.folder = "/srv/extension";
+  f.fake.unknown = {"Extensions.loadUnpacked"};
+  f.options.in_contexts = true;
+  EXPECT_TRUE(co_await f.runtime().ensure(ctx))
+      << "one that cannot be loaded anew is used as it is";
+  EXPECT_EQ(f.fake.calls.back().method, "stagehand.init");
+}
+TEST(StagehandRuntime, UsesWhatItMayNotLoadAnew) { run(goes_without); }
+
+asio::awaitable<void> finds_worker(Context& ctx) {
+  Fixture f(ctx, "");
+  f.fake.preloaded = true;
+  f.fake.has_extensions = false;
+  const auto started = co_await f.runtime().ensure(ctx);
+  EXPECT_TRUE(started) << started.error().describe();
+  EXPECT_EQ(f.fake.count("Target.detachFromTarget"), 1) << "the look at what the worker is";
+  EXPECT_EQ(f.fake.calls.back().method, "stagehand.init");
+}
+TEST(StagehandRuntime, FindsItsWorkerWhereTheBrowserDoesNotListExtensions) { run(finds_worker); }
+
+asio::awaitable<void> tells_none(Context& ctx) {
+  Fixture f(ctx, "");
+  f.fake.is_listed = false;
+  const auto started = co_await f.runtime().ensure(ctx);
+  EXPECT_EQ(started.error().code, Errc::not_found);
+  EXPECT_THAT(started.error().message, HasSubstr("no such extension"));
+  EXPECT_GT(f.fake.count("Extensions.getExtensions"), 1) << "it may come in a moment";
+}
+TEST(StagehandRuntime, TellsThatTheBrowserHasNone) { run(tells_none); }
+
+// Behind a port of this machine there may be a browser with other files.
+asio::awaitable<void> other_files(Context& ctx) {
+  Fixture f(ctx);
+  f.fake.preloaded = true;
+  f.fake.unknown = {"Extensions.loadUnpacked"};
+  const auto started = co_await f.runtime().ensure(ctx);
+  EXPECT_TRUE(started) << started.error().describe();
+}
+TEST(StagehandRuntime, TakesTheBrowsersOwnWhereOursCannotBeLoaded) { run(other_files); }
+
+asio::awaitable<void> loads_its_own(Context& ctx) {
+  for (const bool may : {true, false}) {
+    Fixture f(ctx, "");
+    f.fake.preloaded = true;
+    f.fake.folder = "/srv/extension";
+    EXPECT_TRUE(co_await f.runtime().ensure(ctx));
+    if (!may) f.fake.folder.clear();
+    f.runtime().distrust();
+    const auto again = co_await f.runtime().ensure(ctx);
+    EXPECT_EQ(bool(again), may);
+    if (!may) EXPECT_EQ(again.error().code, Errc::unavailable);
+    EXPECT_EQ(f.fake.count("Extensions.loadUnpacked"), may ? 1 : 0);
+    EXPECT_EQ(f.fake.count("Extensions.uninstall"), 0) << "it might not come back";
+  }
+}
+TEST(StagehandRuntime, LoadsTheBrowsersOwnAnewWhereItsFolderIsTold) { run(loads_its_own); }
+
+asio::awaitable<void> hides(Context& ctx) {
+  Fixture f(ctx, "");
+  f.fake.preloaded = true;
+  f.options.endpoint = "wss://connect.example/?signingKey=secret-1";
+  f.fake.on_call = [&](std::int64_t id, const StagehandRequest& request) {
+    if (request.method != "stagehand.init") return false;
+    f.fake.notify("stagehand.log", {{"level", "error"},
+                                    {"message", "dialing " + f.options.endpoint},
+                                    {"data", json::object{}}});
+    f.fake.refuse(id, -32603, "CDP websocket failed to open: " + f.options.endpoint);
+    return true;
+  };
+  const auto started = co_await f.runtime().ensure(ctx);
+  EXPECT_THAT(started.error().message, HasSubstr("failed to open: [endpoint]"));
+  EXPECT_THAT(f.log, ElementsAre("error dialing [endpoint]"));
+}
+TEST(StagehandRuntime, NeverTellsTheAddressThatItDials) { run(hides); }
 
 asio::awaitable<void> refuses(Context& ctx) {
   {
@@ -128,6 +221,7 @@ TEST(StagehandRuntime, PassesOverTheWorkerOfWhatItReplaced) { run(passes_over); 
 
 asio::awaitable<void> takes_over(Context& ctx) {
   Fixture f(ctx, "");
+  f.fake.preloaded = true;
   bool used = true;
   f.fake.on_call = [&](std::int64_t id, const StagehandRequest& request) {
     if (request.method == "stagehand.close") used = false;

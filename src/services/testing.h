@@ -101,6 +101,8 @@ class FakeBrowserbase final {
   int live() const;
   /// The session ends by itself: a crash (`error`), a time-out, a client that left (`completed`).
   void end_session(const std::string& id, RemoteStatus status);
+  /// Uploaded extensions, zipped, by id.
+  const std::map<std::string, std::string>& extensions() const { return extensions_; }
   /// Adds to the single downloads; gives its id.
   std::string add_download(Download download, std::string bytes);
 
@@ -150,6 +152,7 @@ class FakeBrowserbase final {
   std::map<std::string, Session> sessions_;
   std::map<std::string, json::object> contexts_;
   std::map<std::string, std::map<std::string, json::object>> files_;  ///< By kind, then id.
+  std::map<std::string, std::string> extensions_;
   std::map<std::string, std::pair<Download, std::string>> downloads_;
   int created_in_window_ = 0;
   SteadyTime window_began_{};

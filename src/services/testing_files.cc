@@ -91,7 +91,11 @@ net::HttpResponse FakeBrowserbase::files(const Place& place, const net::HttpRequ
   if (place.method == "POST" && place.id.empty()) {
     const auto file = uploaded_file(request);
     if (!file || file->bytes.empty()) return refusal(400, "The multipart field 'file' is missing");
+    const bool extension = place.kind == "extensions";
+    if (extension && !file->bytes.starts_with("PK"))
+      return refusal(400, "The file is not a zip archive");
     const std::string id = random_.uuid();
+    if (extension) extensions_[id] = file->bytes;
     kind[id] = json::object{{"id", id},
                             {"createdAt", now},
                             {"updatedAt", now},
@@ -109,6 +113,7 @@ net::HttpResponse FakeBrowserbase::files(const Place& place, const net::HttpRequ
   if (place.method == "GET") return json_answer(200, found->second);
   if (place.method != "DELETE") return refusal(404, "Not found");
   kind.erase(found);
+  extensions_.erase(place.id);
   return {.status = 204};
 }
 

@@ -362,6 +362,8 @@ asio::awaitable<net::HttpResponse> FakeModels::handle(Context& ctx, net::HttpReq
   if (!script_.empty()) {
     answer = std::move(script_.front());
     script_.pop_front();
+  } else if (answer_) {
+    answer.text = answer_(body->get_object());
   }
   const bool stream = request.target.find("streamGenerateContent") != std::string::npos ||
                       find_bool(body->get_object(), "stream").value_or(false);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -58,6 +59,10 @@ class FakeModels final {
   void say(std::string text) { script_.push_back({.text = std::move(text)}); }
   void fail(ScriptedAnswer::Fault fault) { script_.push_back({.fault = fault}); }
   void fail(int status, std::string type, std::string message = "no", net::Headers headers = {});
+  /// What is said once the script is at its end.
+  void answer_with(std::function<std::string(const json::object& body)> answer) {
+    answer_ = std::move(answer);
+  }
   const std::vector<Request>& requests() const { return requests_; }
   const Request& last() const { return requests_.back(); }
 
@@ -66,6 +71,7 @@ class FakeModels final {
 
   std::unique_ptr<net::HttpServer> server_;
   std::deque<ScriptedAnswer> script_;
+  std::function<std::string(const json::object& body)> answer_;
   std::vector<Request> requests_;
 };
 

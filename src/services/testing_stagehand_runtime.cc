@@ -45,6 +45,16 @@ std::string StagehandContract::problem(std::string_view method, std::string_view
   return fits ? "" : std::string(method) + " " + std::string(part) + ": " + fits.error().message;
 }
 
+std::string StagehandContract::notification_problem(std::string_view method,
+                                                    const json::value& params) const {
+  const json::value* known = find(contract_.at("notifications"), method);
+  if (!known) return std::string(method) + ": is no notification";
+  json::object schema{{"$defs", contract_.at("$defs")}};
+  for (const auto& member : known->as_object()) schema[member.key()] = member.value();
+  const auto fits = check_schema(params, schema);
+  return fits ? "" : std::string(method) + ": " + fits.error().message;
+}
+
 std::vector<std::string> StagehandContract::methods() const {
   std::vector<std::string> names;
   for (const auto& member : contract_.at("methods").as_object()) names.emplace_back(member.key());
@@ -67,7 +77,7 @@ void FakeStagehandRuntime::on_command(const json::object& command) {
     return end_worker();
   }
   json::object reply{{"id", command.at("id")}};
-  if (method.starts_with("Extensions.") && !has_extensions)
+  if ((method.starts_with("Extensions.") && !has_extensions) || unknown.contains(method))
     reply["error"] = json::object{{"code", -32601}, {"message", "'" + method + "' wasn't found"}};
   else
     reply["result"] = answer_of(method, params);
@@ -85,10 +95,11 @@ json::object FakeStagehandRuntime::answer_of(const std::string& method,
   }
   if (method == "Extensions.uninstall") loaded_ = false;
   if (method == "Extensions.getExtensions") {
-    loaded_ = true;
-    const json::object one{
-        {"id", extension_id()}, {"name", "Stagehand Runtime"}, {"enabled", true}};
-    return {{"extensions", json::array{one}}};
+    json::object one{{"id", extension_id()}, {"name", "Stagehand Runtime"}, {"enabled", true}};
+    if (!folder.empty()) one["path"] = folder;
+    json::array all;
+    if (is_listed && (preloaded || loads_ > 0)) all.push_back(one);
+    return {{"extensions", std::move(all)}};
   }
   if (method == "Target.getTargets") {
     const std::string url = "chrome-extension://" + extension_id() + "/service-worker.js";
@@ -97,8 +108,9 @@ json::object FakeStagehandRuntime::answer_of(const std::string& method,
       list.push_back({{"targetId", target}, {"type", "service_worker"}, {"url", url}});
     };
     if (has_old_worker) add("OLD");
-    if (sleeps == 0 && loaded_) add("WORKER" + std::to_string(loads_));
-    if (sleeps > 0 && loaded_) --sleeps;
+    const bool there = loaded_ || preloaded;
+    if (sleeps == 0 && there) add("WORKER" + std::to_string(loads_));
+    if (sleeps > 0 && there) --sleeps;
     return {{"targetInfos", std::move(list)}};
   }
   if (method == "Target.attachToTarget") return {{"sessionId", "W" + std::to_string(++sessions_)}};

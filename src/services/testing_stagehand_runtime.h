@@ -22,6 +22,7 @@ class StagehandContract final {
   /// What is wrong with `value` as the `part` (params, result) of the method; empty: nothing.
   std::string problem(std::string_view method, std::string_view part,
                       const json::value& value) const;
+  std::string notification_problem(std::string_view method, const json::value& params) const;
   std::vector<std::string> methods() const;
 
  private:
@@ -46,11 +47,15 @@ class FakeStagehandRuntime final {
 
   std::string protocol = "3.1.1";
   bool has_extensions = true;
-  int sleeps = 0;               ///< So often the worker is not there yet when looked for.
-  int dying_workers = 0;        ///< So many end while they are attached to.
-  bool has_old_worker = false;  ///< Before it is loaded.
-  bool receives = true;         ///< It takes messages.
-  std::string refuses_client;   ///< Why; empty: it takes the client on.
+  bool preloaded = false;         ///< The browser started with it.
+  bool is_listed = true;          ///< As one of the browser's extensions.
+  std::string folder;             ///< Where the browser says it is; empty: it does not say.
+  std::set<std::string> unknown;  ///< CDP methods that the browser does not have.
+  int sleeps = 0;                 ///< So often the worker is not there yet when looked for.
+  int dying_workers = 0;          ///< So many end while they are attached to.
+  bool has_old_worker = false;    ///< Before it is loaded.
+  bool receives = true;           ///< It takes messages.
+  std::string refuses_client;     ///< Why; empty: it takes the client on.
   std::map<std::string, json::value> results;  ///< By method; the rest has defaults.
   std::set<std::string> silent;                ///< Never answered.
   bool silent_until_loaded = false;            ///< Nothing is, until it is loaded anew.

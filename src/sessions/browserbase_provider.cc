@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "sessions/browserbase_session.h"
+#include "sessions/driver_uploads.h"
 
 namespace troupe::sessions {
 namespace {
@@ -15,7 +16,8 @@ class BrowserbaseSession final : public ProviderSession {
         link_(std::move(link)),
         id_(std::move(id)),
         viewport_width_(spec.viewport_width),
-        viewport_height_(spec.viewport_height) {}
+        viewport_height_(spec.viewport_height),
+        driver_loaded_(!spec.driver_folder.empty()) {}
 
   const std::string& id() const override { return id_; }
   Session::Counters& counters() override { return counters_; }
@@ -33,7 +35,8 @@ class BrowserbaseSession final : public ProviderSession {
     return Browser{.connection = &link_->connection(),
                    .browser_context_id = "",
                    .viewport_width = viewport_width_,
-                   .viewport_height = viewport_height_};
+                   .viewport_height = viewport_height_,
+                   .driver_loaded = driver_loaded_};
   }
 
   std::unique_ptr<cdp::Page> take_page() override { return link_->take_page(); }
@@ -104,6 +107,7 @@ class BrowserbaseSession final : public ProviderSession {
   std::string id_;
   int viewport_width_;
   int viewport_height_;
+  bool driver_loaded_;
   Session::Counters counters_{.tasks = 1};
   bool ended_ = false;
   bool has_downloads_ = false;
@@ -119,13 +123,14 @@ class BrowserbaseProvider final : public SessionProvider {
         executor_(executor),
         http_(std::move(http)),
         account_(clock, executor, log, std::move(client), std::move(options)),
+        drivers_(account_.client(), log, account_.options().data_dir, account_.options().account),
         scope_(executor) {}
 
   std::string_view name() const override { return "browserbase"; }
 
   Async<std::unique_ptr<ProviderSession>> create(Context& ctx, std::string id,
                                                  SessionSpec spec) override {
-    CO_TRY(auto remote, co_await account_.create(ctx, id, spec));
+    CO_TRY(auto remote, co_await create_remote(ctx, id, spec));
     remote.keep_alive = spec.keep_alive;
     auto link = std::make_shared<BrowserbaseLink>(account_, id, std::move(remote));
     auto connected = co_await link->connect(ctx);
@@ -155,10 +160,26 @@ class BrowserbaseProvider final : public SessionProvider {
   }
 
  private:
+  // What drives it cannot be added later. An extension that the caller named takes its place.
+  Async<services::RemoteSession> create_remote(Context& ctx, const std::string& id,
+                                               SessionSpec spec) {
+    const std::string folder = spec.extension_id.empty() ? spec.driver_folder : "";
+    for (bool again = false;; again = true) {
+      if (!folder.empty()) {
+        CO_TRY(spec.extension_id, co_await drivers_.id_of(ctx, folder));
+      }
+      auto made = co_await account_.create(ctx, id, spec);
+      if (made || folder.empty() || again || made.error().code != Errc::not_found) co_return made;
+      const auto gone = co_await drivers_.is_gone(ctx, folder, spec.extension_id);
+      if (!gone || !*gone) co_return made;
+    }
+  }
+
   Clock& clock_;
   asio::any_io_executor executor_;
   std::unique_ptr<net::HttpClient> http_;
   BrowserbaseAccount account_;
+  DriverUploads drivers_;
   Scope scope_;
 };
 

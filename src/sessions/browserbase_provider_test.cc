@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include <filesystem>
+#include <set>
 
 #include "base/testing.h"
 #include "services/testing.h"
@@ -194,6 +195,56 @@ asio::awaitable<void> address_ages(Context& ctx, std::string dir) {
 
 TEST_F(BrowserbaseProviderTest, AnAddressThatAgedOutIsReadAnew) {
   run([&](Context& ctx) { return address_ages(ctx, dir_); });
+}
+
+asio::awaitable<void> is_driven(Context& ctx, std::string dir) {
+  const auto stub = DevtoolsStub::start(ctx.executor(), ctx.clock());
+  Fixture fixture(ctx, dir, stub.get());
+  fs::create_directories(dir + "/driver");
+  std::ofstream(dir + "/driver/manifest.json") << "{}";
+  const SessionSpec spec{.provider = "browserbase", .driver_folder = dir + "/driver"};
+  const auto used = [&] {
+    std::set<std::string> ids;
+    for (const auto& [id, session] : fixture.fake->sessions())
+      ids.emplace(find_string(session.request, "extensionId").value_or("none"));
+    return ids;
+  };
+  for (int i = 0; i < 2; ++i) {
+    auto lease = co_await fixture.pool->acquire(ctx, spec, "run", "task");
+    EXPECT_TRUE(lease) << lease.error().describe();
+    if (!lease) co_return;
+    EXPECT_TRUE(lease->session().browser()->driver_loaded);
+    EXPECT_TRUE(co_await lease->release(ctx, true, EndReason::released));
+  }
+  EXPECT_EQ(used(), (std::set<std::string>{fixture.fake->extensions().begin()->first}));
+  EXPECT_EQ(fixture.fake->count("POST /v1/extensions"), 1) << "one for all sessions";
+
+  // Somebody clears the account up.
+  const std::string old = fixture.fake->extensions().begin()->first;
+  fixture.fake->inject({.route = "POST /v1/sessions",
+                        .answer = FakeFault::Answer::status,
+                        .status = 404,
+                        .message = "Extension not found"});
+  fixture.fake->inject({.route = "GET /v1/extensions/{id}",
+                        .answer = FakeFault::Answer::status,
+                        .times = 2,
+                        .status = 404,
+                        .message = "Not found"});
+  auto lease = co_await fixture.pool->acquire(ctx, spec, "run", "task");
+  EXPECT_TRUE(lease) << lease.error().describe();
+  EXPECT_EQ(fixture.fake->count("POST /v1/extensions"), 2);
+  EXPECT_EQ(used().size(), 2u) << "the new one is not used";
+  lease = co_await fixture.pool->acquire(
+      ctx, {.provider = "browserbase", .extension_id = old, .driver_folder = dir + "/driver"},
+      "run", "task");
+  EXPECT_TRUE(lease) << "an extension that the caller names: " << lease.error().describe();
+  EXPECT_EQ(fixture.fake->count("POST /v1/extensions"), 2);
+  EXPECT_TRUE(co_await fixture.end(ctx));
+  (void)co_await stub->stop(ctx);
+}
+
+TEST_F(BrowserbaseProviderTest, WhatDrivesABrowserIsUploadedOnceAndNamedToAllSessions) {
+  run([&](Context& ctx) { return is_driven(ctx, dir_); });
 }
 
 asio::awaitable<void> ends_remotely(Context& ctx, std::string dir) {

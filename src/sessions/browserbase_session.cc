@@ -54,6 +54,8 @@ Async<void> BrowserbaseLink::open_connection(Context& ctx) {
   for (std::size_t i = 0; i < count && !page; ++i) {
     const auto& info = infos->get_array()[i];
     if (!info.is_object() || find_string(info.get_object(), "type") != "page") continue;
+    if (find_string(info.get_object(), "url").value_or("").starts_with("chrome-extension:"))
+      continue;
     std::string target(find_string(info.get_object(), "targetId").value_or(""));
     CO_TRY(page, co_await cdp::Page::adopt(limited, *browser->connection, std::move(target)));
   }

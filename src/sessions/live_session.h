@@ -15,6 +15,9 @@ struct Browser {
   std::string browser_context_id;         ///< Empty: the default context.
   int viewport_width = 1280;
   int viewport_height = 720;
+  /// What drives it (SessionSpec::driver_folder) was put in when the browser was made, from files
+  /// that it has and this machine may not.
+  bool driver_loaded = false;
 };
 
 /// How a task's downloads come to this machine.
