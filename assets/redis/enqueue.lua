@@ -82,7 +82,7 @@ local function add(item)
     blob = pack(m)
   end
   local s = {state, NONE, 0, 0, 0, '', 0, '', now, due, 0, 0, m[FIRST_PRIORITY], m[FIRST_RUN_AT], 0, 0, 0, 0, 0,
-    m[FIRST_DEADLINE], '', 0}
+    m[FIRST_DEADLINE], '', 0, m[RUN], #m[GATES] == 0 and 1 or 0}
   local t = {id = item.id, m = m, s = s}
   tasks[item.id] = t
   set_part(item.id, 'm', blob)
@@ -128,7 +128,7 @@ local function submit(items, documents)
     local t = item.existing
     if item.same_as then t = items[item.same_as].existing or items[item.same_as].added end
     if t then
-      answer[i] = {t.id, t.m[RUN], 1}
+      answer[i] = {t.id, run_of(t), 1}
     else
       t = add(item)
       item.added = t
