@@ -10,7 +10,7 @@ namespace troupe::tasks {
 namespace {
 
 constexpr std::array<std::string_view, kScripts> kNames = {
-    "enqueue",      "claim",        "beat",      "finish",        "cancel",      "cancel_run",
+    "enqueue",      "enqueue_plain", "claim",        "beat",      "finish",        "cancel",      "cancel_run",
     "replay",       "change",       "pause",     "set_limit",     "sweep",       "get",
     "list",         "purge",        "stats",     "run_counts",    "journal_add", "journal",
     "document_put", "document_get", "documents", "document_erase"};

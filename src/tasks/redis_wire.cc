@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 
@@ -233,8 +234,29 @@ const RedisValue& item(const RedisValue& value, std::size_t place) {
   return place < value.items.size() ? value.items[place] : nil;
 }
 
+bool are_plain(const std::vector<Spec>& tasks) {
+  return !tasks.empty() && std::ranges::all_of(tasks, [&](const Spec& spec) {
+    const Spec& first = tasks.front();
+    return spec.run_id == first.run_id && spec.tenant == first.tenant &&
+           spec.queue == first.queue && spec.priority == first.priority && spec.run_at_ms == 0 &&
+           spec.deadline_ms == 0 && spec.queue_timeout_ms == 0 && spec.gates.empty() &&
+           spec.depends_on.empty() && spec.idempotency_key.empty();
+  });
+}
+
+void add_head(RedisCommand& arguments, const Submission& submission, bool plain) {
+  static const Spec none;
+  const auto& tasks = submission.tasks;
+  const Spec& first = tasks.empty() ? none : tasks.front();
+  arguments.add(static_cast<std::int64_t>(tasks.size()));
+  arguments.add(static_cast<std::int64_t>(submission.documents.size()));
+  arguments.add(std::int64_t{plain}).add(first.run_id).add(first.tenant).add(first.queue);
+  arguments.add(std::int64_t{first.priority});
+}
+
 void add_task(RedisCommand& arguments, const Spec& spec) {
   arguments.add(spec.id).add(packed_spec(spec)).add(line_and_job(spec));
+  arguments.add(std::int64_t{spec.index});
 }
 
 void add_finish(RedisCommand& arguments, const Finish& finish) {

@@ -9,7 +9,11 @@
 
 namespace troupe::tasks {
 
-/// id, m, j as enqueue.lua takes them.
+/// New work that is ready at once and tied to nothing, all in one lane of one run.
+bool are_plain(const std::vector<Spec>& tasks);
+/// What stands before a submission's tasks.
+void add_head(net::RedisCommand& arguments, const Submission& submission, bool plain);
+/// id, m, j, index as enqueue.lua takes them.
 void add_task(net::RedisCommand& arguments, const Spec& spec);
 void add_finish(net::RedisCommand& arguments, const Finish& finish);
 /// run, tenant, queue, states, causes, ended_before.
