@@ -412,7 +412,9 @@ int main_of(int argc, char** argv) {
     return 0;
   }
   if (folder.empty()) {
-    std::fprintf(stderr, "bench_queue memory | enqueue FOLDER [ROUNDS [SUBMITTERS...]] | claim FOLDER | million FOLDER\n");
+    std::fprintf(stderr,
+                 "bench_queue memory | enqueue FOLDER [ROUNDS [SUBMITTERS...]] | claim FOLDER | "
+                 "million FOLDER\n");
     return 2;
   }
   if (what == "reopened") {

@@ -510,9 +510,8 @@ Ledger::Look Ledger::look(const Filter& filter, int after_index, std::string_vie
     }
   };
   if (filter.run_id.empty()) {
-    walk(by_id_, by_id_.upper_bound(after_id, [](std::string_view a, std::string_view b) {
-      return a < b;
-    }));
+    walk(by_id_, by_id_.upper_bound(after_id,
+                                    [](std::string_view a, std::string_view b) { return a < b; }));
   } else if (const auto run = runs_.find(filter.run_id); run != runs_.end()) {
     const RunSet& members = run->second->members;
     using Key = std::pair<int, std::string_view>;

@@ -31,27 +31,6 @@ Error task_is(const std::string& id, std::int64_t state) {
               "task: " + id + " is " + std::string(to_string(static_cast<State>(state))), "tasks");
 }
 
-// Why a submission was refused: {'refused', why, details...}.
-Error refusal(const RedisValue& answer) {
-  const std::string& why = item(answer, 1).text;
-  if (why == "key")
-    return fail(
-        Errc::conflict,
-        "idempotency key: '" + item(answer, 2).text + "' is in use by a task with a different job",
-        "tasks", "take a new key for new work");
-  if (why == "dependency")
-    return fail(Errc::not_found,
-                "depends_on: task " + item(answer, 2).text + " depends on " + item(answer, 3).text +
-                    ", which does not exist",
-                "tasks", "submit both in one call, or the other first");
-  if (why == "full")
-    return fail(Errc::exhausted,
-                "tasks: " + std::to_string(item(answer, 2).integer) + " that have not ended and " +
-                    std::to_string(item(answer, 3).integer) + " more exceed the limit",
-                "tasks", "wait until some have ended, or submit fewer at once");
-  return fail(Errc::protocol_error, "redis: refused for '" + why + "'", "tasks");
-}
-
 // A task that depends on itself by way of others of the same submission would wait for ever.
 Result<void> check_circles(const std::vector<Spec>& specs) {
   std::map<std::string_view, std::size_t> places;
@@ -85,8 +64,8 @@ class RedisBackend final : public Backend {
         options_(std::move(options)),
         key_("{" + options_.prefix + "}"),
         client_(ctx.executor(), ctx.clock(), std::move(client)),
-        plain_enqueues_(ctx.executor(), [this](auto shares) { return send_plain(std::move(shares)); },
-                        {}),
+        plain_enqueues_(ctx.executor(),
+                        [this](auto shares) { return send_plain(std::move(shares)); }, {}),
         enqueues_(ctx.executor(), [this](auto shares) { return send_enqueues(std::move(shares)); },
                   {}),
         finishes_(ctx.executor(), [this](auto shares) { return send_finishes(std::move(shares)); },

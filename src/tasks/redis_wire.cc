@@ -282,6 +282,26 @@ void add_filter(RedisCommand& arguments, const Filter& filter) {
       .add(filter.ended_before_ms.value_or(0));
 }
 
+Error refusal(const RedisValue& answer) {
+  const std::string& why = item(answer, 1).text;
+  if (why == "key")
+    return fail(
+        Errc::conflict,
+        "idempotency key: '" + item(answer, 2).text + "' is in use by a task with a different job",
+        "tasks", "take a new key for new work");
+  if (why == "dependency")
+    return fail(Errc::not_found,
+                "depends_on: task " + item(answer, 2).text + " depends on " + item(answer, 3).text +
+                    ", which does not exist",
+                "tasks", "submit both in one call, or the other first");
+  if (why == "full")
+    return fail(Errc::exhausted,
+                "tasks: " + std::to_string(item(answer, 2).integer) + " that have not ended and " +
+                    std::to_string(item(answer, 3).integer) + " more exceed the limit",
+                "tasks", "wait until some have ended, or submit fewer at once");
+  return fail(Errc::protocol_error, "redis: refused for '" + why + "'", "tasks");
+}
+
 Result<std::vector<Accepted>> read_accepted(const RedisValue& answer) {
   std::vector<Accepted> accepted;
   accepted.reserve(answer.items.size());

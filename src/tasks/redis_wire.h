@@ -22,6 +22,8 @@ void add_filter(net::RedisCommand& arguments, const Filter& filter);
 /// Errors: protocol_error (not the shape that the script gives), invalid_argument (written by
 /// another release).
 Result<std::vector<Accepted>> read_accepted(const net::RedisValue& answer);
+/// Why a submission was refused: {'refused', why, details...}.
+Error refusal(const net::RedisValue& answer);
 Result<Claim> read_claim(const net::RedisValue& answer, UnixMs lease_until_ms);
 Result<Record> read_record(const net::RedisValue& answer);
 Result<Moved> read_moved(const net::RedisValue& answer);

@@ -83,7 +83,7 @@ struct OpenPart {
   std::uint64_t replays = 0;
 };
 
-constexpr int kListsAgain = 5;  // while others replay tasks
+constexpr int kListsAgain = 5;               // while others replay tasks
 constexpr std::size_t kLookBudget = 20'000;  // open tasks looked at while nothing else is written
 
 OpenPart look(Core core, const Filter& filter, const Cursor& from, int limit) {

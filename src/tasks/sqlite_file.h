@@ -67,7 +67,7 @@ class Statement final {
   ~Statement();
 
   Statement& bind(std::int64_t value);
-  Statement& bind(std::string_view value);  ///< Must live until reset().
+  Statement& bind(std::string_view value);        ///< Must live until reset().
   Statement& bind_bytes(std::string_view value);  ///< Must live until reset().
   Statement& bind_null();
   /// Null when empty.

@@ -255,10 +255,10 @@ Result<DatabaseReport> check_database(const std::string& path) {
                    " is newer than this release knows");
   look_for_problems(connection, report);
   const bool two = report.schema >= kTwoTables;
-  report.open = number(two ? "SELECT count(*) FROM open_task"
-                           : "SELECT count(*) FROM task WHERE ended = 0");
-  report.ended = number(two ? "SELECT count(*) FROM ended_task"
-                            : "SELECT count(*) FROM task WHERE ended > 0");
+  report.open =
+      number(two ? "SELECT count(*) FROM open_task" : "SELECT count(*) FROM task WHERE ended = 0");
+  report.ended =
+      number(two ? "SELECT count(*) FROM ended_task" : "SELECT count(*) FROM task WHERE ended > 0");
   report.documents = number("SELECT count(*) FROM document");
   if (!connection.ok()) report.problems.push_back(connection.error().message);
   return report;

@@ -112,7 +112,8 @@ struct Tables::Statements {
                      "UPDATE open_task SET cancel_reason=coalesce(cancel_reason,?),"
                      "progress=coalesce(?,progress),error=coalesce(?,error) WHERE seq=?"),
         end(db,
-            "INSERT INTO ended_task SELECT NULL,seq,?,?,?,?,?,?,?,?,?,spec,?,coalesce(cancel_reason,"
+            "INSERT INTO ended_task SELECT "
+            "NULL,seq,?,?,?,?,?,?,?,?,?,spec,?,coalesce(cancel_reason,"
             "?),"
             "coalesce(?,progress),coalesce(?,error),? FROM open_task WHERE seq=?"),
         delete_open(db, "DELETE FROM open_task WHERE seq=?"),
@@ -144,8 +145,8 @@ struct Tables::Statements {
         counter(db, "UPDATE counter SET tasks=? WHERE state=?") {}
 
   Statement begin, commit, insert, insert_large, update, update_texts, end, delete_open, revive,
-      entry_by_id, entry_by_key, open_by_seq, claim, large_job, add_journal,
-      erase_journal, add_document, version, put_document, erase_document, pause, resume, set_limit, unset_limit,
+      entry_by_id, entry_by_key, open_by_seq, claim, large_job, add_journal, erase_journal,
+      add_document, version, put_document, erase_document, pause, resume, set_limit, unset_limit,
       delete_ended, delete_large, delete_journal, run_counts, counter;
 };
 
@@ -400,8 +401,7 @@ std::int64_t Tables::purge(const Filter& filter, int max) {
   // They lie in the order of their ends: behind the first that is too young there are no others.
   Filter of_any_age = filter;
   of_any_age.ended_before_ms.reset();
-  Statement ended(connection_,
-                  kSelectEnded + "WHERE " + condition(of_any_age) + " ORDER BY place");
+  Statement ended(connection_, kSelectEnded + "WHERE " + condition(of_any_age) + " ORDER BY place");
   bind_filter(ended, of_any_age);
   struct Chosen {
     std::int64_t seq;
@@ -414,8 +414,7 @@ std::int64_t Tables::purge(const Filter& filter, int max) {
     const Status& status = record.status;
     if (filter.ended_before_ms && status.ended_ms >= *filter.ended_before_ms) break;
     if (fits({&record.spec, status.state, status.cause, status.ended_ms}, filter))
-      chosen.push_back(
-          {ended.number(kSeq), status.state, record.spec.id, record.spec.run_id});
+      chosen.push_back({ended.number(kSeq), status.state, record.spec.id, record.spec.run_id});
   }
   ended.reset();
   for (const Chosen& row : chosen) {

@@ -71,8 +71,8 @@ void packed_spec(sqlite3_context* context, int, sqlite3_value** arguments) {
   answer(context, pack_spec(spec, spec.depends_on, large));
 }
 
-// state, cause, finished, cancelling, attempt, losses, token, finished_token, created, due, started,
-// ended, lease, grace, priority, run_at, deadline, worker.
+// state, cause, finished, cancelling, attempt, losses, token, finished_token, created, due,
+// started, ended, lease, grace, priority, run_at, deadline, worker.
 void packed_status(sqlite3_context* context, int, sqlite3_value** arguments) {
   Values values(arguments);
   PackedStatus packed;
