@@ -1,6 +1,7 @@
 // Benchmarks of the queue's backends: memory and SQLite.
 //   bench_queue memory              operations per second on one core
-//   bench_queue enqueue FOLDER      durable enqueues against a bare group commit, interleaved
+//   bench_queue enqueue FOLDER [ROUNDS [SUBMITTERS...]]
+//                                   durable enqueues against a bare group commit, interleaved
 //   bench_queue claim FOLDER        claim and finish, one by one and in batches
 //   bench_queue million FOLDER      what a million waiting tasks cost
 // FOLDER is on the disk to be measured; files are made in it and deleted.
@@ -305,13 +306,12 @@ Rate our_rate(const std::string& folder, int submitters, double seconds) {
   return rate;
 }
 
-void enqueue(const std::string& folder) {
-  constexpr int kRounds = 5;
+void enqueue(const std::string& folder, const std::vector<int>& cases, int rounds) {
   std::printf("durable enqueues/s (WAL, synchronous=FULL), 256 bytes, median of %d rounds\n",
-              kRounds);
-  for (const int submitters : {1, 16, 64, 256}) {
+              rounds);
+  for (const int submitters : cases) {
     std::vector<double> floors, ours, ratios, cpus, p50, p99, floor_cpus;
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; round < rounds; ++round) {
       const Rate floor = floor_rate(folder, submitters, 1.5);
       const Rate our = our_rate(folder, submitters, 1.5);
       floors.push_back(floor.per_second);
@@ -388,9 +388,18 @@ asio::awaitable<void> million(Context& ctx, Clock& clock, const std::string& pat
   co_await measure_claims(ctx, *backend, " 1,000,000 waiting");
   co_await backend->close();
   backend.reset();
+  // In a process of its own: what this one's heap keeps is not the database's.
+  const auto self = std::filesystem::read_symlink("/proc/self/exe").string();
+  std::fflush(stdout);
+  const std::string command = "'" + self + "' reopened '" + path + "'";
+  if (std::system(command.c_str()) != 0) std::fprintf(stderr, "reopening failed\n");
+}
+
+asio::awaitable<void> reopened(Context& ctx, Clock& clock, const std::string& path) {
   const auto again = Steady::now();
-  backend = open_file(ctx, clock, path);
-  std::printf("opened again with them in %.1f s\n", seconds_since(again));
+  const auto backend = open_file(ctx, clock, path);
+  std::printf("opened by a new process in %.1f s: %ld MiB resident\n", seconds_since(again),
+              resident_mib());
   co_await measure_claims(ctx, *backend, "      after opening");
   co_await backend->close();
 }
@@ -403,11 +412,22 @@ int main_of(int argc, char** argv) {
     return 0;
   }
   if (folder.empty()) {
-    std::fprintf(stderr, "bench_queue memory | enqueue FOLDER | claim FOLDER | million FOLDER\n");
+    std::fprintf(stderr,
+                 "bench_queue memory | enqueue FOLDER [ROUNDS [SUBMITTERS...]] | claim FOLDER | "
+                 "million FOLDER\n");
     return 2;
   }
+  if (what == "reopened") {
+    with_loop([&](Context& ctx, Clock& clock) { return reopened(ctx, clock, folder); });
+    return 0;
+  }
   const File file(folder);
-  if (what == "enqueue") enqueue(folder);
+  if (what == "enqueue") {
+    std::vector<int> cases;
+    for (int i = 4; i < argc; ++i) cases.push_back(std::max(1, std::atoi(argv[i])));
+    if (cases.empty()) cases = {1, 16, 64, 256};
+    enqueue(folder, cases, argc > 3 ? std::max(1, std::atoi(argv[3])) : 5);
+  }
   if (what == "claim")
     with_loop([&](Context& ctx, Clock& clock) { return claim(ctx, clock, file.path); });
   if (what == "million")

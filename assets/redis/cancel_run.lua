@@ -1,7 +1,7 @@
 -- uses: records lanes endings
 -- ARGV: time, run, reason, grace in ms. Answers what moved.
 local moves, ids = {}, call('ZRANGE', tag .. 'run:' .. ARGV[2], 0, -1)
-load_tasks(ids)
+load_tasks(ids, true)
 for _, id in ipairs(ids) do
   local t = task(id)
   -- An earlier one's end may have settled it already.

@@ -7,13 +7,17 @@ local queues = {}
 for i = 5, #ARGV do
   if call('SISMEMBER', tag .. 'paused', ARGV[i]) == 0 then queues[#queues + 1] = ARGV[i] end
 end
-if promote() then
+local first_due = call('ZRANGE', tag .. 'scheduled', 0, 0, 'WITHSCORES')
+local next_due = tonumber(first_due[2])
+if next_due and next_due <= now then
+  promote()
   write_lanes()
   write_indexes()
+  next_due = tonumber(call('ZRANGE', tag .. 'scheduled', 0, 0, 'WITHSCORES')[2])
 end
 
 local function full_gate(t)
-  local own = t.m[GATES]
+  local own = gates_of(t)
   for i = 1, #own, 2 do
     if not has_room(own[i], own[i + 1]) then return own[i], own[i + 1] end
   end
@@ -34,8 +38,9 @@ local function take(id)
     park(t, gate, own)
     parks = parks + 1
     -- The room behind its other gates is for others.
-    for i = 1, #t.m[GATES], 2 do
-      if t.m[GATES][i] ~= gate then wake(t.m[GATES][i]) end
+    local behind = gates_of(t)
+    for i = 1, #behind, 2 do
+      if behind[i] ~= gate then wake(behind[i]) end
     end
     write_lanes()
     write_indexes()
@@ -126,8 +131,7 @@ else
 end
 write_all()
 
-local due = call('ZRANGE', tag .. 'scheduled', 0, 0, 'WITHSCORES')
-local answer, ids, retried = {lease_until, tonumber(due[2]) or -1}, {}, {}
+local answer, ids, retried = {lease_until, next_due or -1}, {}, {}
 for i, t in ipairs(claims) do
   ids[i] = t.id
   if t.s[ATTEMPT] > 1 then retried[#retried + 1] = t.id end

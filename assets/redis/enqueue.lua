@@ -1,5 +1,6 @@
 -- uses: records lanes endings
--- ARGV: time, most open tasks, submissions; each: tasks, documents; each task: id, m, j; each
+-- ARGV: time, most open tasks, submissions; each: tasks, documents, then what enqueue_plain.lua needs of
+-- all its tasks (whether it may, run, tenant, queue, priority); each task: id, m, j, index; each
 -- document: kind, id, text. Each submission is accepted as a whole or refused for itself.
 -- Answers per submission a list of {id, run, existing}, or {'refused', why, details}.
 local open_max, at = tonumber(ARGV[2]), 4
@@ -82,7 +83,7 @@ local function add(item)
     blob = pack(m)
   end
   local s = {state, NONE, 0, 0, 0, '', 0, '', now, due, 0, 0, m[FIRST_PRIORITY], m[FIRST_RUN_AT], 0, 0, 0, 0, 0,
-    m[FIRST_DEADLINE], '', 0}
+    m[FIRST_DEADLINE], '', 0, m[RUN], #m[GATES] == 0 and 1 or 0}
   local t = {id = item.id, m = m, s = s}
   tasks[item.id] = t
   set_part(item.id, 'm', blob)
@@ -128,7 +129,7 @@ local function submit(items, documents)
     local t = item.existing
     if item.same_as then t = items[item.same_as].existing or items[item.same_as].added end
     if t then
-      answer[i] = {t.id, t.m[RUN], 1}
+      answer[i] = {t.id, run_of(t), 1}
     else
       t = add(item)
       item.added = t
@@ -152,11 +153,11 @@ local submissions, ids = {}, {}
 for n = 1, tonumber(ARGV[3]) do
   local items, documents = {}, {}
   local task_count, document_count = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
-  at = at + 2
+  at = at + 7
   for i = 1, task_count do
     items[i] = {id = ARGV[at], blob = ARGV[at + 1], m = unpack_list(ARGV[at + 1]), job = ARGV[at + 2]}
     ids[#ids + 1] = ARGV[at]
-    at = at + 3
+    at = at + 4
   end
   for i = 1, document_count do
     documents[i] = {ARGV[at], ARGV[at + 1], ARGV[at + 2]}

@@ -28,9 +28,9 @@ for i = 2, #ARGV, 6 do
   if not t then
     answer = {1, RUNNING, NONE, 0, moves}
   elseif token ~= 0 and t.s[DONE_TOKEN] == token then
-    answer = {0, t.s[DONE_STATE], t.s[DONE_CAUSE], run_open(t.m[RUN]), moves}
+    answer = {0, t.s[DONE_STATE], t.s[DONE_CAUSE], run_open(run_of(t)), moves}
   elseif t.s[STATE] ~= RUNNING or t.s[TOKEN] ~= token then
-    answer = {1, t.s[STATE], t.s[CAUSE], run_open(t.m[RUN]), moves}
+    answer = {1, t.s[STATE], t.s[CAUSE], run_open(run_of(t)), moves}
   else
     local s = t.s
     s[DONE_TOKEN] = token
@@ -38,7 +38,7 @@ for i = 2, #ARGV, 6 do
     s[DONE_STATE], s[DONE_CAUSE] = s[STATE], s[CAUSE]
     if s[STATE] == SUCCEEDED and ARGV[i + 4] ~= '' then set_part(t.id, 'r', ARGV[i + 4]) end
     if ARGV[i + 5] ~= '' then set_part(t.id, 'e', ARGV[i + 5]) end
-    answer = {0, s[STATE], s[CAUSE], run_open(t.m[RUN]), moves}
+    answer = {0, s[STATE], s[CAUSE], run_open(run_of(t)), moves}
   end
   answers[#answers + 1] = answer
 end

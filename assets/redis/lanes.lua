@@ -35,6 +35,7 @@ local function write_lanes()
     if not call('ZSCORE', tag .. 'turns:' .. queue, tenant) then
       local served = call('HMGET', tag .. 'served:' .. queue, 't:' .. tenant, 'now')
       call('ZADD', tag .. 'turns:' .. queue, math.max(tonumber(served[1]) or 0, tonumber(served[2]) or 0), tenant)
+      call('SADD', tag .. 'queues', queue)
     end
   end
   lanes = {}
@@ -69,7 +70,7 @@ local function park_of(t, gate, own) return gate .. '\0' .. own .. ' ' .. t.m[QU
 local function park(t, gate, own)
   t.s[PARKED] = park_of(t, gate, own)
   touch(t)
-  call('SADD', tag .. 'parks:' .. gate, own .. ' ' .. t.m[QUEUE])
+  if call('SADD', tag .. 'parks:' .. gate, own .. ' ' .. t.m[QUEUE]) == 1 then call('SADD', tag .. 'gates', gate) end
   call('ZADD', tag .. 'park:' .. t.s[PARKED], t.s[DUE] - t.s[PRIORITY] * 60000, t.id)
 end
 
@@ -96,7 +97,6 @@ end
 local function unplace(t)
   local state, id = t.s[STATE], t.id
   if state == QUEUED then
-    index('waiting', id, false)
     if t.s[PARKED] ~= '' then
       call('ZREM', tag .. 'park:' .. t.s[PARKED], id)
       t.s[PARKED] = ''
@@ -108,11 +108,13 @@ local function unplace(t)
     end
     index(lane_of(t), id, false)
     -- It may have been the one that was to use the room.
-    for i = 1, #t.m[GATES], 2 do wake(t.m[GATES][i]) end
+    local behind = gates_of(t)
+    for i = 1, #behind, 2 do wake(behind[i]) end
   elseif state == RUNNING then
     index('leases', id, false)
-    for i = 1, #t.m[GATES], 2 do
-      local gate = t.m[GATES][i]
+    local behind = gates_of(t)
+    for i = 1, #behind, 2 do
+      local gate = behind[i]
       if call('SREM', tag .. 'gate:' .. gate, id) == 1 then
         if gates[gate] then gates[gate] = gates[gate] - 1 end
         wake(gate)
@@ -128,12 +130,12 @@ end
 local function place(t, lease_until)
   local state, id = t.s[STATE], t.id
   if state == QUEUED then
-    index('waiting', id, t.s[DUE])
     to_lane(t)
   elseif state == RUNNING then
     index('leases', id, lease_until)
-    for i = 1, #t.m[GATES], 2 do
-      local gate = t.m[GATES][i]
+    local behind = gates_of(t)
+    for i = 1, #behind, 2 do
+      local gate = behind[i]
       if call('SADD', tag .. 'gate:' .. gate, id) == 1 and gates[gate] then gates[gate] = gates[gate] + 1 end
     end
   elseif state == SCHEDULED then
@@ -147,8 +149,8 @@ local function move(t, state, cause, lease_until)
   local s = t.s
   unplace(t)
   if s[STATE] ~= state then
-    count(t.m[RUN], s[STATE], -1)
-    count(t.m[RUN], state, 1)
+    count(run_of(t), s[STATE], -1)
+    count(run_of(t), state, 1)
   end
   s[STATE] = state
   s[CAUSE] = cause
@@ -160,11 +162,11 @@ end
 local function make_ready(t, due)
   -- It leaves its old place under its old order.
   unplace(t)
-  count(t.m[RUN], t.s[STATE], -1)
+  count(run_of(t), t.s[STATE], -1)
   t.s[DUE] = due
   t.s[STATE] = due > now and SCHEDULED or QUEUED
   t.s[CAUSE] = NONE
-  count(t.m[RUN], t.s[STATE], 1)
+  count(run_of(t), t.s[STATE], 1)
   place(t)
   set_expiry(t)
   touch(t)

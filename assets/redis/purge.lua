@@ -43,7 +43,7 @@ end
 
 local deleted, seen = 0, 0
 local ids = call('ZRANGE', tag .. 'ended', offset, offset + budget - 1)
-load_tasks(ids)
+load_tasks(ids, true)
 for _, id in ipairs(ids) do
   if deleted >= most then break end
   seen = seen + 1

@@ -16,8 +16,8 @@ local RUN, INDEX, TENANT, QUEUE, ATTEMPTS_MAX, LOSSES_MAX, QUEUE_TIMEOUT, RULE, 
   DIGEST, FIRST_PRIORITY, FIRST_RUN_AT, FIRST_DEADLINE = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 -- Places in s.
 local STATE, CAUSE, ATTEMPT, LOSSES, TOKEN, WORKER, STOP, REASON, CREATED, DUE, STARTED, ENDED, PRIORITY,
-  RUN_AT, DONE_TOKEN, DONE_STATE, DONE_CAUSE, EXPIRY, GRACE_UNTIL, UNTIL, PARKED, LEADS =
-  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22
+  RUN_AT, DONE_TOKEN, DONE_STATE, DONE_CAUSE, EXPIRY, GRACE_UNTIL, UNTIL, PARKED, LEADS, OF_RUN, UNGATED =
+  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24
 
 -- The server's clock; tests bring their own.
 local now, now_us = tonumber(ARGV[1]), nil
@@ -41,28 +41,43 @@ local function parts(name, ids)
   return found
 end
 
-local function know(id, m, s)
-  local t = m and s and {id = id, m = unpack_list(m), s = unpack_list(s)}
+-- m is read when it is asked for: the usual way of a task needs its status alone.
+local lazy = {__index = function(t, key)
+  if key ~= 'm' then return nil end
+  t.m = unpack_list(call('HGET', tag .. 'm', t.id))
+  return t.m
+end}
+
+local function know(id, s, m)
+  local t = s and setmetatable({id = id, s = unpack_list(s), m = m and unpack_list(m) or nil}, lazy)
   tasks[id] = t or false
   return t or nil
 end
 
 -- Reads many at once; task() then has them.
-local function load_tasks(ids)
+local function load_tasks(ids, whole)
   local wanted = {}
   for _, id in ipairs(ids) do
     if tasks[id] == nil then wanted[#wanted + 1] = id end
   end
   if #wanted == 0 then return end
-  local m, s = parts('m', wanted), parts('s', wanted)
-  for i, id in ipairs(wanted) do know(id, m[i], s[i]) end
+  local s, m = parts('s', wanted), whole and parts('m', wanted) or {}
+  for i, id in ipairs(wanted) do know(id, s[i], m[i]) end
 end
 
 -- The task, or nil.
 local function task(id)
   local known = tasks[id]
   if known ~= nil then return known or nil end
-  return know(id, call('HGET', tag .. 'm', id), call('HGET', tag .. 's', id))
+  return know(id, call('HGET', tag .. 's', id))
+end
+
+-- What the status repeats of m; a status of an older release does not.
+local NO_GATES = {}
+local function run_of(t) return t.s[OF_RUN] or t.m[RUN] end
+local function gates_of(t)
+  if t.s[UNGATED] == 1 then return NO_GATES end
+  return t.m[GATES]
 end
 
 local function touch(t)
@@ -92,11 +107,22 @@ local function index(name, member, score)
   set[member] = score
 end
 
+-- Many have the same score: it is made a text once.
+local score_texts = {}
+local function text_of(score)
+  local text = score_texts[score]
+  if not text then
+    text = string.format('%d', score)
+    score_texts[score] = text
+  end
+  return text
+end
+
 local function write_index(name, set)
   local add, out = {}, {}
   for member, score in pairs(set) do
     if score then
-      add[#add + 1] = score
+      add[#add + 1] = text_of(score)
       add[#add + 1] = member
     else
       out[#out + 1] = member
@@ -139,7 +165,7 @@ local function run_open(run)
 end
 
 local function moved(t)
-  return {t.id, t.m[RUN], t.m[INDEX], t.s[STATE], t.s[CAUSE], run_open(t.m[RUN])}
+  return {t.id, run_of(t), t.m[INDEX], t.s[STATE], t.s[CAUSE], run_open(run_of(t))}
 end
 
 local function write_counts(key, deltas)

@@ -116,7 +116,7 @@ local function look_through(budget)
   local cursor = call('HGET', tag .. 'meta', 'cursor') or ''
   local from = cursor == '' and '-' or '(' .. cursor
   local ids = call('ZRANGEBYLEX', tag .. 'ids', from, '+', 'LIMIT', 0, budget)
-  load_tasks(ids)
+  load_tasks(ids, true)
   for _, id in ipairs(ids) do
     local t = task(id)
     if not t then
@@ -127,6 +127,7 @@ local function look_through(budget)
     end
   end
   call('HSET', tag .. 'meta', 'cursor', #ids == budget and ids[#ids] or '')
+  call('UNLINK', tag .. 'waiting')  -- an index of older releases
 end
 
 grant(tonumber(ARGV[4]), tonumber(ARGV[5]))

@@ -16,7 +16,11 @@
 namespace troupe::net {
 namespace {
 
-constexpr const char* kBinary = "/usr/bin/redis-server";
+// TROUPE_TEST_REDIS_SERVER: another one that speaks its protocol, as valkey-server.
+const char* binary() {
+  const char* other = std::getenv("TROUPE_TEST_REDIS_SERVER");
+  return other && *other ? other : "/usr/bin/redis-server";
+}
 
 sockaddr_in loopback(int port) {
   sockaddr_in address{};
@@ -39,7 +43,7 @@ int dial(int port) {
 
 }  // namespace
 
-bool has_redis_server() { return ::access(kBinary, X_OK) == 0; }
+bool has_redis_server() { return ::access(binary(), X_OK) == 0; }
 
 int free_port() {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -69,7 +73,7 @@ std::string RedisServer::url(const std::string& user_info) const {
 }
 
 void RedisServer::start() {
-  std::vector<std::string> words = {kBinary};
+  std::vector<std::string> words = {binary()};
   // Sentinel wants its configuration file first.
   std::size_t first = 0;
   if (!options_.empty() && options_[0].ends_with(".conf")) words.push_back(options_[first++]);
@@ -87,7 +91,7 @@ void RedisServer::start() {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     for (const int fd : {0, 1, 2}) ::dup2(null, fd);
-    ::execv(kBinary, arguments.data());
+    ::execv(binary(), arguments.data());
     ::_exit(127);
   }
   for (int tries = 0; tries < 500; ++tries) {

@@ -46,12 +46,12 @@ Ledger::~Ledger() {
     queue.turns.clear();
     for (auto& [tenant, lane] : queue.lanes) lane->ready.clear();
   }
-  for (Entry* entry : entries_) delete entry;
+  for (const Slot& slot : entries_) delete slot.entry;
 }
 
 Entry* Ledger::held(std::string_view id) {
   const auto found = entries_.find(id);
-  return found == entries_.end() ? nullptr : *found;
+  return found == entries_.end() ? nullptr : found->entry;
 }
 
 Entry* Ledger::find(std::string_view id) {
@@ -106,14 +106,14 @@ Entry& Ledger::add(const Spec& spec, std::uint64_t seq) {
       entry.ties->gates.push_back({gate, wanted.limit});
     }
   }
-  entries_.insert(&entry);
+  entries_.insert(slot(entry));
   return *owned.release();
 }
 
 // Into the indexes that do not depend on the state.
 void Ledger::link(Entry& entry) {
   entry.run->members.insert(entry.run->members.end(), entry);
-  if (options_.keeps_ended) by_id_.insert(by_id_.end(), entry);
+  by_id_.insert(by_id_.end(), entry);
   if (!entry.ties) return;
   if (!entry.ties->idempotency_key.empty())
     keys_[{entry.lane->tenant->name, entry.ties->idempotency_key}] = &entry;
@@ -127,9 +127,9 @@ void Ledger::touch(Entry& entry) {
   touched_.push_back(&entry);
 }
 
-std::vector<Entry*> Ledger::take_touched() {
+void Ledger::take_touched(std::vector<Entry*>& into) {
   for (Entry* entry : touched_) entry->touched = false;
-  return std::exchange(touched_, {});
+  touched_.swap(into);
 }
 
 void Ledger::count(Entry& entry, std::int64_t by) {
@@ -169,7 +169,7 @@ void Ledger::remove(Entry& entry) {
   if (entry.expires_ms != 0) expiries_.erase(expiries_.iterator_to(entry));
   if (!entry.guest) {
     entry.run->members.erase(entry.run->members.iterator_to(entry));
-    if (options_.keeps_ended) by_id_.erase(by_id_.iterator_to(entry));
+    by_id_.erase(by_id_.iterator_to(entry));
     count(entry, -1);
   }
   if (entry.ties) {
@@ -179,7 +179,7 @@ void Ledger::remove(Entry& entry) {
   }
   if (--entry.run->entries == 0) runs_.erase(entry.run->id);
   drop_lane(*entry.lane);
-  entries_.erase(&entry);
+  entries_.erase(slot(entry));
   delete &entry;
 }
 
@@ -393,6 +393,7 @@ Result<Entry*> Ledger::replay(UnixMs now, std::string_view id) {
     link(*entry);
   }
   entry->revived = true;
+  ++replays_;
   entry->attempt = entry->losses = 0;
   entry->cancel_requested = false;
   entry->started_ms = entry->ended_ms = entry->lease_until_ms = 0;
@@ -462,7 +463,7 @@ Swept Ledger::sweep(UnixMs now, int max) {
     const std::string id = std::move(unsettled_.back());
     unsettled_.pop_back();
     const auto found = entries_.find(std::string_view(id));
-    if (found != entries_.end()) settle(**found, now, swept.moved);
+    if (found != entries_.end()) settle(*found->entry, now, swept.moved);
   }
   swept.more = !room();
   return swept;
@@ -478,6 +479,47 @@ Result<Entry*> Ledger::journaled(std::string_view id, std::uint64_t token) {
   entry->losses = 0;
   touch(*entry);
   return entry;
+}
+
+namespace {
+
+bool may_fit(const Entry& entry, const Filter& filter) {
+  const auto among = [](const auto& wanted, auto value) {
+    return wanted.empty() || std::ranges::find(wanted, value) != wanted.end();
+  };
+  if (!filter.tenant.empty() && entry.lane->tenant->name != filter.tenant) return false;
+  if (!filter.queue.empty() && entry.lane->queue->name != filter.queue) return false;
+  if (filter.ended_before_ms && !is_final(entry.state)) return false;
+  return among(filter.states, entry.state) && among(filter.causes, entry.cause);
+}
+
+}  // namespace
+
+Ledger::Look Ledger::look(const Filter& filter, int after_index, std::string_view after_id,
+                          std::size_t most, std::size_t budget) const {
+  Look look;
+  const auto walk = [&](const auto& set, auto next) {
+    for (const Entry* last = nullptr; next != set.end(); ++next) {
+      if (look.found.size() == most || budget == 0) {
+        look.last = last;
+        return;
+      }
+      --budget;
+      last = &*next;
+      if (may_fit(*next, filter)) look.found.push_back(last);
+    }
+  };
+  if (filter.run_id.empty()) {
+    walk(by_id_, by_id_.upper_bound(after_id,
+                                    [](std::string_view a, std::string_view b) { return a < b; }));
+  } else if (const auto run = runs_.find(filter.run_id); run != runs_.end()) {
+    const RunSet& members = run->second->members;
+    using Key = std::pair<int, std::string_view>;
+    walk(members, members.upper_bound(Key(after_index, after_id), [](const Key& a, const Entry& b) {
+      return a < Key(b.index, b.id);
+    }));
+  }
+  return look;
 }
 
 Stats Ledger::stats() const {

@@ -225,6 +225,17 @@ class Ledger final {
   RunEntry* find_run(std::string_view id);
   Stats stats() const;
   const IdSet& by_id() const { return by_id_; }
+  struct Look {
+    std::vector<const Entry*> found;  ///< In the order of the list.
+    /// Where it stopped, when there may be more.
+    const Entry* last = nullptr;
+  };
+  /// What fits a filter among the entries here, from after a place of its list (a run's by index,
+  /// else by id); labels are left to the caller. Stops at `most` found or `budget` looked at.
+  Look look(const Filter& filter, int after_index, std::string_view after_id, std::size_t most,
+            std::size_t budget) const;
+  /// How many were replayed since it was made.
+  std::uint64_t replays() const { return replays_; }
   const PlaceSet& ended() const { return ended_; }
   void remove(Entry& entry);
   Moved moved(const Entry& entry) const;
@@ -249,7 +260,8 @@ class Ledger final {
   void touch(Entry& entry);
   /// But those that `other` knows go on as there.
   void take_leases(Ledger& other);
-  std::vector<Entry*> take_touched();
+  /// Into a list that is empty.
+  void take_touched(std::vector<Entry*>& into);
   /// Lets go of an entry that is stored elsewhere and not open.
   void evict(Entry& entry);
   std::int64_t open() const { return to_counts(counts_).open(); }
@@ -258,16 +270,23 @@ class Ledger final {
   bool take_news() { return std::exchange(news_, false); }
 
  private:
+  /// With the hash of the id, so that growing does not visit every entry.
+  struct Slot {
+    std::size_t hash;
+    Entry* entry;
+  };
+  static Slot slot(Entry& entry) { return {hash_of(entry.id), &entry}; }
+  static std::size_t hash_of(std::string_view id) { return std::hash<std::string_view>{}(id); }
   struct IdHash {
     using is_transparent = void;
-    std::size_t operator()(std::string_view id) const { return std::hash<std::string_view>{}(id); }
-    std::size_t operator()(const Entry* entry) const { return (*this)(entry->id); }
+    std::size_t operator()(std::string_view id) const { return hash_of(id); }
+    std::size_t operator()(const Slot& slot) const { return slot.hash; }
   };
   struct IdEqual {
     using is_transparent = void;
-    static std::string_view id(const Entry* entry) { return entry->id; }
-    static std::string_view id(std::string_view id) { return id; }
-    bool operator()(const auto& a, const auto& b) const { return id(a) == id(b); }
+    bool operator()(const Slot& a, const Slot& b) const { return a.entry == b.entry; }
+    bool operator()(std::string_view id, const Slot& slot) const { return id == slot.entry->id; }
+    bool operator()(const Slot& slot, std::string_view id) const { return id == slot.entry->id; }
   };
   struct Plan;
 
@@ -311,7 +330,7 @@ class Ledger final {
 
   LedgerOptions options_;
   Pager* pager_;
-  boost::unordered_flat_set<Entry*, IdHash, IdEqual> entries_;
+  boost::unordered_flat_set<Slot, IdHash, IdEqual> entries_;
   std::map<std::pair<std::string, std::string>, Entry*, std::less<>> keys_;
   std::unordered_map<std::string, std::unique_ptr<RunEntry>> runs_;
   std::map<std::string, std::unique_ptr<Tenant>, std::less<>> tenants_;
@@ -327,6 +346,7 @@ class Ledger final {
   std::uint64_t served_ = 0;  // virtual time of the tenant served last
   std::shared_ptr<const std::string> worker_;
   std::vector<Entry*> touched_;
+  std::uint64_t replays_ = 0;
   bool news_ = false;
 };
 

@@ -238,10 +238,10 @@ void Ledger::settle_dependents(const std::string& id, UnixMs now, std::vector<Mo
     std::vector<std::string> blocked;
     for (const std::string& dependent : node.mapped()) {
       const auto found = entries_.find(std::string_view(dependent));
-      if (found == entries_.end() || (*found)->state != State::blocked) continue;
+      if (found == entries_.end() || found->entry->state != State::blocked) continue;
       std::optional<State> state;
       if (moved)
-        state = decide(**found, now, *moved);
+        state = decide(*found->entry, now, *moved);
       else
         unsettled_.push_back(dependent);
       if (!state)

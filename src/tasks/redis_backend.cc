@@ -31,27 +31,6 @@ Error task_is(const std::string& id, std::int64_t state) {
               "task: " + id + " is " + std::string(to_string(static_cast<State>(state))), "tasks");
 }
 
-// Why a submission was refused: {'refused', why, details...}.
-Error refusal(const RedisValue& answer) {
-  const std::string& why = item(answer, 1).text;
-  if (why == "key")
-    return fail(
-        Errc::conflict,
-        "idempotency key: '" + item(answer, 2).text + "' is in use by a task with a different job",
-        "tasks", "take a new key for new work");
-  if (why == "dependency")
-    return fail(Errc::not_found,
-                "depends_on: task " + item(answer, 2).text + " depends on " + item(answer, 3).text +
-                    ", which does not exist",
-                "tasks", "submit both in one call, or the other first");
-  if (why == "full")
-    return fail(Errc::exhausted,
-                "tasks: " + std::to_string(item(answer, 2).integer) + " that have not ended and " +
-                    std::to_string(item(answer, 3).integer) + " more exceed the limit",
-                "tasks", "wait until some have ended, or submit fewer at once");
-  return fail(Errc::protocol_error, "redis: refused for '" + why + "'", "tasks");
-}
-
 // A task that depends on itself by way of others of the same submission would wait for ever.
 Result<void> check_circles(const std::vector<Spec>& specs) {
   std::map<std::string_view, std::size_t> places;
@@ -85,6 +64,8 @@ class RedisBackend final : public Backend {
         options_(std::move(options)),
         key_("{" + options_.prefix + "}"),
         client_(ctx.executor(), ctx.clock(), std::move(client)),
+        plain_enqueues_(ctx.executor(),
+                        [this](auto shares) { return send_plain(std::move(shares)); }, {}),
         enqueues_(ctx.executor(), [this](auto shares) { return send_enqueues(std::move(shares)); },
                   {}),
         finishes_(ctx.executor(), [this](auto shares) { return send_finishes(std::move(shares)); },
@@ -133,6 +114,7 @@ class RedisBackend final : public Backend {
   void warn(const std::string& text) const {
     if (options_.warn) options_.warn(text);
   }
+  asio::awaitable<void> send_plain(Batches<Enqueued>::Shares shares);
   asio::awaitable<void> send_enqueues(Batches<Enqueued>::Shares shares);
   asio::awaitable<void> send_finishes(Batches<std::vector<Finished>>::Shares shares);
 
@@ -141,7 +123,7 @@ class RedisBackend final : public Backend {
   std::string key_;
   RedisScripts scripts_;
   net::RedisClient client_;
-  Batches<Enqueued> enqueues_;
+  Batches<Enqueued> plain_enqueues_, enqueues_;
   Batches<std::vector<Finished>> finishes_;
   bool closed_ = false;
 };
@@ -213,8 +195,8 @@ Async<std::vector<Accepted>> RedisBackend::enqueue(Context& ctx, Submission subm
                        std::to_string(kBatchMax),
                    "tasks");
   RedisCommand given;
-  given.add(static_cast<std::int64_t>(tasks.size()));
-  given.add(static_cast<std::int64_t>(submission.documents.size()));
+  const bool plain = are_plain(tasks);
+  add_head(given, submission, plain);
   bool depends = false;
   for (const Spec& spec : tasks) {
     CO_TRY_VOID(check(spec));
@@ -225,7 +207,23 @@ Async<std::vector<Accepted>> RedisBackend::enqueue(Context& ctx, Submission subm
   for (const Document& document : submission.documents)
     given.add(document.kind).add(document.id).add(document.text);
   const auto count = static_cast<std::int64_t>(tasks.size());
-  co_return co_await enqueues_.ask(ctx, std::move(given), count);
+  Batches<Enqueued>& batches = plain ? plain_enqueues_ : enqueues_;
+  CO_TRY(Enqueued accepted, co_await batches.ask(ctx, std::move(given), count));
+  if (!accepted.empty()) co_return accepted;
+  for (Spec& spec : submission.tasks)  // all are new
+    accepted.push_back({.id = std::move(spec.id), .run_id = std::move(spec.run_id)});
+  co_return accepted;
+}
+
+asio::awaitable<void> RedisBackend::send_plain(Batches<Enqueued>::Shares shares) {
+  RedisCommand given = arguments();
+  given.add(options_.tasks_max).add(static_cast<std::int64_t>(shares.size()));
+  for (const auto& share : shares) given.add_all(share->arguments);
+  Context ctx = base_;
+  const auto answer = co_await run(ctx, Script::enqueue_plain, std::move(given), Kind::writes);
+  if (answer && answer->integer == 0) co_return co_await send_enqueues(std::move(shares));
+  for (const auto& share : shares)
+    share->done.set(answer ? Result<Enqueued>(Enqueued()) : Result<Enqueued>(answer.error()));
 }
 
 asio::awaitable<void> RedisBackend::send_enqueues(Batches<Enqueued>::Shares shares) {
@@ -551,6 +549,7 @@ asio::awaitable<void> RedisBackend::close() {
   closed_ = true;
   co_await client_.close();
   Context ctx = base_;
+  co_await plain_enqueues_.close(ctx);
   co_await enqueues_.close(ctx);
   co_await finishes_.close(ctx);
 }

@@ -10,10 +10,10 @@ namespace troupe::tasks {
 namespace {
 
 constexpr std::array<std::string_view, kScripts> kNames = {
-    "enqueue",      "claim",        "beat",      "finish",        "cancel",      "cancel_run",
-    "replay",       "change",       "pause",     "set_limit",     "sweep",       "get",
-    "list",         "purge",        "stats",     "run_counts",    "journal_add", "journal",
-    "document_put", "document_get", "documents", "document_erase"};
+    "enqueue",    "enqueue_plain", "claim",        "beat",      "finish",        "cancel",
+    "cancel_run", "replay",        "change",       "pause",     "set_limit",     "sweep",
+    "get",        "list",          "purge",        "stats",     "run_counts",    "journal_add",
+    "journal",    "document_put",  "document_get", "documents", "document_erase"};
 
 std::string file(std::string_view name) {
   return std::string(assets::get("redis/" + std::string(name) + ".lua"));

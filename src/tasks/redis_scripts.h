@@ -12,6 +12,7 @@ namespace troupe::tasks {
 
 enum class Script {
   enqueue,
+  enqueue_plain,
   claim,
   beat,
   finish,

@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 
@@ -233,8 +234,29 @@ const RedisValue& item(const RedisValue& value, std::size_t place) {
   return place < value.items.size() ? value.items[place] : nil;
 }
 
+bool are_plain(const std::vector<Spec>& tasks) {
+  return !tasks.empty() && std::ranges::all_of(tasks, [&](const Spec& spec) {
+    const Spec& first = tasks.front();
+    return spec.run_id == first.run_id && spec.tenant == first.tenant &&
+           spec.queue == first.queue && spec.priority == first.priority && spec.run_at_ms == 0 &&
+           spec.deadline_ms == 0 && spec.queue_timeout_ms == 0 && spec.gates.empty() &&
+           spec.depends_on.empty() && spec.idempotency_key.empty();
+  });
+}
+
+void add_head(RedisCommand& arguments, const Submission& submission, bool plain) {
+  static const Spec none;
+  const auto& tasks = submission.tasks;
+  const Spec& first = tasks.empty() ? none : tasks.front();
+  arguments.add(static_cast<std::int64_t>(tasks.size()));
+  arguments.add(static_cast<std::int64_t>(submission.documents.size()));
+  arguments.add(std::int64_t{plain}).add(first.run_id).add(first.tenant).add(first.queue);
+  arguments.add(std::int64_t{first.priority});
+}
+
 void add_task(RedisCommand& arguments, const Spec& spec) {
   arguments.add(spec.id).add(packed_spec(spec)).add(line_and_job(spec));
+  arguments.add(std::int64_t{spec.index});
 }
 
 void add_finish(RedisCommand& arguments, const Finish& finish) {
@@ -258,6 +280,26 @@ void add_filter(RedisCommand& arguments, const Filter& filter) {
       .add(states)
       .add(causes)
       .add(filter.ended_before_ms.value_or(0));
+}
+
+Error refusal(const RedisValue& answer) {
+  const std::string& why = item(answer, 1).text;
+  if (why == "key")
+    return fail(
+        Errc::conflict,
+        "idempotency key: '" + item(answer, 2).text + "' is in use by a task with a different job",
+        "tasks", "take a new key for new work");
+  if (why == "dependency")
+    return fail(Errc::not_found,
+                "depends_on: task " + item(answer, 2).text + " depends on " + item(answer, 3).text +
+                    ", which does not exist",
+                "tasks", "submit both in one call, or the other first");
+  if (why == "full")
+    return fail(Errc::exhausted,
+                "tasks: " + std::to_string(item(answer, 2).integer) + " that have not ended and " +
+                    std::to_string(item(answer, 3).integer) + " more exceed the limit",
+                "tasks", "wait until some have ended, or submit fewer at once");
+  return fail(Errc::protocol_error, "redis: refused for '" + why + "'", "tasks");
 }
 
 Result<std::vector<Accepted>> read_accepted(const RedisValue& answer) {

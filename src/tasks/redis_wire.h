@@ -9,7 +9,11 @@
 
 namespace troupe::tasks {
 
-/// id, m, j as enqueue.lua takes them.
+/// New work that is ready at once and tied to nothing, all in one lane of one run.
+bool are_plain(const std::vector<Spec>& tasks);
+/// What stands before a submission's tasks.
+void add_head(net::RedisCommand& arguments, const Submission& submission, bool plain);
+/// id, m, j, index as enqueue.lua takes them.
 void add_task(net::RedisCommand& arguments, const Spec& spec);
 void add_finish(net::RedisCommand& arguments, const Finish& finish);
 /// run, tenant, queue, states, causes, ended_before.
@@ -18,6 +22,8 @@ void add_filter(net::RedisCommand& arguments, const Filter& filter);
 /// Errors: protocol_error (not the shape that the script gives), invalid_argument (written by
 /// another release).
 Result<std::vector<Accepted>> read_accepted(const net::RedisValue& answer);
+/// Why a submission was refused: {'refused', why, details...}.
+Error refusal(const net::RedisValue& answer);
 Result<Claim> read_claim(const net::RedisValue& answer, UnixMs lease_until_ms);
 Result<Record> read_record(const net::RedisValue& answer);
 Result<Moved> read_moved(const net::RedisValue& answer);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 
 #include "tasks/listing.h"
 #include "tasks/sqlite_schema.h"
@@ -14,34 +15,97 @@ Body& texts(Entry& entry) {
   return *entry.body;
 }
 
-std::vector<Accepted> enqueue_in(Core core, const Submission& submission,
-                                 const std::vector<Ledger::Added>& added) {
-  std::vector<Accepted> accepted;
-  accepted.reserve(added.size());
-  bool any_new = submission.tasks.empty();
-  for (std::size_t i = 0; i < added.size(); ++i) {
-    const auto& [entry, existing] = added[i];
-    accepted.push_back({entry->id, entry->run->id, existing});
-    if (existing) continue;
-    any_new = true;
-    core.tables.insert(*entry, submission.tasks[i]);
+/// An enqueue from the engine thread to the writer and back. What can be done before and after,
+/// and every text of it, stays with the engine thread.
+class EnqueueCall final : public WriterCall {
+ public:
+  EnqueueCall(Submission submission, UnixMs now) : submission_(std::move(submission)), now_(now) {
+    adds = true;
+    others_.reserve(submission_.tasks.size());
   }
-  if (any_new)
-    for (const Document& document : submission.documents) core.tables.add_document(document);
-  return accepted;
+
+  void run(Core core) override {
+    others_.clear();
+    error_.reset();
+    auto added = core.ledger.enqueue(now_, submission_.tasks);
+    if (!added) return fail(added.error());
+    bool any_new = submission_.tasks.empty();
+    for (std::size_t i = 0; i < added->size(); ++i) {
+      const auto& [entry, existing] = (*added)[i];
+      if (existing) {
+        others_.push_back({i, entry->id, entry->run->id});
+      } else {
+        any_new = true;
+        core.tables.insert(*entry, submission_.tasks[i]);
+      }
+    }
+    if (any_new)
+      for (const Document& document : submission_.documents) core.tables.add_document(document);
+  }
+  void fail(const Error& error) override { error_ = error; }
+  void complete() override {
+    if (error_) {
+      promise.set(std::move(*error_));
+      return;
+    }
+    std::vector<Accepted> accepted(submission_.tasks.size());
+    for (std::size_t i = 0; i < accepted.size(); ++i) {
+      accepted[i].id = std::move(submission_.tasks[i].id);
+      accepted[i].run_id = std::move(submission_.tasks[i].run_id);
+    }
+    for (Other& other : others_)
+      accepted[other.place] = {std::move(other.id), std::move(other.run_id), true};
+    promise.set(std::move(accepted));
+  }
+
+  Promise<std::vector<Accepted>> promise;
+
+ private:
+  struct Other {  // what is there already
+    std::size_t place;
+    std::string id, run_id;
+  };
+  Submission submission_;
+  UnixMs now_;
+  std::vector<Other> others_;
+  std::optional<Error> error_;
+};
+
+// The first part of a page: what is open, as of one moment.
+struct OpenPart {
+  struct Place {
+    int index;
+    std::string id;
+    std::int64_t seq;
+  };
+  std::vector<Place> places;
+  std::optional<Cursor> last;  ///< Where it stopped, when there may be more.
+  std::uint64_t replays = 0;
+};
+
+constexpr int kListsAgain = 5;               // while others replay tasks
+constexpr std::size_t kLookBudget = 20'000;  // open tasks looked at while nothing else is written
+
+OpenPart look(Core core, const Filter& filter, const Cursor& from, int limit) {
+  const auto most = static_cast<std::size_t>(limit) + 1;
+  const auto found = core.ledger.look(filter, from.index, from.id, most, kLookBudget);
+  OpenPart part{.replays = core.ledger.replays()};
+  for (const Entry* entry : found.found)
+    part.places.push_back({entry->index, entry->id, static_cast<std::int64_t>(entry->seq)});
+  if (found.last) part.last = Cursor{found.last->index, found.last->id};
+  return part;
 }
 
 Claimed claims_of(Core core, const std::vector<Entry*>& entries) {
   Claimed claimed;
   claimed.claims.reserve(entries.size());
   for (const Entry* entry : entries) {
-    Record record = core.tables.record(*entry);
-    claimed.claims.push_back({.spec = std::move(record.spec),
-                              .attempt = entry->attempt,
-                              .losses = entry->losses,
-                              .token = entry->token,
-                              .lease_until_ms = entry->lease_until_ms,
-                              .last_error = std::move(record.status.error)});
+    Claim& claim = claimed.claims.emplace_back();
+    core.tables.read_claim(*entry, claim);
+    claim.attempt = entry->attempt;
+    claim.losses = entry->losses;
+    claim.token = entry->token;
+    claim.lease_until_ms = entry->lease_until_ms;
   }
   claimed.next_due_ms = core.ledger.next_due();
   return claimed;
@@ -74,16 +138,8 @@ class SqliteBackend final : public Backend {
   std::string_view name() const override { return "sqlite"; }
 
   Async<std::vector<Accepted>> enqueue(Context& ctx, Submission submission) override {
-    using Answer = std::vector<Accepted>;
-    const UnixMs now = this->now();
-    auto shared = std::make_shared<const Submission>(std::move(submission));
-    auto work = [shared, now](Core core) -> Result<Answer> {
-      TRY(const auto added, core.ledger.enqueue(now, shared->tasks));
-      return enqueue_in(core, *shared, added);
-    };
-    auto call = std::make_shared<TypedCall<Answer>>(std::move(work));
-    call->adds = true;
-    co_return co_await through<Answer>(ctx, call);
+    auto call = std::make_shared<EnqueueCall>(std::move(submission), now());
+    return through<std::vector<Accepted>>(ctx, std::move(call));
   }
 
   Async<Claimed> claim(Context& ctx, ClaimRequest request) override {
@@ -200,9 +256,36 @@ class SqliteBackend final : public Backend {
     return through<Answer>(ctx, std::move(work));
   }
 
+  // The open ones by the ledger, the ended ones and all texts by the file. A task that ends in
+  // between is found by its row; one that is replayed would be missed, so then all is done again.
   Async<Page> list(Context& ctx, Filter filter, std::string cursor, int limit) override {
-    return read<Page>(ctx, [filter = std::move(filter), cursor = std::move(cursor),
-                            limit](Connection& db) { return page(db, filter, cursor, limit); });
+    CO_TRY(Cursor from, parse_cursor(cursor, filter));
+    CO_TRY_VOID(check_page(limit));
+    const auto shared = std::make_shared<const Filter>(std::move(filter));
+    Page page;
+    for (int again = 0;;) {
+      auto looking = [shared, from, limit](Core core) -> Result<OpenPart> {
+        return look(core, *shared, from, limit);
+      };
+      auto look_call = std::make_shared<TypedCall<OpenPart>>(std::move(looking));
+      look_call->durable = false;
+      CO_TRY(OpenPart open, co_await through<OpenPart>(ctx, std::move(look_call)));
+      const auto last = open.last;
+      const std::uint64_t replays = open.replays;
+      const int wanted = limit - static_cast<int>(page.records.size());
+      std::function<Result<std::vector<Record>>(Connection&)> reading =
+          [shared, from, open = std::move(open), wanted](Connection& db) {
+            return read_part(db, *shared, from, open, wanted);
+          };
+      CO_TRY(auto records, co_await read<std::vector<Record>>(ctx, std::move(reading)));
+      if (writer_->replays() != replays && ++again < kListsAgain) continue;
+      const bool full = records.size() > static_cast<std::size_t>(wanted);
+      if (full) records.resize(static_cast<std::size_t>(wanted));
+      std::ranges::move(records, std::back_inserter(page.records));
+      if (full) page.next_cursor = make_cursor(page.records.back().spec, *shared);
+      if (full || !last) co_return page;
+      from = *last;
+    }
   }
 
   Async<Counts> run_counts(Context& ctx, std::string run_id) override {
@@ -243,15 +326,18 @@ class SqliteBackend final : public Backend {
   }
 
   Async<Journal> journal(Context& ctx, std::string id) override {
-    return read<Journal>(ctx, [id = std::move(id)](Connection& db) -> Result<Journal> {
-      Statement sql(db,
-                    "SELECT key,entry FROM journal WHERE seq=(SELECT seq FROM task WHERE id=?) "
-                    "ORDER BY place");
-      sql.bind(id);
+    auto find = [id = std::move(id)](Core core) -> Result<std::int64_t> {
+      return core.tables.seq_of(id);
+    };
+    CO_TRY(const std::int64_t seq, co_await through<std::int64_t>(ctx, std::move(find)));
+    std::function<Result<Journal>(Connection&)> reading = [seq](Connection& db) -> Result<Journal> {
+      Statement sql(db, "SELECT key,entry FROM journal WHERE seq=? ORDER BY place");
+      sql.bind(seq);
       Journal entries;
       while (sql.step()) entries.emplace_back(sql.text(0), sql.text(1));
       return entries;
-    });
+    };
+    co_return co_await read<Journal>(ctx, std::move(reading));
   }
 
   Async<std::uint64_t> put(Context& ctx, Document document) override {
@@ -330,8 +416,8 @@ class SqliteBackend final : public Backend {
     return asio::prefer(ctx.executor(), asio::execution::outstanding_work.tracked);
   }
 
-  template <class T>
-  Async<T> through(Context& ctx, std::shared_ptr<TypedCall<T>> call) {
+  template <class T, class Call>
+  Async<T> through(Context& ctx, std::shared_ptr<Call> call) {
     CO_TRY_VOID(usable(ctx));
     const auto work = tracked(ctx);
     writer_->submit(call, now());
@@ -375,30 +461,59 @@ class SqliteBackend final : public Backend {
             .version = static_cast<std::uint64_t>(row.number(1))};
   }
 
-  static Result<Page> page(Connection& db, const Filter& filter, const std::string& cursor,
-                           int limit) {
-    TRY(const Cursor from, parse_cursor(cursor, filter));
-    TRY_VOID(check_page(limit));
-    std::string text = kSelectRecords + "WHERE " + condition(filter);
+  using Key = std::pair<int, std::string>;
+  static Key key_of(const Filter& filter, int index, const std::string& id) {
+    return {filter.run_id.empty() ? 0 : index, id};
+  }
+
+  // One more than wanted when there are more, and nothing beyond where the open ones stopped.
+  static Result<std::vector<Record>> read_part(Connection& db, const Filter& filter,
+                                               const Cursor& from, const OpenPart& open,
+                                               int wanted) {
+    std::map<Key, Record> found;
+    const auto take = [&](const Statement& row) {
+      Record record = read_record(db, row);
+      const Status& status = record.status;
+      if (!fits({&record.spec, status.state, status.cause, status.ended_ms}, filter)) return;
+      Key key = key_of(filter, record.spec.index, record.spec.id);
+      found.insert_or_assign(std::move(key), std::move(record));
+    };
+    db.exec("BEGIN");  // one moment for all
+    Statement open_row(db, kSelectOpen + "WHERE seq=?");
+    Statement ended_row(db, kSelectEnded + "WHERE id=?");
+    for (const OpenPart::Place& place : open.places) {
+      Statement* row = &open_row;
+      if (!row->bind(place.seq).step()) (row = &ended_row)->bind(place.id).step();
+      if (!row->is_null(0)) take(*row);
+      open_row.reset();
+      ended_row.reset();
+    }
+    add_ended(db, filter, from, wanted, found, take);
+    db.exec("COMMIT");
+    std::vector<Record> records;
+    for (auto& [key, record] : found) {
+      if (open.last && key > key_of(filter, open.last->index, open.last->id)) break;
+      if (records.size() > static_cast<std::size_t>(wanted)) break;
+      records.push_back(std::move(record));
+    }
+    return records;
+  }
+
+  // Ended ones in order, until there are enough of them.
+  static void add_ended(Connection& db, const Filter& filter, const Cursor& from, int wanted,
+                        const std::map<Key, Record>& found, const auto& take) {
+    const auto& states = filter.states;
+    if (!states.empty() && std::ranges::none_of(states, is_final)) return;
+    std::string text = kSelectEnded + "WHERE " + condition(filter);
     const bool of_run = !filter.run_id.empty();
-    if (!cursor.empty()) text += of_run ? " AND idx>=? AND (idx>? OR id>?)" : " AND id>?";
+    if (!from.id.empty()) text += of_run ? " AND idx>=? AND (idx>? OR id>?)" : " AND id>?";
     text += of_run ? " ORDER BY idx,id" : " ORDER BY id";
     Statement sql(db, text);
     bind_filter(sql, filter);
-    if (!cursor.empty() && of_run) sql.bind(from.index).bind(from.index);
-    if (!cursor.empty()) sql.bind(from.id);
-    Page page;
-    while (sql.step()) {
-      Record record = read_record(sql);
-      const Status& status = record.status;
-      if (!fits({&record.spec, status.state, status.cause, status.ended_ms}, filter)) continue;
-      if (page.records.size() == static_cast<std::size_t>(limit)) {
-        page.next_cursor = make_cursor(page.records.back().spec, filter);
-        break;
-      }
-      page.records.push_back(std::move(record));
-    }
-    return page;
+    if (!from.id.empty() && of_run) sql.bind(from.index).bind(from.index);
+    if (!from.id.empty()) sql.bind(from.id);
+    const std::size_t most = found.size() + static_cast<std::size_t>(wanted) + 1;
+    while (found.size() < most && sql.step()) take(sql);
   }
 
   static void hand_back(SqliteWriter& writer, const Claimed& late, UnixMs now) {

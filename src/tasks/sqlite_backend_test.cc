@@ -407,23 +407,79 @@ TEST(SqliteSchema, RefusesANewerOrForeignFile) {
   EXPECT_EQ(refused.error().code, Errc::storage_failed);
 }
 
+// As a release with the second schema left it: tasks in one table, a column for each member.
+void write_second_schema(const std::string& path) {
+  Connection connection;
+  ASSERT_TRUE(connection.open(path, Connection::Mode::create, {}));
+  ASSERT_TRUE(migrate(connection, 2));
+  connection.exec(R"(
+INSERT INTO task VALUES(1,'task_1','run_1',0,'acme','slow',3,0,0,60000,5,100,2000,2,'k1',
+  '{"gates":[["site",2]],"labels":{"team":"blue"}}','job one',2,0,1,1,7,6,32,'node_a',500,0,0,
+  1000,2000,1500,0,NULL,'{"step":1}',NULL,'{"code":"timeout"}');
+INSERT INTO task VALUES(2,'task_2','run_1',1,'acme','slow',0,0,0,0,4,500,30000,3,NULL,
+  '{"depends_on":["task_1"],"depends_rule":3}',NULL,0,0,0,0,0,0,0,NULL,0,0,0,1000,1000,0,0,
+  NULL,NULL,NULL,NULL);
+INSERT INTO large_job VALUES(2,'a large job');
+INSERT INTO task VALUES(3,'task_3','run_1',2,'acme','slow',0,0,0,0,1,500,30000,3,'k3',
+  NULL,'job three',5,2,1,0,4,4,82,'node_a',0,0,0,1000,1000,1200,1300,
+  NULL,NULL,NULL,'{"code":"page_error"}');
+INSERT INTO journal VALUES(3,1,'step','{}');
+UPDATE counter SET tasks=1 WHERE state=5;)");
+  ASSERT_TRUE(connection.ok()) << connection.error().describe();
+}
+
+asio::awaitable<void> older(Context& real, std::string path) {
+  ManualClock clock;
+  auto backend = *make_sqlite_backend(real.executor(), clock, {.path = path});
+  auto page = co_await backend->list(real, Filter{.run_id = "run_1"}, "", 10);
+  std::string all;
+  for (const Record& record : page->records) all += json::serialize(to_json(record)) + "\n";
+  EXPECT_EQ(
+      all,
+      R"({"spec":{"v":1,"id":"task_1","run_id":"run_1","index":0,"tenant":"acme","queue":"slow",)"
+      R"("priority":3,"queue_timeout_ms":60000,"retry":{"attempts_max":5,"base_ms":100,)"
+      R"("cap_ms":2000,"losses_max":2},"idempotency_key":"k1","gates":[{"key":"site","limit":2}],)"
+      R"("labels":{"team":"blue"},"job":"job one"},"state":"queued","cause":"none","attempt":1,)"
+      R"("losses":1,"created_ms":1000,"due_ms":2000,"token":7,"worker":"node_a",)"
+      R"("lease_until_ms":500,"started_ms":1500,"progress":"{\"step\":1}",)"
+      R"("error":"{\"code\":\"timeout\"}"})"
+      "\n"
+      R"({"spec":{"v":1,"id":"task_2","run_id":"run_1","index":1,"tenant":"acme","queue":"slow",)"
+      R"("priority":0,"depends_on":["task_1"],"depends_rule":"ended","job":"a large job"},)"
+      R"("state":"blocked","cause":"none","attempt":0,"losses":0,"created_ms":1000,"due_ms":1000})"
+      "\n"
+      R"({"spec":{"v":1,"id":"task_3","run_id":"run_1","index":2,"tenant":"acme","queue":"slow",)"
+      R"("priority":0,"retry":{"attempts_max":1,"base_ms":500,"cap_ms":30000,"losses_max":3},)"
+      R"("idempotency_key":"k3","job":"job three"},"state":"failed",)"
+      R"("cause":"attempts_exhausted","attempt":1,"losses":0,"created_ms":1000,"due_ms":1000,)"
+      R"("token":4,"worker":"node_a","started_ms":1200,"ended_ms":1300,)"
+      R"("error":"{\"code\":\"page_error\"}"})"
+      "\n");
+  const auto journal = co_await backend->journal(real, "task_3");
+  EXPECT_EQ(journal->size(), 1u);
+  std::vector<Finish> repeated(1);
+  repeated[0] = {.id = "task_3", .token = 4, .verdict = Verdict::failed};
+  const auto finished = co_await backend->finish(real, std::move(repeated));
+  EXPECT_FALSE((*finished)[0].stale);
+  EXPECT_EQ((*finished)[0].cause, Cause::attempts_exhausted);
+  co_await backend->close();
+}
+
 TEST(SqliteSchema, GoesForwardFromAnOlderVersion) {
   const Folder folder;
-  {
-    Connection connection;
-    ASSERT_TRUE(connection.open(folder.file(), Connection::Mode::create, {}));
-    ASSERT_TRUE(migrate(connection));
-    connection.exec("DROP INDEX task_dead; PRAGMA user_version=1");
-    ASSERT_TRUE(connection.ok());
-  }
+  write_second_schema(folder.file());
+  auto report = check_database(folder.file());  // before it is brought forward, too
+  EXPECT_EQ(report->schema, 2);
+  EXPECT_EQ(std::pair(report->open, report->ended), std::pair(2L, 1L));
   auto migrated = migrate_file(folder.file());
-  EXPECT_EQ(migrated->from, 1);
+  EXPECT_EQ(migrated->from, 2);
   EXPECT_EQ(migrated->to, newest_schema());
   migrated = migrate_file(folder.file());
   EXPECT_EQ(migrated->from, newest_schema());
-  Connection connection;
-  ASSERT_TRUE(connection.open(folder.file(), Connection::Mode::existing, {}));
-  EXPECT_EQ(connection.number("SELECT count(*) FROM sqlite_schema WHERE name='task_dead'"), 1);
+  report = check_database(folder.file());
+  EXPECT_EQ(report->problems, std::vector<std::string>());
+  EXPECT_EQ(std::pair(report->open, report->ended), std::pair(2L, 1L));
+  troupe::testing::run([&](Context& real) { return older(real, folder.file()); });
 }
 
 TEST(SqliteSchema, ChecksFindDamage) {
@@ -433,9 +489,12 @@ TEST(SqliteSchema, ChecksFindDamage) {
     ASSERT_TRUE(connection.open(folder.file(), Connection::Mode::create, {}));
     ASSERT_TRUE(migrate(connection));
     connection.exec("UPDATE counter SET tasks=3 WHERE state=5");
+    connection.exec("INSERT INTO open_task(seq,spec,status) VALUES(1,x'01',x'63')");
   }
   const auto report = check_database(folder.file());
-  EXPECT_EQ(report->problems, std::vector<std::string>{"1 counters that disagree with the tasks"});
+  const std::vector<std::string> expected{"1 counters that disagree with the tasks",
+                                          "1 tasks that cannot be read"};
+  EXPECT_EQ(report->problems, expected);
 }
 
 }  // namespace

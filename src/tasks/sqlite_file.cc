@@ -52,6 +52,12 @@ void Connection::note(int code) {
   message_ = db_ ? sqlite3_errmsg(db_) : sqlite3_errstr(code);
 }
 
+void Connection::note_damage(const std::string& what) {
+  if (!ok()) return;
+  code_ = SQLITE_CORRUPT;
+  message_ = what + " is not as this release writes it";
+}
+
 Error Connection::error() const {
   const int primary = code_ & 0xff;
   std::string hint;
@@ -117,6 +123,13 @@ Statement& Statement::bind(std::string_view value) {
   return *this;
 }
 
+Statement& Statement::bind_bytes(std::string_view value) {
+  if (statement_)
+    connection_->note(sqlite3_bind_blob(statement_, ++bound_, value.data() ? value.data() : "",
+                                        static_cast<int>(value.size()), SQLITE_STATIC));
+  return *this;
+}
+
 Statement& Statement::bind_null() {
   if (statement_) connection_->note(sqlite3_bind_null(statement_, ++bound_));
   return *this;
@@ -154,6 +167,12 @@ std::string Statement::text(int column) const {
   if (!bytes) return {};
   return {reinterpret_cast<const char*>(bytes),
           static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
+}
+
+std::string_view Statement::bytes(int column) const {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
+  if (!bytes) return {};
+  return {bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
 }
 
 bool Statement::is_null(int column) const {

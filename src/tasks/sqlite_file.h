@@ -41,6 +41,8 @@ class Connection final {
   Error error() const;
   void clear_error() { code_ = 0; }
   void note(int code);
+  /// A row that is not as this release writes it: counts as a damaged file.
+  void note_damage(const std::string& what);
   /// Also after an error, which stays.
   void roll_back();
   bool in_transaction() const;
@@ -65,7 +67,8 @@ class Statement final {
   ~Statement();
 
   Statement& bind(std::int64_t value);
-  Statement& bind(std::string_view value);  ///< Must live until reset().
+  Statement& bind(std::string_view value);        ///< Must live until reset().
+  Statement& bind_bytes(std::string_view value);  ///< Must live until reset().
   Statement& bind_null();
   /// Null when empty.
   Statement& bind_some(std::string_view value);
@@ -77,6 +80,7 @@ class Statement final {
 
   std::int64_t number(int column) const;
   std::string text(int column) const;
+  std::string_view bytes(int column) const;  ///< Until the next step() or reset().
   bool is_null(int column) const;
 
  private:

@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <map>
 
+#include "tasks/sqlite_codec.h"
 #include "tasks/sqlite_schema.h"
 #include "tasks/testing_conformance.h"
 #include "tasks/testing_disk.h"
@@ -73,8 +74,11 @@ int broken_promises(const std::string& file, const History& history, std::size_t
   std::map<std::string, State> stored;
   Connection connection;
   EXPECT_TRUE(connection.open(file, Connection::Mode::existing, {}));
-  Statement all(connection, "SELECT id,state FROM task");
-  while (all.step()) stored[all.text(0)] = static_cast<State>(all.number(1));
+  Statement ended(connection, "SELECT id,state FROM ended_task");
+  while (ended.step()) stored[ended.text(0)] = static_cast<State>(ended.number(1));
+  Statement open(connection, "SELECT spec,status FROM open_task");
+  while (open.step())
+    stored[unpack_spec(open.bytes(0))->spec.id] = unpack_status(open.bytes(1))->status.state;
   EXPECT_TRUE(connection.ok()) << connection.error().describe();
   int broken = 0;
   for (const Said& one : history.said) {

@@ -7,6 +7,9 @@
 #include <cstring>
 #include <filesystem>
 
+#include "tasks/sqlite_codec.h"
+#include "tasks/sqlite_upgrade.h"
+
 namespace troupe::tasks {
 namespace {
 
@@ -71,7 +74,60 @@ INSERT INTO counter VALUES(4, 0), (5, 0), (6, 0);
 )",
     // The dead letters: few among many.
     "CREATE INDEX task_dead ON task(id) WHERE cause IN (2, 3);",
+    // Open tasks are found by the ledger in memory: their rows need no index. Only ended ones are
+    // searched here.
+    R"(
+CREATE TABLE open_task(
+  seq INTEGER PRIMARY KEY,
+  spec BLOB NOT NULL,        -- sqlite_codec.h
+  status BLOB NOT NULL,
+  cancel_reason TEXT,
+  progress TEXT,
+  error TEXT
+) STRICT;
+CREATE TABLE ended_task(
+  place INTEGER PRIMARY KEY, -- in the order in which they ended
+  seq INTEGER NOT NULL,
+  id TEXT NOT NULL,
+  run_id TEXT NOT NULL,
+  idx INTEGER NOT NULL,
+  tenant TEXT NOT NULL,
+  queue TEXT NOT NULL,
+  key TEXT,
+  state INTEGER NOT NULL,
+  cause INTEGER NOT NULL,
+  ended INTEGER NOT NULL,
+  spec BLOB NOT NULL,
+  status BLOB NOT NULL,
+  cancel_reason TEXT,
+  progress TEXT,
+  error TEXT,
+  result TEXT
+) STRICT;
+INSERT INTO open_task SELECT
+  seq,
+  packed_spec(id,run_id,idx,tenant,queue,queue_timeout,attempts_max,base,cap,losses_max,key,extras,
+              job),
+  packed_status(state,cause,finished,cancelling,attempt,losses,token,finished_token,created,due,
+                started,ended,lease,grace,priority,run_at,deadline,worker),
+  cancel_reason,progress,error
+  FROM task WHERE ended=0 ORDER BY seq;
+INSERT INTO ended_task SELECT
+  NULL,seq,id,run_id,idx,tenant,queue,key,state,cause,ended,
+  packed_spec(id,run_id,idx,tenant,queue,queue_timeout,attempts_max,base,cap,losses_max,key,extras,
+              job),
+  packed_status(state,cause,finished,cancelling,attempt,losses,token,finished_token,created,due,
+                started,ended,lease,grace,priority,run_at,deadline,worker),
+  cancel_reason,progress,error,result
+  FROM task WHERE ended>0 ORDER BY ended,seq;
+DROP TABLE task;
+CREATE UNIQUE INDEX ended_id ON ended_task(id);
+CREATE INDEX ended_run ON ended_task(run_id, idx);
+CREATE UNIQUE INDEX ended_key ON ended_task(tenant, key) WHERE key IS NOT NULL;
+CREATE INDEX ended_dead ON ended_task(id) WHERE cause IN (2, 3);
+)",
 };
+constexpr int kTwoTables = 3;  // the version that has open_task and ended_task
 
 Error storage(std::string message, std::string hint = {}) {
   return fail(Errc::storage_failed, std::move(message), "database", std::move(hint));
@@ -97,6 +153,30 @@ Result<void> open_to_read(const std::string& path, Connection& connection, FileL
   return {};
 }
 
+void look_into_tasks(Connection& connection, DatabaseReport& report) {
+  Statement tasks(connection,
+                  "SELECT spec,status,0,seq IN (SELECT seq FROM large_job) FROM open_task "
+                  "UNION ALL SELECT spec,status,1,seq IN (SELECT seq FROM large_job) "
+                  "FROM ended_task");
+  std::int64_t unreadable = 0, without_job = 0, misplaced = 0;
+  while (tasks.step()) {
+    const auto spec = unpack_spec(tasks.bytes(0));
+    const auto status = unpack_status(tasks.bytes(1));
+    if (!spec || !status)
+      ++unreadable;
+    else if (spec->large && tasks.number(3) == 0)
+      ++without_job;
+    else if (is_final(status->status.state) != (tasks.number(2) == 1))
+      ++misplaced;
+  }
+  const auto none = [&](std::int64_t found, const char* what) {
+    if (found > 0) report.problems.push_back(std::to_string(found) + what);
+  };
+  none(unreadable, " tasks that cannot be read");
+  none(without_job, " tasks without their job");
+  none(misplaced, " tasks that are not where their state belongs");
+}
+
 void look_for_problems(Connection& connection, DatabaseReport& report) {
   Statement integrity(connection, "PRAGMA integrity_check(20)");
   while (integrity.step())
@@ -105,23 +185,27 @@ void look_for_problems(Connection& connection, DatabaseReport& report) {
     const auto found = connection.number(sql);
     if (found && *found > 0) report.problems.push_back(std::to_string(*found) + what);
   };
-  none("SELECT count(*) FROM task WHERE (state < 4) <> (ended = 0)",
+  if (report.schema < kTwoTables) return;
+  none("SELECT count(*) FROM ended_task WHERE state < 4 OR ended <= 0",
        " tasks whose state and time of end disagree");
-  none("SELECT count(*) FROM task WHERE job IS NULL AND seq NOT IN (SELECT seq FROM large_job)",
-       " tasks without their job");
+  none("SELECT count(*) FROM open_task WHERE seq IN (SELECT seq FROM ended_task)",
+       " tasks that are both open and ended");
   none(
       "SELECT count(*) FROM counter c WHERE tasks <> "
-      "(SELECT count(*) FROM task WHERE state = c.state)",
+      "(SELECT count(*) FROM ended_task WHERE state = c.state)",
       " counters that disagree with the tasks");
-  none("SELECT count(*) FROM journal WHERE seq NOT IN (SELECT seq FROM task)",
-       " journal entries without their task");
+  none(
+      "SELECT count(*) FROM journal WHERE seq NOT IN "
+      "(SELECT seq FROM open_task UNION ALL SELECT seq FROM ended_task)",
+      " journal entries without their task");
+  look_into_tasks(connection, report);
 }
 
 }  // namespace
 
 int newest_schema() { return static_cast<int>(kSteps.size()); }
 
-Result<Migrated> migrate(Connection& connection) {
+Result<Migrated> migrate(Connection& connection, std::optional<int> to) {
   const auto application = connection.number("PRAGMA application_id");
   const auto version = connection.number("PRAGMA user_version");
   const auto tables = connection.number("SELECT count(*) FROM sqlite_schema");
@@ -134,7 +218,8 @@ Result<Migrated> migrate(Connection& connection) {
                        std::to_string(*version) + " is newer than " +
                        std::to_string(newest_schema()) + ", the newest that this release knows",
                    "use the newer release again, or restore a backup from before it");
-  Migrated migrated{.from = static_cast<int>(*version), .to = newest_schema()};
+  Migrated migrated{.from = static_cast<int>(*version), .to = to.value_or(newest_schema())};
+  if (migrated.from < migrated.to) add_upgrade_functions(connection);
   for (int next = migrated.from; next < migrated.to; ++next) {
     const std::string mark = "PRAGMA application_id=" + std::to_string(kApplication) +
                              "; PRAGMA user_version=" + std::to_string(next + 1);
@@ -169,8 +254,11 @@ Result<DatabaseReport> check_database(const std::string& path) {
     return storage("database " + path + ": schema version " + std::to_string(report.schema) +
                    " is newer than this release knows");
   look_for_problems(connection, report);
-  report.open = number("SELECT count(*) FROM task WHERE ended = 0");
-  report.ended = number("SELECT count(*) FROM task WHERE ended > 0");
+  const bool two = report.schema >= kTwoTables;
+  report.open =
+      number(two ? "SELECT count(*) FROM open_task" : "SELECT count(*) FROM task WHERE ended = 0");
+  report.ended =
+      number(two ? "SELECT count(*) FROM ended_task" : "SELECT count(*) FROM task WHERE ended > 0");
   report.documents = number("SELECT count(*) FROM document");
   if (!connection.ok()) report.problems.push_back(connection.error().message);
   return report;

@@ -2,6 +2,7 @@
 // and `troupe db`. Blocking.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,8 @@ struct Migrated {
   int to = 0;
 };
 /// Brings the schema forward, each step in a transaction of its own. Errors: storage_failed (a
-/// file of another program, or of a newer release).
-Result<Migrated> migrate(Connection& connection);
+/// file of another program, or of a newer release). `to`: only so far, for tests.
+Result<Migrated> migrate(Connection& connection, std::optional<int> to = {});
 /// `migrate` of the file under its lock. Errors: also conflict (in use), not_found.
 Result<Migrated> migrate_file(const std::string& path);
 

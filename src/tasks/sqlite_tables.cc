@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tasks/listing.h"
+#include "tasks/sqlite_codec.h"
 
 namespace troupe::tasks {
 namespace {
@@ -10,122 +11,50 @@ namespace {
 // A job up to so many bytes is stored in the row, which is written anew with every change.
 constexpr std::size_t kInlineJob = 2048;
 
-#define TROUPE_TASK_COLUMNS                                                                    \
-  "SELECT seq,id,run_id,idx,tenant,queue,priority,run_at,deadline,queue_timeout,attempts_max," \
-  "base,cap,losses_max,key,extras,state,cause,attempt,losses,token,worker,lease,cancelling,"   \
-  "created,due,started,ended,finished_token,finished,grace"
+// What both tables have.
+#define TROUPE_TASK_COLUMNS "SELECT seq,spec,status,cancel_reason,progress,error"
+enum Column { kSeq, kSpec, kStatus, kCancelReason, kProgress, kError, kResult, kLargeJob };
+#define TROUPE_LARGE_JOB "(SELECT l.job FROM large_job l WHERE l.seq="
 
-constexpr const char* kSelectEntries = TROUPE_TASK_COLUMNS " FROM task ";
+std::string status_of(const Entry& entry) {
+  const PackedStatus packed{.status = {.state = entry.state,
+                                       .cause = entry.cause,
+                                       .attempt = entry.attempt,
+                                       .losses = entry.losses,
+                                       .token = entry.token,
+                                       .lease_until_ms = entry.lease_until_ms,
+                                       .cancel_requested = entry.cancel_requested,
+                                       .created_ms = entry.created_ms,
+                                       .due_ms = entry.due_ms,
+                                       .started_ms = entry.started_ms,
+                                       .ended_ms = entry.ended_ms},
+                            .finished_token = entry.finished_token,
+                            .finished_state = entry.finished_state,
+                            .finished_cause = entry.finished_cause,
+                            .grace_until_ms = entry.grace_until_ms,
+                            .priority = entry.priority,
+                            .run_at_ms = entry.run_at_ms,
+                            .deadline_ms = entry.deadline_ms};
+  return pack_status(packed, entry.worker ? *entry.worker : std::string_view());
+}
 
-enum Column {
-  kSeq,
-  kId,
-  kRun,
-  kIndex,
-  kTenant,
-  kQueue,
-  kPriority,
-  kRunAt,
-  kDeadline,
-  kQueueTimeout,
-  kAttemptsMax,
-  kBase,
-  kCap,
-  kLossesMax,
-  kKey,
-  kExtras,
-  kState,
-  kCause,
-  kAttempt,
-  kLosses,
-  kToken,
-  kWorker,
-  kLease,
-  kCancelling,
-  kCreated,
-  kDue,
-  kStarted,
-  kEnded,
-  kFinishedToken,
-  kFinished,
-  kGrace,
-  kCancelReason,
-  kProgress,
-  kResult,
-  kError,
-  kJob
+struct Row {
+  Spec spec;
+  PackedStatus status;
 };
 
-std::string extras(const Entry& entry, const Spec& spec) {
-  const bool depends = entry.ties && !entry.ties->depends_on.empty();
-  if (spec.gates.empty() && !depends && spec.labels.empty()) return {};
-  json::object object;
-  if (!spec.gates.empty()) {
-    json::array& gates = object["gates"].emplace_array();
-    for (const Gate& gate : spec.gates) gates.push_back({gate.key, gate.limit});
+// Without the texts, and without a large job.
+Row read_row(Connection& connection, const Statement& row) {
+  auto spec = unpack_spec(row.bytes(kSpec));
+  auto status = unpack_status(row.bytes(kStatus));
+  if (!spec || !status) {
+    connection.note_damage("task " + std::to_string(row.number(kSeq)));
+    return {};
   }
-  if (depends) {
-    const auto& ids = entry.ties->depends_on;
-    object["depends_on"] = json::array(ids.begin(), ids.end());
-    object["depends_rule"] = static_cast<int>(spec.depends_rule);
-  }
-  if (!spec.labels.empty()) object["labels"] = spec.labels;
-  return json::serialize(object);
-}
-
-void read_extras(const std::string& text, Spec& spec) {
-  if (text.empty()) return;
-  const auto parsed = parse_json(text, "extras");
-  if (!parsed || !parsed->is_object()) return;
-  const json::object& object = parsed->get_object();
-  if (const auto* gates = object.if_contains("gates"))
-    for (const json::value& gate : gates->get_array())
-      spec.gates.push_back(
-          {std::string(gate.get_array()[0].get_string()), gate.get_array()[1].get_int64()});
-  if (const auto* depends = object.if_contains("depends_on")) {
-    for (const json::value& id : depends->get_array())
-      spec.depends_on.emplace_back(id.get_string());
-    spec.depends_rule = static_cast<DependsRule>(object.at("depends_rule").get_int64());
-  }
-  if (const auto* labels = object.if_contains("labels")) spec.labels = labels->get_object();
-}
-
-Spec read_spec(const Statement& row) {
-  const auto integer = [&](Column column) { return static_cast<int>(row.number(column)); };
-  Spec spec;
-  spec.id = row.text(kId);
-  spec.run_id = row.text(kRun);
-  spec.index = integer(kIndex);
-  spec.tenant = row.text(kTenant);
-  spec.queue = row.text(kQueue);
-  spec.priority = integer(kPriority);
-  spec.run_at_ms = row.number(kRunAt);
-  spec.deadline_ms = row.number(kDeadline);
-  spec.queue_timeout_ms = row.number(kQueueTimeout);
-  spec.retry = {.attempts_max = integer(kAttemptsMax),
-                .base_ms = row.number(kBase),
-                .cap_ms = row.number(kCap),
-                .losses_max = integer(kLossesMax)};
-  spec.idempotency_key = row.text(kKey);
-  read_extras(row.text(kExtras), spec);
-  return spec;
-}
-
-Status read_status(const Statement& row) {
-  Status status;
-  status.state = static_cast<State>(row.number(kState));
-  status.cause = static_cast<Cause>(row.number(kCause));
-  status.attempt = static_cast<int>(row.number(kAttempt));
-  status.losses = static_cast<int>(row.number(kLosses));
-  status.token = static_cast<std::uint64_t>(row.number(kToken));
-  status.worker = row.text(kWorker);
-  status.lease_until_ms = row.number(kLease);
-  status.cancel_requested = row.number(kCancelling) != 0;
-  status.created_ms = row.number(kCreated);
-  status.due_ms = row.number(kDue);
-  status.started_ms = row.number(kStarted);
-  status.ended_ms = row.number(kEnded);
-  return status;
+  spec->spec.priority = status->priority;
+  spec->spec.run_at_ms = status->run_at_ms;
+  spec->spec.deadline_ms = status->deadline_ms;
+  return {std::move(spec->spec), std::move(*status)};
 }
 
 std::string numbers(const auto& values) {
@@ -137,17 +66,19 @@ std::string numbers(const auto& values) {
 
 }  // namespace
 
-const std::string kSelectRecords = TROUPE_TASK_COLUMNS
-    ",cancel_reason,progress,result,error,"
-    "coalesce(job,(SELECT l.job FROM large_job l WHERE l.seq=task.seq)) FROM task ";
+const std::string kSelectOpen =
+    TROUPE_TASK_COLUMNS ",NULL," TROUPE_LARGE_JOB "open_task.seq) FROM open_task ";
+const std::string kSelectEnded =
+    TROUPE_TASK_COLUMNS ",result," TROUPE_LARGE_JOB "ended_task.seq) FROM ended_task ";
 
-Record read_record(const Statement& row) {
-  Record record{read_spec(row), read_status(row)};
-  record.spec.job = row.text(kJob);
+Record read_record(Connection& connection, const Statement& row) {
+  Row read = read_row(connection, row);
+  Record record{std::move(read.spec), std::move(read.status.status)};
+  if (!row.is_null(kLargeJob)) record.spec.job = row.text(kLargeJob);
   record.status.cancel_reason = row.text(kCancelReason);
   record.status.progress = row.text(kProgress);
-  record.status.result = row.text(kResult);
   record.status.error = row.text(kError);
+  record.status.result = row.text(kResult);
   return record;
 }
 
@@ -160,7 +91,7 @@ std::string condition(const Filter& filter) {
   auto causes = filter.causes;
   std::ranges::sort(causes);  // as the index of dead letters has them
   if (!causes.empty()) sql += " AND cause IN (" + numbers(causes) + ")";
-  if (filter.ended_before_ms) sql += " AND ended>0 AND ended<?";
+  if (filter.ended_before_ms) sql += " AND ended<?";
   return sql;
 }
 
@@ -174,28 +105,26 @@ struct Tables::Statements {
   explicit Statements(Connection& db)
       : begin(db, "BEGIN IMMEDIATE"),
         commit(db, "COMMIT"),
-        insert(db,
-               "INSERT INTO task(seq,id,run_id,idx,tenant,queue,priority,run_at,deadline,"
-               "queue_timeout,attempts_max,base,cap,losses_max,key,extras,job,state,cause,created,"
-               "due,attempt,losses,token,finished_token,finished,lease,cancelling,grace,started,"
-               "ended) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,0,0,0,0,0,0,0,0,0)"),
+        insert(db, "INSERT INTO open_task(seq,spec,status) VALUES(?,?,?)"),
         insert_large(db, "INSERT INTO large_job VALUES(?,?)"),
-        // Leaves `ended` alone, and with it the index of that column.
-        update(db,
-               "UPDATE task SET state=?,cause=?,attempt=?,losses=?,token=?,finished_token=?,"
-               "finished=?,worker=?,lease=?,cancelling=?,grace=?,due=?,started=?,priority=?,"
-               "run_at=?,cancel_reason=coalesce(cancel_reason,?),progress=coalesce(?,progress),"
-               "error=coalesce(?,error) WHERE seq=?"),
-        revive(db, "UPDATE task SET ended=0,result=NULL,cancel_reason=NULL,deadline=? WHERE seq=?"),
-        finish(db,
-               "UPDATE task SET state=?,cause=?,attempt=?,losses=?,token=?,finished_token=?,"
-               "finished=?,worker=?,lease=?,cancelling=?,grace=?,due=?,started=?,priority=?,"
-               "run_at=?,cancel_reason=coalesce(cancel_reason,?),progress=coalesce(?,progress),"
-               "error=coalesce(?,error),ended=?,result=? WHERE seq=?"),
-        entry_by_id(db, std::string(kSelectEntries) + "WHERE id=?"),
-        entry_by_key(db, std::string(kSelectEntries) + "WHERE tenant=? AND key=?"),
-        record_by_seq(db, kSelectRecords + "WHERE seq=?"),
-        record_by_id(db, kSelectRecords + "WHERE id=?"),
+        update(db, "UPDATE open_task SET status=? WHERE seq=?"),
+        update_texts(db,
+                     "UPDATE open_task SET cancel_reason=coalesce(cancel_reason,?),"
+                     "progress=coalesce(?,progress),error=coalesce(?,error) WHERE seq=?"),
+        end(db,
+            "INSERT INTO ended_task SELECT "
+            "NULL,seq,?,?,?,?,?,?,?,?,?,spec,?,coalesce(cancel_reason,"
+            "?),"
+            "coalesce(?,progress),coalesce(?,error),? FROM open_task WHERE seq=?"),
+        delete_open(db, "DELETE FROM open_task WHERE seq=?"),
+        revive(db,
+               "INSERT INTO open_task SELECT seq,spec,?,NULL,progress,error FROM ended_task "
+               "WHERE id=?"),
+        entry_by_id(db, kSelectEnded + "WHERE id=?"),
+        entry_by_key(db, "SELECT id FROM ended_task WHERE tenant=? AND key=?"),
+        open_by_seq(db, kSelectOpen + "WHERE seq=?"),
+        claim(db, "SELECT spec,error FROM open_task WHERE seq=?"),
+        large_job(db, "SELECT job FROM large_job WHERE seq=?"),
         add_journal(db,
                     "INSERT INTO journal(seq,place,key,entry) VALUES(?1,(SELECT "
                     "coalesce(max(place),0)+1 FROM journal WHERE seq=?1),?2,?3) "
@@ -209,16 +138,16 @@ struct Tables::Statements {
         resume(db, "DELETE FROM paused WHERE queue=?"),
         set_limit(db, "INSERT OR REPLACE INTO gate_limit VALUES(?,?)"),
         unset_limit(db, "DELETE FROM gate_limit WHERE key=?"),
-        delete_task(db, "DELETE FROM task WHERE seq=?"),
+        delete_ended(db, "DELETE FROM ended_task WHERE id=?"),
         delete_large(db, "DELETE FROM large_job WHERE seq=?"),
         delete_journal(db, "DELETE FROM journal WHERE seq=?"),
-        run_counts(db, "SELECT state,count(*) FROM task WHERE run_id=? GROUP BY state"),
+        run_counts(db, "SELECT state,count(*) FROM ended_task WHERE run_id=? GROUP BY state"),
         counter(db, "UPDATE counter SET tasks=? WHERE state=?") {}
 
-  Statement begin, commit, insert, insert_large, update, revive, finish, entry_by_id, entry_by_key,
-      record_by_seq, record_by_id, add_journal, erase_journal, add_document, version, put_document,
-      erase_document, pause, resume, set_limit, unset_limit, delete_task, delete_large,
-      delete_journal, run_counts, counter;
+  Statement begin, commit, insert, insert_large, update, update_texts, end, delete_open, revive,
+      entry_by_id, entry_by_key, open_by_seq, claim, large_job, add_journal, erase_journal,
+      add_document, version, put_document, erase_document, pause, resume, set_limit, unset_limit,
+      delete_ended, delete_large, delete_journal, run_counts, counter;
 };
 
 Tables::Tables(Connection& connection)
@@ -253,8 +182,10 @@ std::unique_ptr<Ledger> Tables::load(std::int64_t tasks_max, Ledger* before, Uni
       LedgerOptions{.tasks_max = tasks_max, .keeps_ended = false, .tracks = true}, this);
   ledger_ = ledger.get();
   guests_.clear();
-  Statement open(connection_, std::string(kSelectEntries) + "WHERE ended=0 ORDER BY seq");
-  while (open.step()) restore(open, false);
+  newest_id_ = connection_.text("SELECT max(id) FROM ended_task").value_or("");
+  Statement open(connection_, TROUPE_TASK_COLUMNS " FROM open_task ORDER BY seq");
+  while (open.step())
+    if (const Entry* entry = restore(open, false)) newest_id_ = std::max(newest_id_, entry->id);
   ledger->expire_leases(now);
   if (before) ledger->take_leases(*before);
   Statement paused(connection_, "SELECT queue FROM paused");
@@ -266,49 +197,43 @@ std::unique_ptr<Ledger> Tables::load(std::int64_t tasks_max, Ledger* before, Uni
   while (counters.step())
     stored_ended_.at(static_cast<std::size_t>(counters.number(0))) = counters.number(1);
   ledger->set_ended(stored_ended_);
-  newest_id_ = connection_.text("SELECT max(id) FROM task").value_or("");
-  const auto last = connection_.number("SELECT max(seq) FROM task");
+  const auto last = connection_.number(
+      "SELECT max(coalesce((SELECT max(seq) FROM open_task),0),"
+      "coalesce((SELECT max(seq) FROM ended_task),0))");
   ledger->set_last_seq(static_cast<std::uint64_t>(last.value_or(0)));
-  ledger->take_touched();
+  touched_.clear();
+  ledger->take_touched(touched_);
   return ledger;
 }
 
-Entry& Tables::restore(const Statement& row, bool guest) {
-  const std::int64_t finished = row.number(kFinished);
-  return ledger_->restore(read_spec(row), read_status(row),
-                          {.seq = static_cast<std::uint64_t>(row.number(kSeq)),
-                           .finished_token = static_cast<std::uint64_t>(row.number(kFinishedToken)),
-                           .finished_state = static_cast<State>(finished / 16),
-                           .finished_cause = static_cast<Cause>(finished % 16),
-                           .grace_until_ms = row.number(kGrace),
-                           .guest = guest});
-}
-
-Entry* Tables::take_guest(Statement& statement) {
-  Entry* entry = nullptr;
-  if (statement.step()) {
-    entry = &restore(statement, true);
-    guests_.push_back(entry->id);
-  }
-  statement.reset();
-  return entry;
+// Null when the row is damaged.
+Entry* Tables::restore(const Statement& row, bool guest) {
+  Row read = read_row(connection_, row);
+  if (!connection_.ok()) return nullptr;
+  return &ledger_->restore(read.spec, read.status.status,
+                           {.seq = static_cast<std::uint64_t>(row.number(kSeq)),
+                            .finished_token = read.status.finished_token,
+                            .finished_state = read.status.finished_state,
+                            .finished_cause = read.status.finished_cause,
+                            .grace_until_ms = read.status.grace_until_ms,
+                            .guest = guest});
 }
 
 Entry* Tables::page_in(std::string_view id) {
   // Ids grow with time: a new one is seldom looked for in vain.
   if (id > newest_id_) return nullptr;
-  return take_guest(sql_->entry_by_id.bind(id));
+  Statement& sql = sql_->entry_by_id.bind(id);
+  Entry* entry = sql.step() ? restore(sql, true) : nullptr;
+  if (entry) guests_.push_back(entry->id);
+  sql.reset();
+  return entry;
 }
 
 Entry* Tables::page_in_by_key(std::string_view tenant, std::string_view key) {
   Statement& statement = sql_->entry_by_key.bind(tenant).bind(key);
-  if (!statement.step()) {
-    statement.reset();
-    return nullptr;
-  }
-  const std::string id = statement.text(kId);
+  const std::string id = statement.step() ? statement.text(0) : std::string();
   statement.reset();
-  return ledger_->find(id);  // it may be here as a guest already
+  return id.empty() ? nullptr : ledger_->find(id);  // it may be here as a guest already
 }
 
 std::string Tables::job(const Entry& entry) { return record(entry).spec.job; }
@@ -317,69 +242,114 @@ void Tables::insert(Entry& entry, const Spec& spec) {
   begin();
   newest_id_ = std::max(newest_id_, spec.id);
   const bool large = spec.job.size() > kInlineJob;
-  const std::string more = extras(entry, spec);
-  Statement& sql = sql_->insert;
-  sql.bind(static_cast<std::int64_t>(entry.seq)).bind(spec.id).bind(spec.run_id).bind(spec.index);
-  sql.bind(spec.tenant).bind(spec.queue).bind(spec.priority).bind(spec.run_at_ms);
-  sql.bind(spec.deadline_ms).bind(spec.queue_timeout_ms).bind(spec.retry.attempts_max);
-  sql.bind(spec.retry.base_ms).bind(spec.retry.cap_ms).bind(spec.retry.losses_max);
-  sql.bind_some(spec.idempotency_key).bind_some(more);
-  large ? sql.bind_null() : sql.bind(spec.job);
-  sql.bind(static_cast<int>(entry.state)).bind(static_cast<int>(entry.cause));
-  sql.bind(entry.created_ms).bind(entry.due_ms).run();
-  if (large) sql_->insert_large.bind(static_cast<std::int64_t>(entry.seq)).bind(spec.job).run();
+  std::span<const std::string> depends;
+  if (entry.ties) depends = entry.ties->depends_on;
+  const std::string packed = pack_spec(spec, depends, large);
+  const std::string status = status_of(entry);
+  const auto seq = static_cast<std::int64_t>(entry.seq);
+  sql_->insert.bind(seq).bind_bytes(packed).bind_bytes(status).run();
+  if (large) sql_->insert_large.bind(seq).bind(spec.job).run();
 }
 
 void Tables::update(Entry& entry) {
-  const bool ended = is_final(entry.state);
-  Statement& sql = ended ? sql_->finish : sql_->update;
-  sql.bind(static_cast<int>(entry.state)).bind(static_cast<int>(entry.cause));
-  sql.bind(entry.attempt).bind(entry.losses).bind(static_cast<std::int64_t>(entry.token));
-  sql.bind(static_cast<std::int64_t>(entry.finished_token));
-  sql.bind(static_cast<int>(entry.finished_state) * 16 + static_cast<int>(entry.finished_cause));
-  sql.bind_some(entry.worker ? *entry.worker : std::string_view());
-  sql.bind(entry.lease_until_ms).bind(entry.cancel_requested).bind(entry.grace_until_ms);
-  sql.bind(entry.due_ms).bind(entry.started_ms).bind(entry.priority).bind(entry.run_at_ms);
-  const Body* texts = entry.body.get();
-  const auto text = [&](std::string Body::* which) {
-    return texts ? std::string_view(texts->*which) : std::string_view();
-  };
-  sql.bind_some(text(&Body::cancel_reason)).bind_some(text(&Body::progress));
-  sql.bind_some(text(&Body::error));
-  if (ended) sql.bind(entry.ended_ms).bind_some(text(&Body::result));
   const auto seq = static_cast<std::int64_t>(entry.seq);
+  const std::string status = status_of(entry);
+  if (std::exchange(entry.revived, false)) {
+    sql_->revive.bind_bytes(status).bind(entry.id).run();
+    sql_->delete_ended.bind(entry.id).run();
+  } else {
+    sql_->update.bind_bytes(status).bind(seq).run();
+  }
+  if (!entry.body) return;
+  const Body& texts = *entry.body;
+  Statement& sql = sql_->update_texts;
+  sql.bind_some(texts.cancel_reason).bind_some(texts.progress).bind_some(texts.error);
   sql.bind(seq).run();
-  if (std::exchange(entry.revived, false)) sql_->revive.bind(entry.deadline_ms).bind(seq).run();
+}
+
+// From the one table to the other.
+void Tables::end(Entry& entry) {
+  static const Body none;
+  const Body& texts = entry.body ? *entry.body : none;
+  const std::string status = status_of(entry);
+  const auto seq = static_cast<std::int64_t>(entry.seq);
+  Statement& sql = sql_->end;
+  sql.bind(entry.id).bind(entry.run->id).bind(entry.index);
+  sql.bind(entry.lane->tenant->name).bind(entry.lane->queue->name);
+  sql.bind_some(entry.ties ? entry.ties->idempotency_key : std::string_view());
+  sql.bind(static_cast<int>(entry.state)).bind(static_cast<int>(entry.cause));
+  sql.bind(entry.ended_ms).bind_bytes(status);
+  sql.bind_some(texts.cancel_reason).bind_some(texts.progress).bind_some(texts.error);
+  sql.bind_some(texts.result).bind(seq).run();
+  sql_->delete_open.bind(seq).run();
 }
 
 void Tables::flush() {
-  for (Entry* entry : ledger_->take_touched()) {
+  touched_.clear();
+  ledger_->take_touched(touched_);
+  for (Entry* entry : touched_) {
     begin();
-    if (!std::exchange(entry->fresh, false)) update(*entry);
+    const bool ended = is_final(entry->state);
+    const bool fresh = std::exchange(entry->fresh, false);
+    if (ended)
+      end(*entry);
+    else if (!fresh)
+      update(*entry);
     entry->body.reset();
-    if (is_final(entry->state)) ledger_->evict(*entry);
+    if (ended) ledger_->evict(*entry);
   }
+  if (guests_.empty()) return;
   for (const std::string& id : std::exchange(guests_, {}))
     if (Entry* guest = ledger_->held(id); guest && guest->guest) ledger_->evict(*guest);
 }
 
 Record Tables::record(const Entry& entry) {
-  Statement& sql = sql_->record_by_seq.bind(static_cast<std::int64_t>(entry.seq));
   Record record;
-  if (sql.step()) record = read_record(sql);
+  const bool ended = is_final(entry.state);
+  Statement& sql = ended ? sql_->entry_by_id.bind(entry.id)
+                         : sql_->open_by_seq.bind(static_cast<std::int64_t>(entry.seq));
+  if (sql.step()) record = read_record(connection_, sql);
+  sql.reset();
+  // Beats that bring no news are not written.
+  if (!ended) record.status.lease_until_ms = entry.lease_until_ms;
+  return record;
+}
+
+void Tables::read_claim(const Entry& entry, Claim& claim) {
+  const auto seq = static_cast<std::int64_t>(entry.seq);
+  Statement& sql = sql_->claim.bind(seq);
+  auto packed = sql.step() ? unpack_spec(sql.bytes(0)) : std::nullopt;
+  if (!packed) {
+    connection_.note_damage("task " + entry.id);
+    return sql.reset();
+  }
+  claim.spec = std::move(packed->spec);
+  claim.last_error = sql.text(1);
+  sql.reset();
+  if (packed->large) {
+    if (sql_->large_job.bind(seq).step()) claim.spec.job = sql_->large_job.text(0);
+    sql_->large_job.reset();
+  }
+  claim.spec.priority = entry.priority;
+  claim.spec.run_at_ms = entry.run_at_ms;
+  claim.spec.deadline_ms = entry.deadline_ms;
+}
+
+std::optional<Record> Tables::record(std::string_view id) {
+  if (const Entry* entry = ledger_->held(id)) return record(*entry);
+  Statement& sql = sql_->entry_by_id.bind(id);
+  std::optional<Record> record;
+  if (sql.step()) record = read_record(connection_, sql);
   sql.reset();
   return record;
 }
 
-std::optional<Record> Tables::record(std::string_view id) {
-  Statement& sql = sql_->record_by_id.bind(id);
-  std::optional<Record> record;
-  if (sql.step()) record = read_record(sql);
+std::int64_t Tables::seq_of(std::string_view id) {
+  if (const Entry* entry = ledger_->held(id)) return static_cast<std::int64_t>(entry->seq);
+  Statement& sql = sql_->entry_by_id.bind(id);
+  const std::int64_t seq = sql.step() ? sql.number(kSeq) : 0;
   sql.reset();
-  // Beats that bring no news are not written.
-  if (const Entry* entry = ledger_->held(id); entry && record)
-    record->status.lease_until_ms = entry->lease_until_ms;
-  return record;
+  return seq;
 }
 
 void Tables::add_journal(const Entry& entry, const std::string& key, const std::string& text) {
@@ -428,26 +398,29 @@ void Tables::set_limit(const std::string& key, std::optional<std::int64_t> limit
 }
 
 std::int64_t Tables::purge(const Filter& filter, int max) {
-  Statement ended(connection_,
-                  kSelectRecords + "WHERE ended>0 AND " + condition(filter) + " ORDER BY ended");
-  bind_filter(ended, filter);
-  struct Row {
+  // They lie in the order of their ends: behind the first that is too young there are no others.
+  Filter of_any_age = filter;
+  of_any_age.ended_before_ms.reset();
+  Statement ended(connection_, kSelectEnded + "WHERE " + condition(of_any_age) + " ORDER BY place");
+  bind_filter(ended, of_any_age);
+  struct Chosen {
     std::int64_t seq;
     State state;
-    std::string run_id;
+    std::string id, run_id;
   };
-  std::vector<Row> chosen;
+  std::vector<Chosen> chosen;
   while (chosen.size() < static_cast<std::size_t>(std::max(max, 0)) && ended.step()) {
-    const Record record = read_record(ended);
+    const Record record = read_record(connection_, ended);
     const Status& status = record.status;
+    if (filter.ended_before_ms && status.ended_ms >= *filter.ended_before_ms) break;
     if (fits({&record.spec, status.state, status.cause, status.ended_ms}, filter))
-      chosen.push_back({ended.number(kSeq), status.state, record.spec.run_id});
+      chosen.push_back({ended.number(kSeq), status.state, record.spec.id, record.spec.run_id});
   }
   ended.reset();
-  for (const Row& row : chosen) {
+  for (const Chosen& row : chosen) {
     begin();
-    for (Statement* sql : {&sql_->delete_task, &sql_->delete_large, &sql_->delete_journal})
-      sql->bind(row.seq).run();
+    sql_->delete_ended.bind(row.id).run();
+    for (Statement* sql : {&sql_->delete_large, &sql_->delete_journal}) sql->bind(row.seq).run();
     ledger_->forget_ended(row.state, row.run_id);
   }
   return static_cast<std::int64_t>(chosen.size());
@@ -457,6 +430,9 @@ Counts Tables::run_counts(const std::string& run_id) {
   RunEntry* run = ledger_->find_run(run_id);
   if (run && run->ended_known) return to_counts(run->counts);
   StateCounts counts{};
+  if (run) counts = run->counts;
+  for (const State state : {State::succeeded, State::failed, State::cancelled})
+    counts[static_cast<std::size_t>(state)] = 0;
   Statement& sql = sql_->run_counts.bind(run_id);
   while (sql.step()) counts.at(static_cast<std::size_t>(sql.number(0))) = sql.number(1);
   sql.reset();

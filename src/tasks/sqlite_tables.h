@@ -11,10 +11,10 @@
 
 namespace troupe::tasks {
 
-/// `SELECT` of whole records, up to WHERE.
-extern const std::string kSelectRecords;
-/// The row at which such a statement stands.
-Record read_record(const Statement& row);
+/// `SELECT` of whole records, up to WHERE: of open and of ended tasks.
+extern const std::string kSelectOpen, kSelectEnded;
+/// The row at which such a statement stands. What cannot be read is noted as damage.
+Record read_record(Connection& connection, const Statement& row);
 /// As much of a filter as SQL can say, as a condition; labels are left to fits().
 std::string condition(const Filter& filter);
 /// Binds the texts and numbers that condition() left open.
@@ -35,7 +35,11 @@ class Tables final : public Pager {
 
   void insert(Entry& entry, const Spec& spec);
   Record record(const Entry& entry);
+  /// Of an open task, what its worker needs: its spec and the last error.
+  void read_claim(const Entry& entry, Claim& claim);
   std::optional<Record> record(std::string_view id);
+  /// Under which its journal is kept; 0: there is none.
+  std::int64_t seq_of(std::string_view id);
   void add_journal(const Entry& entry, const std::string& key, const std::string& text);
   void add_document(const Document& document);
   /// 0: not stored.
@@ -55,14 +59,15 @@ class Tables final : public Pager {
   struct Statements;
   void begin();
   void update(Entry& entry);
-  Entry* take_guest(Statement& statement);
-  Entry& restore(const Statement& row, bool guest);
+  void end(Entry& entry);
+  Entry* restore(const Statement& row, bool guest);
   void store_counters();
 
   Connection& connection_;
   std::unique_ptr<Statements> sql_;
   Ledger* ledger_ = nullptr;
   std::vector<std::string> guests_;
+  std::vector<Entry*> touched_;  // of the last flush: its room is used again
   StateCounts stored_ended_{};
   std::string newest_id_;
 };

@@ -13,6 +13,9 @@ namespace {
 // Calls in one transaction at most, so that the first does not wait for thousands.
 constexpr std::size_t kBatchMax = 1'000;
 
+// So many wake the writer's thread before the turn of the loop is over.
+constexpr std::size_t kWakeAt = 32;
+
 bool disk_is_full(int code) { return (code & 0xff) == SQLITE_FULL; }
 
 }  // namespace
@@ -62,15 +65,21 @@ void SqliteWriter::stop() {
   *alive_ = false;
 }
 
+// The thread is woken once for all that is asked in one turn of the loop, so that they share a
+// commit; and in between when many are there, so that it works while others still ask.
 void SqliteWriter::submit(std::shared_ptr<WriterCall> call, UnixMs now) {
-  bool first = false;
+  std::size_t waiting = 0;
   {
     const std::lock_guard guard(mutex_);
-    first = waiting_.empty();
     waiting_.push_back(std::move(call));
+    waiting = waiting_.size();
     now_ = now;
   }
-  if (first) changed_.notify_one();
+  if (waiting == kWakeAt) changed_.notify_one();
+  if (waiting != 1) return;
+  asio::post(executor_, [this, alive = alive_] {
+    if (*alive) changed_.notify_one();
+  });
 }
 
 void SqliteWriter::loop() {
@@ -107,6 +116,7 @@ bool SqliteWriter::attempt(std::span<const std::shared_ptr<WriterCall>> calls) {
     tables_->flush();
     if (!connection_.ok()) break;
   }
+  replays_ = ledger_->replays();  // before anybody can see the rows
   if (tables_->commit()) return true;
   if (!disk_is_full(connection_.code())) {
     // Also a failed sync: what is in the page cache then may be gone, and trying again would say
@@ -126,6 +136,7 @@ bool SqliteWriter::attempt(std::span<const std::shared_ptr<WriterCall>> calls) {
   // Declared after: the old ledger is asked for its leases.
   auto old = std::move(ledger_);
   ledger_ = tables_->load(options_.tasks_max, old.get(), now);
+  replays_ = ledger_->replays();
   if (!connection_.ok()) broken_ = connection_.error();
   if (calls.size() == 1) calls.front()->fail(full);
   return calls.size() == 1;

@@ -2,6 +2,7 @@
 // tells everybody at once. The sync of one commit is the time in which the next batch gathers.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -81,6 +82,8 @@ class SqliteWriter final {
   void submit(std::shared_ptr<WriterCall> call, UnixMs now);
   /// Called on the engine thread after something may have become claimable.
   void on_news(std::function<void()> news) { news_ = std::move(news); }
+  /// Ledger::replays() of the last batch, from before it could be read. Any thread.
+  std::uint64_t replays() const { return replays_.load(); }
   /// Does what was submitted, and ends the thread.
   void stop();
 
@@ -101,6 +104,7 @@ class SqliteWriter final {
   Connection connection_;
   std::unique_ptr<Tables> tables_;
   std::unique_ptr<Ledger> ledger_;
+  std::atomic<std::uint64_t> replays_ = 0;
   bool syncs_ = true;            // as the database is set
   std::optional<Error> broken_;  // fail stop: nothing is done any more
   std::function<void()> news_;   // engine thread
