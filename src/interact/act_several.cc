@@ -158,6 +158,31 @@ Async<bool> open_next(Context& ctx, NativeTab& tab, const Clause& clause) {
 
 }  // namespace
 
+Async<bool> turn_page(Context& ctx, NativeTab& tab) {
+  json::array none;
+  CO_TRY(const auto answer, co_await tab.call(ctx, kWidgets, "nextPage", std::move(none)));
+  if (!answer.is_object() || !answer.get_object().contains("ref")) co_return false;
+  Target target;
+  target.query = {{"ref", find_int(answer.get_object(), "ref").value_or(-1)}};
+  target.text = std::string(find_string(answer.get_object(), "what").value_or("next page"));
+  const ClickOptions options;
+  auto done = co_await click_target(ctx, tab, target, options);
+  if (!done && done.error().code != Errc::target_not_found) co_return done.error();
+  co_return bool(done);
+}
+
+namespace {
+
+/// How many items the page's main list has.
+Async<int> main_items(Context& ctx, NativeTab& tab, const Clause& clause) {
+  if (!clause.target.item) co_return 0;
+  CO_TRY(const auto snapshot, co_await look(ctx, tab, true));
+  co_return static_cast<int>(std::count_if(snapshot.elements.begin(), snapshot.elements.end(),
+                                           [](const Candidate& c) { return c.item > 0; }));
+}
+
+}  // namespace
+
 // First only for what is called exactly so: the same word with a point behind it in one tab is not
 // the one in another tab.
 Async<ActionResult> explore(Context& ctx, NativeTab& tab, const Clause& clause, Duration patience) {
@@ -178,7 +203,14 @@ Async<ActionResult> explore(Context& ctx, NativeTab& tab, const Clause& clause, 
       }
       if (found) co_return co_await find_and_perform(ctx, tab, wanted, patience);
       if (found.error().code != Errc::target_not_found) co_return found.error();
-      CO_TRY(const bool more, co_await open_next(ctx, tab, clause));
+      CO_TRY(bool more, co_await open_next(ctx, tab, clause));
+      if (!more) {
+        CO_TRY(const int items, co_await main_items(ctx, tab, clause));
+        CO_TRY(more, co_await turn_page(ctx, tab));
+        // "the 9th result": those of the pages before count.
+        if (more && wanted.target.item && wanted.target.ordinal > items)
+          wanted.target.ordinal -= items;
+      }
       if (!more) break;
     }
   }

@@ -6,6 +6,7 @@
 
 #include "interact/description.h"
 #include "interact/instruction_forms.h"
+#include "interact/instruction_readings.h"
 #include "interact/keys.h"
 
 namespace troupe::interact {
@@ -288,6 +289,11 @@ void parse_fill(std::string_view verb, Phrase rest, std::vector<Clause>& out) {
   }
   if (verb == "search for") {
     Clause fill = make(Verb::fill, describe(split_words("search box")), value_of(rest));
+    if (!any_quoted(rest) && rest.size() > 2) {
+      fill.reading = "search_for";
+      fill.how = {{"text", join(rest)}};
+      return out.push_back(std::move(fill));
+    }
     out.push_back(std::move(fill));
     out.push_back(make(Verb::press, {}, "Enter"));
     return;
@@ -486,7 +492,7 @@ bool looks_like_url(std::string_view text) {
 }
 
 void parse_clause(const Phrase& phrase, std::vector<Clause>& out) {
-  if (parse_mail(phrase, out)) return;
+  if (parse_mail(phrase, out) || parse_reading(phrase, out)) return;
   const VerbRow* row = verb_at(phrase, 0);
   if (!row) {
     Clause clause = make(Verb::click, describe(phrase));
@@ -553,6 +559,7 @@ Result<std::vector<Clause>> parse_instruction(std::string_view text) {
   explore = take_wandering(parts) || explore;
   std::string scope = take_leading_scope(parts);
   if (scope.empty()) scope = take_found(parts, clauses);
+  if (parts.size() > 1 && only_thinks(parts.front())) parts.erase(parts.begin());
   for (const Phrase& words : parts) {
     const std::size_t before = clauses.size();
     if (!words.empty()) parse_clause(words, clauses);

@@ -110,7 +110,7 @@ bool can_remember(const Clause& clause) {
   }
   return !target.text.empty() && target.ordinal == 0 && !target.item && !target.any &&
          !target.every && target.most == 0 && target.colour.empty() && !clause.path &&
-         !clause.described_value && !clause.explore && !clause.beyond && clause.other_than < 0 &&
+         !clause.described_value && clause.reading.empty() && !clause.explore && !clause.beyond && clause.other_than < 0 &&
          clause.source.size() <= kWordsMax;
 }
 
