@@ -213,7 +213,12 @@
     const turned = [...ring.slice(from), ...ring.slice(0, from)];
     const opposite = turned.reduce((best, p, i) => (Math.hypot(p[0] - turned[0][0], p[1] - turned[0][1]) > Math.hypot(turned[best][0] - turned[0][0], turned[best][1] - turned[0][1]) ? i : best), 0);
     const slack = size * 0.045;
-    return simplify(turned.slice(0, opposite + 1), slack).length + simplify([...turned.slice(opposite), turned[0]], slack).length - 2;
+    const found = [...simplify(turned.slice(0, opposite + 1), slack).slice(0, -1), ...simplify([...turned.slice(opposite), turned[0]], slack).slice(0, -1)];
+    // A corner is drawn some pixels wide: what lies close together is one, what hardly turns is none.
+    const apart = found.filter((p, i) => Math.hypot(p[0] - found[(i + 1) % found.length][0], p[1] - found[(i + 1) % found.length][1]) > size * 0.12);
+    const real = apart.filter((p, i) => off(p, apart[(i + apart.length - 1) % apart.length], apart[(i + 1) % apart.length]) > slack);
+    // A circle has no corners: its pieces would be many and short.
+    return real.length > 8 ? 0 : real.length;
   };
   T.sides = () => {
     const drawn = figures().filter((f) => f.sides || f.kind === 'rectangle'), canvases = T.all({ css: 'canvas' }).filter((c) => T.visible(c));
@@ -270,7 +275,9 @@
       const marked = dots.filter((f) => !isColour(colourOf(f), 'black')), at = centre(marked.length === 1 ? marked[0] : dots[1]);
       const other = centre(dots.find((f) => !near(centre(f), at))), angle = angleOf(at, other);
       const found = [1, -1].map((way) => reach(at, angle + way * Math.PI / 2, g, 50)).filter(Boolean);
-      return found.length ? [found[0]] : null;
+      const length = (p) => Math.hypot(p[0] - at[0], p[1] - at[1]);
+      found.sort((a, b) => length(b) - length(a));
+      return found.length && length(found[0]) >= 16 ? [found[0]] : null;
     },
   };
   // Clicks: one point. Strokes: the points that the mouse goes through.

@@ -82,8 +82,9 @@
     };
     const product = () => {
       let v = atom();
-      while (list[i] === '*' || list[i] === '/') {
-        const times = list[i++] === '*', o = atom();
+      // "3y" is a product, too.
+      while (list[i] === '*' || list[i] === '/' || (letter && list[i] === letter)) {
+        const times = list[i] !== '/', o = (list[i] === letter || i++ >= 0) && atom();
         if (times && v[0] && o[0]) throw 0;
         if (!times && (o[0] || !o[1])) throw 0;
         v = times ? [v[0] * o[1] + o[0] * v[1], v[1] * o[1]] : [v[0] / o[1], v[1] / o[1]];

@@ -417,7 +417,14 @@ Async<ActionResult> do_clause(Context& ctx, NativeTab& tab, const Clause& clause
   }
   if (clause.explore && clause.verb != Verb::press)
     co_return co_await explore(ctx, tab, clause, patience);
-  co_return co_await find_and_perform(ctx, tab, clause, patience);
+  auto done = co_await find_and_perform(ctx, tab, clause, patience);
+  // In the row of Anna it may be behind a button for more, which is opened as a person would.
+  const bool hidden = !done && done.error().code == Errc::target_not_found &&
+                      clause.verb == Verb::click && !clause.target.scope.empty();
+  if (!hidden || page_wait_ms(ctx) < 100) co_return done;
+  auto opened = co_await explore(ctx, tab, clause, Duration(0));
+  if (opened) co_return opened;
+  co_return done;
 }
 
 // The rules; a model after two seconds, if there is one and the rules may be given up; and when it

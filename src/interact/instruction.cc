@@ -491,7 +491,19 @@ bool looks_like_url(std::string_view text) {
          text.starts_with("www.");
 }
 
-void parse_clause(const Phrase& phrase, std::vector<Clause>& out) {
+/// "press submit when done": when is clear from the order.
+Phrase without_when(Phrase phrase) {
+  for (const std::string_view tail : {"when done", "when finished", "when you are done",
+                                      "when you're done", "once done", "to finish"}) {
+    const std::size_t size = count_words(tail);
+    if (phrase.size() > size && matches(phrase, phrase.size() - size, tail))
+      phrase.resize(phrase.size() - size);
+  }
+  return phrase;
+}
+
+void parse_clause(const Phrase& whole, std::vector<Clause>& out) {
+  const Phrase phrase = without_when(whole);
   if (parse_mail(phrase, out) || parse_reading(phrase, out)) return;
   const VerbRow* row = verb_at(phrase, 0);
   if (!row) {
