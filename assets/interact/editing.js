@@ -22,8 +22,10 @@
   // --- Texts in an editor. ---
   const editors = () => T.everything(document).filter((e) => e.isContentEditable && e.parentElement && !e.parentElement.isContentEditable && T.visible(e) && clean(e.innerText));
   let range = null;
-  // Selects the text, which must stand there once; all of it when none is given.
-  T.selectInEditor = (text) => {
+  let chosen = '';
+  // Selects the text, which must stand there once; all of it when none is given. `stop`: a point or
+  // comma that follows belongs to it.
+  T.selectInEditor = (text, stop) => {
     const some = editors();
     if (some.length !== 1) return { why: some.length ? 'many' : 'none' };
     const [e] = some, doc = e.ownerDocument;
@@ -42,11 +44,13 @@
           if (!word.test(n.data[at - 1] || ' ') && !word.test(n.data[at + text.length] || ' ')) hits.push([n, at]);
       if (hits.length !== 1) return { why: hits.length ? 'many' : 'none' };
       range.setStart(hits[0][0], hits[0][1]);
-      range.setEnd(hits[0][0], hits[0][1] + text.length);
+      const end = hits[0][1] + text.length;
+      range.setEnd(hits[0][0], stop && /[.,;:!?]/.test(hits[0][0].data[end] || '') ? end + 1 : end);
     }
     const selection = doc.getSelection();
     selection.removeAllRanges();
     selection.addRange(range);
+    chosen = text ? String(selection).trim() : '';
     return { selected: String(selection) };
   };
   const rgb = (text) => { const m = /^rgba?\((\d+), (\d+), (\d+)(?:, ([\d.]+))?/.exec(text || ''); return m && m[4] !== '0' ? [+m[1], +m[2], +m[3]] : null; };
@@ -60,11 +64,11 @@
   };
   const apart = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
   // Whether all of the text that was selected has the style now. Editors put new nodes in its place.
-  T.styledAs = (text, style) => {
+  T.styledAs = (style) => {
     const [e] = editors();
     if (!e) return false;
     const walk = e.ownerDocument.createTreeWalker(e, 4), nodes = [];
-    while (walk.nextNode()) if (walk.currentNode.data.trim() && (!text || walk.currentNode.data.trim() === text)) nodes.push(walk.currentNode);
+    while (walk.nextNode()) if (walk.currentNode.data.trim() && (!chosen || walk.currentNode.data.trim() === chosen)) nodes.push(walk.currentNode);
     const has = (n) => {
       const s = getComputedStyle(n.parentElement);
       if (style === 'bold') return s.fontWeight === 'bold' || +s.fontWeight >= 600;
@@ -84,7 +88,7 @@
   // The small coloured part that comes nearest to the colour.
   T.swatch = (name) => {
     const want = colourNamed(name);
-    let best = null, least = 200;
+    let best = null, least = 120;
     for (const e of T.everything(document)) {
       if (e.children.length || clean(e.textContent) || !T.visible(e)) continue;
       const b = T.box(e), have = b[2] <= 40 && b[3] <= 40 ? rgb(getComputedStyle(e).backgroundColor) : null;
@@ -93,12 +97,12 @@
     }
     return best ? { ref: T.remember(best) } : { why: 'none' };
   };
-  T.colouredAs = (text, name) => {
+  T.colouredAs = (name) => {
     const [e] = editors(), want = colourNamed(name);
     if (!e) return false;
     const walk = e.ownerDocument.createTreeWalker(e, 4), nodes = [];
-    while (walk.nextNode()) if (walk.currentNode.data.trim() && (!text || walk.currentNode.data.trim() === text)) nodes.push(walk.currentNode);
-    return nodes.length > 0 && nodes.every((n) => apart(rgb(getComputedStyle(n.parentElement).color) || [0, 0, 0], want) < 200);
+    while (walk.nextNode()) if (walk.currentNode.data.trim() && (!chosen || walk.currentNode.data.trim() === chosen)) nodes.push(walk.currentNode);
+    return nodes.length > 0 && nodes.every((n) => apart(rgb(getComputedStyle(n.parentElement).color) || [0, 0, 0], want) < 120);
   };
 
   // --- The corner that a field is pulled by. ---

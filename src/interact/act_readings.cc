@@ -364,15 +364,14 @@ Async<ActionResult> resize(Context& ctx, NativeTab& tab, const Clause& clause, D
 
 Async<bool> is_styled(Context& ctx, NativeTab& tab, const Clause& clause) {
   const bool coloured = find_string(clause.how, "style").value_or("").empty();
-  json::array args{argument(clause, "text"), argument(clause, coloured ? "colour" : "style")};
+  json::array args{argument(clause, coloured ? "colour" : "style")};
   const char* check = coloured ? "colouredAs" : "styledAs";
   CO_TRY(const auto done, co_await tab.call(ctx, kEditing, check, std::move(args)));
   co_return done.is_bool() && done.get_bool();
 }
 
 Async<ActionResult> style(Context& ctx, NativeTab& tab, const Clause& clause, Duration patience) {
-  json::array args{argument(clause, "text")};
-  json::array again = args;
+  json::array args{argument(clause, "text"), argument(clause, "stop")};
   CO_TRY(const auto selected, co_await ask_page(ctx, tab, clause, kEditing, "selectInEditor",
                                                 std::move(args), patience));
   const std::string wanted(find_string(clause.how, "style").value_or(""));
@@ -418,10 +417,13 @@ constexpr Row kRows[] = {{"extreme", extreme},         {"in_order", in_order},
 
 /// What the clause would be if its words were the name of something: they win.
 Async<Resolution> called_so(Context& ctx, NativeTab& tab, const Clause& clause) {
-  Clause name = button_called(clause.target.whole);
   CO_TRY(const auto snapshot, co_await look(ctx, tab));
-  auto found = resolve(name, snapshot);
-  co_return found ? std::move(*found) : Resolution{};
+  for (const std::string& words : {clause.target.whole, clause.target.text}) {
+    const Clause name = button_called(words);
+    auto found = resolve(name, snapshot);
+    if (found) co_return found;
+  }
+  co_return Resolution{};
 }
 
 }  // namespace

@@ -562,6 +562,18 @@ std::optional<Verb> verb_from(std::string_view name) {
   return static_cast<Verb>(found - std::begin(kVerbNames));
 }
 
+namespace {
+
+/// "solve it and type the answer": not these words.
+bool names_answer(const Clause& clause) {
+  if (clause.verb != Verb::fill) return false;
+  const std::string value = to_lower(clause.value);
+  return value == "the answer" || value == "the result" || value == "the solution" ||
+         value == "answer" || value == "the sum" || value == "the value";
+}
+
+}  // namespace
+
 Result<std::vector<Clause>> parse_instruction(std::string_view text) {
   Phrase phrase = split_words(text);
   std::vector<Clause> clauses;
@@ -571,7 +583,8 @@ Result<std::vector<Clause>> parse_instruction(std::string_view text) {
   explore = take_wandering(parts) || explore;
   std::string scope = take_leading_scope(parts);
   if (scope.empty()) scope = take_found(parts, clauses);
-  if (parts.size() > 1 && only_thinks(parts.front())) parts.erase(parts.begin());
+  const bool thinks = parts.size() > 1 && only_thinks(parts.front());
+  if (thinks) parts.erase(parts.begin());
   for (const Phrase& words : parts) {
     const std::size_t before = clauses.size();
     if (!words.empty()) parse_clause(words, clauses);
@@ -579,6 +592,7 @@ Result<std::vector<Clause>> parse_instruction(std::string_view text) {
       clauses[i].source = join(words, true);
       if (clauses[i].target.scope.empty() && !clauses[i].beyond) clauses[i].target.scope = scope;
       clauses[i].explore = explore;
+      if (thinks && names_answer(clauses[i])) clauses[i].described_value = true;
       Description& target = clauses[i].target;
       if (clauses[i].beyond && clauses[i].verb == Verb::click && target.text.empty())
         target.text = target.whole = scope;

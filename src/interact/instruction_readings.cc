@@ -11,14 +11,6 @@ namespace {
 
 constexpr std::size_t npos = std::string::npos;
 
-Clause reading(std::string kind, json::object how, const Phrase& words) {
-  Clause clause;
-  clause.reading = std::move(kind);
-  clause.how = std::move(how);
-  clause.target.text = clause.target.whole = join(words);
-  return clause;
-}
-
 bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
@@ -55,6 +47,17 @@ std::optional<double> decimal(std::string_view text) {
 std::optional<Phrase> after_click(const Phrase& phrase) {
   return after(phrase, {"click on", "click", "tap on", "tap", "press", "press on", "select", "choose",
                         "pick", "push"});
+}
+
+Clause reading(std::string kind, json::object how, const Phrase& words) {
+  Clause clause;
+  clause.reading = std::move(kind);
+  clause.how = std::move(how);
+  Phrase named = after_click(words).value_or(words);
+  clause.target.whole = join(named);
+  drop_articles(named);
+  clause.target.text = join(named);
+  return clause;
 }
 
 // --- Figures. ---
@@ -481,6 +484,7 @@ bool parse_style(const Phrase& phrase, std::vector<Clause>& out) {
   if (style.empty() && colour.empty()) return false;
   std::size_t end = find_last(*rest, {"the style", "the color", "the colour", "style"}, 1);
   if (end == npos) end = rest->size() - 1;
+  if (end > 1 && matches(*rest, end - 1, "the")) --end;
   Phrase text = part(*rest, 0, end);
   const bool everything = !text.empty() && is_one_of(text[0].lower, {"everything", "all"});
   drop_articles(text);
@@ -490,6 +494,8 @@ bool parse_style(const Phrase& phrase, std::vector<Clause>& out) {
                     matches(part(*rest, 0, 2), 0, "the word");
   if (!said) return false;
   json::object how{{"style", style}, {"colour", colour}};
+  // "give the text again. the colour red": the point may belong to the text.
+  how["stop"] = !everything && text.back().pause_after;
   how["text"] = everything ? std::string() : join(text);
   out.push_back(reading("style", std::move(how), phrase));
   return true;

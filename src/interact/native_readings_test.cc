@@ -197,6 +197,17 @@ TEST_F(NativeReadings, TurnsPagesToFindSomething) {
             "refused \"\"");
 }
 
+TEST_F(NativeReadings, OpensTheMenuOfARow) {
+  std::string rows;
+  for (const char* name : {"Ann", "Bob"})
+    rows += "<article style='padding:9px'><b>" + std::string(name) +
+            "</b> <span class=more style='cursor:pointer' onclick='this.nextSibling.hidden^=1'>…"
+            "</span><ul hidden><li onclick='note(\"mute " + name +
+            "\")' style='cursor:pointer'>Mute</li></ul></article>";
+  EXPECT_EQ(after(rows, "click the 'Mute' button in the row of Bob"), "mute Bob");
+  EXPECT_EQ(after(rows, "click the 'Block' button in the row of Bob"), "refused \"\"");
+}
+
 TEST_F(NativeReadings, StylesATextAndResizesAField) {
   const std::string editor =
       "<div id=e contenteditable style='width:300px;height:60px'>one two three</div>";
@@ -205,6 +216,15 @@ TEST_F(NativeReadings, StylesATextAndResizesAField) {
   EXPECT_EQ(value("[...document.querySelectorAll('b,strong')].map(x=>x.textContent).join()"),
             "\"two\"");
   EXPECT_FALSE(act("act", R"({"instruction": "make the word 'four' italic", "patience": "300ms"})"));
+  page(std::string(editor) +
+       "<button title='Text color' onmousedown='event.preventDefault()' onclick='c.hidden=0'>A"
+       "</button><p id=c hidden><span style='display:inline-block;width:16px;height:16px;background:"
+       "#e60000'></span><span style='display:inline-block;width:16px;height:16px;background:#0066cc'>"
+       "</span></p><script>c.onmousedown=e=>{e.preventDefault();document.execCommand('foreColor',0,"
+       "getComputedStyle(e.target).backgroundColor)}</script>");
+  const auto red = say("give the text 'three' the color red");
+  ASSERT_TRUE(red) << red.error().describe();
+  EXPECT_EQ(value("document.querySelector('font').textContent"), "\"three\"");
   page("<textarea aria-label=Notes style='width:200px;height:80px'></textarea>");
   ASSERT_TRUE(say("make the Notes field taller"));
   EXPECT_EQ(value("document.querySelector('textarea').offsetHeight > 90"), "true");
