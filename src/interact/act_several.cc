@@ -198,6 +198,14 @@ Async<ActionResult> explore(Context& ctx, NativeTab& tab, const Clause& clause, 
       Result<Resolution> found = fail(Errc::target_not_found, "nothing yet");
       for (;;) {
         found = co_await resolve_now(ctx, tab, wanted);
+        // Entries of a menu are seldom real buttons.
+        if (!found && opened > 0 && wanted.exact_text && wanted.target.role == "button") {
+          Clause entry = wanted;
+          entry.target.role.clear();
+          auto again = co_await resolve_now(ctx, tab, entry);
+          if (again) wanted = entry;
+          if (again) found = std::move(again);
+        }
         if (found || ctx.clock().now() >= end) break;
         CO_TRY_VOID(co_await settle(ctx, tab, 60));
       }
