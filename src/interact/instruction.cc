@@ -491,17 +491,6 @@ bool looks_like_url(std::string_view text) {
          text.starts_with("www.");
 }
 
-/// "press submit when done": when is clear from the order.
-Phrase without_when(Phrase phrase) {
-  for (const std::string_view tail : {"when done", "when finished", "when you are done",
-                                      "when you're done", "once done", "to finish"}) {
-    const std::size_t size = count_words(tail);
-    if (phrase.size() > size && matches(phrase, phrase.size() - size, tail))
-      phrase.resize(phrase.size() - size);
-  }
-  return phrase;
-}
-
 void parse_clause(const Phrase& whole, std::vector<Clause>& out) {
   const Phrase phrase = without_when(whole);
   if (parse_mail(phrase, out) || parse_reading(phrase, out)) return;
@@ -561,18 +550,6 @@ std::optional<Verb> verb_from(std::string_view name) {
   if (found == std::end(kVerbNames)) return std::nullopt;
   return static_cast<Verb>(found - std::begin(kVerbNames));
 }
-
-namespace {
-
-/// "solve it and type the answer": not these words.
-bool names_answer(const Clause& clause) {
-  if (clause.verb != Verb::fill) return false;
-  const std::string value = to_lower(clause.value);
-  return value == "the answer" || value == "the result" || value == "the solution" ||
-         value == "answer" || value == "the sum" || value == "the value";
-}
-
-}  // namespace
 
 Result<std::vector<Clause>> parse_instruction(std::string_view text) {
   Phrase phrase = split_words(text);

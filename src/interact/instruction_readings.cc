@@ -509,6 +509,23 @@ bool only_thinks(const Phrase& phrase) {
              .has_value();
 }
 
+Phrase without_when(Phrase phrase) {
+  for (const std::string_view tail : {"when done", "when finished", "when you are done",
+                                      "when you're done", "once done", "to finish"}) {
+    const std::size_t size = count_words(tail);
+    if (phrase.size() > size && matches(phrase, phrase.size() - size, tail))
+      phrase.resize(phrase.size() - size);
+  }
+  return phrase;
+}
+
+bool names_answer(const Clause& clause) {
+  if (clause.verb != Verb::fill) return false;
+  const std::string value = to_lower(clause.value);
+  return value == "the answer" || value == "the result" || value == "the solution" ||
+         value == "answer" || value == "the sum" || value == "the value";
+}
+
 bool parse_reading(const Phrase& phrase, std::vector<Clause>& out) {
   using Parser = bool (*)(const Phrase&, std::vector<Clause>&);
   constexpr Parser kParsers[] = {

@@ -15,6 +15,10 @@ namespace troupe::interact {
 bool parse_reading(const Phrase& phrase, std::vector<Clause>& out);
 /// "Solve the equation" ahead of "and type the answer": says nothing that is done by itself.
 bool only_thinks(const Phrase& phrase);
+/// After such a clause: "type the answer" means not these words.
+bool names_answer(const Clause& clause);
+/// "press submit when done": when is clear from the order.
+Phrase without_when(Phrase phrase);
 /// `small red circles`; nothing when a word of it is not understood.
 std::optional<Figure> parse_figure(Phrase phrase);
 
