@@ -181,7 +181,6 @@ Async<ActionResult> drag_found(Context& ctx, NativeTab& tab, const Clause& claus
   co_return result;
 }
 
-
 }  // namespace
 
 Async<ActionResult> drag(Context& ctx, NativeTab& tab, const Clause& clause, Duration patience) {

@@ -78,8 +78,8 @@ Async<ActionResult> count_figures(Context& ctx, NativeTab& tab, const Clause& cl
 Async<ActionResult> name_figure(Context& ctx, NativeTab& tab, const Clause& clause,
                                 Duration patience) {
   json::array none;
-  CO_TRY(const auto answer, co_await ask_page(ctx, tab, clause, kFigures, "figureKind",
-                                              std::move(none), patience));
+  CO_TRY(const auto answer,
+         co_await ask_page(ctx, tab, clause, kFigures, "figureKind", std::move(none), patience));
   std::vector<std::string> names;
   if (const auto* list = find(answer, "names"); list && list->is_array())
     for (const auto& one : list->get_array())
@@ -116,8 +116,8 @@ Async<ActionResult> drag_figures(Context& ctx, NativeTab& tab, const Clause& cla
   }
   // What was dragged must be where it should be now.
   json::array again{groups ? *groups : json::value(json::array())};
-  CO_TRY(const auto left, co_await ask_page(ctx, tab, clause, kFigures, "dragPlan",
-                                            std::move(again), Duration(0)));
+  CO_TRY(const auto left,
+         co_await ask_page(ctx, tab, clause, kFigures, "dragPlan", std::move(again), Duration(0)));
   if (!objects_at(left, "moves").empty())
     co_return fail(Errc::not_actionable,
                    "drag: " + std::to_string(objects_at(left, "moves").size()) + " of " +
@@ -173,10 +173,10 @@ struct Row {
   std::string_view name;
   Reading reading;
 };
-constexpr Row kRows[] = {
-    {"figure", click_figure},   {"count_figures", count_figures}, {"figure_kind", name_figure},
-    {"sides", count_sides},     {"drag_figures", drag_figures},   {"draw", draw},
-    {"chart_point", chart_point}};
+constexpr Row kRows[] = {{"figure", click_figure},       {"count_figures", count_figures},
+                         {"figure_kind", name_figure},   {"sides", count_sides},
+                         {"drag_figures", drag_figures}, {"draw", draw},
+                         {"chart_point", chart_point}};
 
 }  // namespace
 

@@ -67,7 +67,8 @@ Async<json::object> ask_page(Context& ctx, NativeTab& tab, const Clause& clause,
     const json::object& object = answer.is_object() ? answer.get_object() : none;
     const std::string why(find_string(object, "why").value_or(object.empty() ? "none" : ""));
     if (why.empty()) co_return object;
-    if (ctx.clock().now() >= end || page_wait_ms(ctx) < 50) co_return not_made_out(tab, clause, why);
+    if (ctx.clock().now() >= end || page_wait_ms(ctx) < 50)
+      co_return not_made_out(tab, clause, why);
     json::array pause{100};
     auto quiet = co_await tab.call(ctx, kCore, "quiet", std::move(pause));
     if (!quiet && quiet.error().code != Errc::navigation_failed) co_return quiet.error();
@@ -134,8 +135,9 @@ Async<ActionResult> sort_list(Context& ctx, NativeTab& tab, const Clause& clause
     move.verb = Verb::drag;
     move.value = "position";
     move.count = static_cast<int>(find_int(answer, "place").value_or(1));
-    CO_TRY(const auto done,
-           co_await drag_ref(ctx, tab, move, static_cast<int>(find_int(answer, "ref").value_or(-1))));
+    CO_TRY(
+        const auto done,
+        co_await drag_ref(ctx, tab, move, static_cast<int>(find_int(answer, "ref").value_or(-1))));
     whole.changed = done.changed;
   }
   co_return fail(Errc::not_actionable, "sort: the list is not sorted after 100 moves",
@@ -179,7 +181,8 @@ Async<ActionResult> when(Context& ctx, NativeTab& tab, const Clause& clause, Dur
   CO_TRY(auto change, co_await tab.changes(ctx));
   ActionResult result;
   result.changed = std::move(change.kind);
-  result.detail = "clicked " + found.what + " when it was " + json::serialize(object.contains("value") ? object.at("value") : json::value());
+  result.detail = "clicked " + found.what + " when it was " +
+                  json::serialize(object.contains("value") ? object.at("value") : json::value());
   co_return result;
 }
 
@@ -193,8 +196,8 @@ Async<ActionResult> classify(Context& ctx, NativeTab& tab, const Clause& clause,
   ActionResult whole;
   whole.changed = "nothing";
   for (const auto& ref : refs->get_array()) {
-    CO_TRY(const auto done,
-           co_await click_ref(ctx, tab, ref.is_int64() ? ref.get_int64() : -1, "button of the row"));
+    CO_TRY(const auto done, co_await click_ref(ctx, tab, ref.is_int64() ? ref.get_int64() : -1,
+                                               "button of the row"));
     add(whole, done);
   }
   co_return whole;
@@ -229,9 +232,10 @@ Async<ActionResult> suggestion(Context& ctx, NativeTab& tab, const Clause& claus
   }
   CO_TRY(const auto text, co_await text_in(ctx, tab, found.ref));
   if (!text.starts_with(starts) || !text.ends_with(ends))
-    co_return fail(Errc::not_actionable,
-                   found.what + " holds \"" + text.substr(0, 40) + "\" after a suggestion was taken",
-                   "page " + tab.url());
+    co_return fail(
+        Errc::not_actionable,
+        found.what + " holds \"" + text.substr(0, 40) + "\" after a suggestion was taken",
+        "page " + tab.url());
   co_return whole;
 }
 
@@ -386,8 +390,8 @@ Async<ActionResult> style(Context& ctx, NativeTab& tab, const Clause& clause, Du
     CO_TRY(const auto opened, co_await click_ref(ctx, tab, open, "colours of the text"));
     (void)opened;
     json::array colour{argument(clause, "colour")};
-    CO_TRY(const auto swatch, co_await ask_page(ctx, tab, clause, kEditing, "swatch",
-                                                std::move(colour), patience));
+    CO_TRY(const auto swatch,
+           co_await ask_page(ctx, tab, clause, kEditing, "swatch", std::move(colour), patience));
     const auto ref = find_int(swatch, "ref").value_or(-1);
     CO_TRY(const auto taken, co_await click_ref(ctx, tab, ref, "colour"));
     (void)taken;
@@ -397,9 +401,9 @@ Async<ActionResult> style(Context& ctx, NativeTab& tab, const Clause& clause, Du
   }
   CO_TRY(const bool done, co_await is_styled(ctx, tab, clause));
   if (!done)
-    co_return fail(Errc::not_actionable, "the editor did not take the style for \"" +
-                                             std::string(find_string(clause.how, "text").value_or("")) +
-                                             "\"",
+    co_return fail(Errc::not_actionable,
+                   "the editor did not take the style for \"" +
+                       std::string(find_string(clause.how, "text").value_or("")) + "\"",
                    "page " + tab.url());
   co_return result;
 }
@@ -408,12 +412,18 @@ struct Row {
   std::string_view name;
   Reading reading;
 };
-constexpr Row kRows[] = {{"extreme", extreme},         {"in_order", in_order},
-                         {"sort", sort_list},          {"repeat", repeat},
-                         {"when", when},               {"classify", classify},
-                         {"suggestion", suggestion},   {"copy_labels", copy_labels},
-                         {"search_for", search_for},   {"beside", beside},
-                         {"resize", resize},           {"style", style}};
+constexpr Row kRows[] = {{"extreme", extreme},
+                         {"in_order", in_order},
+                         {"sort", sort_list},
+                         {"repeat", repeat},
+                         {"when", when},
+                         {"classify", classify},
+                         {"suggestion", suggestion},
+                         {"copy_labels", copy_labels},
+                         {"search_for", search_for},
+                         {"beside", beside},
+                         {"resize", resize},
+                         {"style", style}};
 
 /// What the clause would be if its words were the name of something: they win.
 Async<Resolution> called_so(Context& ctx, NativeTab& tab, const Clause& clause) {

@@ -34,8 +34,8 @@ struct KnownElement {
 /// for them.
 struct ActionKey {
   std::string tenant;  ///< Nobody is told what the tasks of another tenant did.
-  std::string site;  ///< `https://shop.example`
-  std::string path;  ///< `/orders/*`: numbers and ids are left out.
+  std::string site;    ///< `https://shop.example`
+  std::string path;    ///< `/orders/*`: numbers and ids are left out.
   std::string instruction;
 
   auto operator<=>(const ActionKey&) const = default;

@@ -103,7 +103,8 @@ std::string take_found(std::vector<Phrase>& clauses, std::vector<Clause>& out) {
     }
   // "Anna in the address book": Anna tells it, the book is where all of them are.
   const std::size_t in = find_first(first, {"in the", "on the"}, 1);
-  if (in != npos && !any_quoted(first) && !is_entry_noun(first[0].lower)) first = part(first, 0, in);
+  if (in != npos && !any_quoted(first) && !is_entry_noun(first[0].lower))
+    first = part(first, 0, in);
   return scope_text(first);
 }
 

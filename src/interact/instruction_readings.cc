@@ -45,8 +45,8 @@ std::optional<double> decimal(std::string_view text) {
 
 /// click, press, select and the like: what is done with the one that is meant.
 std::optional<Phrase> after_click(const Phrase& phrase) {
-  return after(phrase, {"click on", "click", "tap on", "tap", "press", "press on", "select", "choose",
-                        "pick", "push"});
+  return after(phrase, {"click on", "click", "tap on", "tap", "press", "press on", "select",
+                        "choose", "pick", "push"});
 }
 
 Clause reading(std::string kind, json::object how, const Phrase& words) {
@@ -66,40 +66,61 @@ struct NounRow {
   std::string_view word, kind;
 };
 constexpr std::array kNouns = std::to_array<NounRow>({
-    {"circle", "circle"},     {"disc", "circle"},    {"ellipse", "circle"},
-    {"rectangle", "rectangle"}, {"square", "square"}, {"box", "box"},
-    {"triangle", "triangle"}, {"letter", "letter"},  {"digit", "digit"},
-    {"polygon", "polygon"},   {"shape", "shape"},    {"dot", "point"},
-    {"point", "point"},       {"item", "item"},      {"figure", "item"},
-    {"object", "item"},       {"thing", "item"},
+    {"circle", "circle"},
+    {"disc", "circle"},
+    {"ellipse", "circle"},
+    {"rectangle", "rectangle"},
+    {"square", "square"},
+    {"box", "box"},
+    {"triangle", "triangle"},
+    {"letter", "letter"},
+    {"digit", "digit"},
+    {"polygon", "polygon"},
+    {"shape", "shape"},
+    {"dot", "point"},
+    {"point", "point"},
+    {"item", "item"},
+    {"figure", "item"},
+    {"object", "item"},
+    {"thing", "item"},
 });
 
 bool is_colour(std::string_view word) {
-  return is_one_of(word, {"red",    "green", "blue",  "aqua",   "cyan",  "black",  "white",
-                          "gray",   "grey",  "magenta", "fuchsia", "yellow", "orange", "purple",
-                          "violet", "pink",  "brown", "teal",   "navy",  "lime",   "maroon",
-                          "olive",  "gold",  "silver", "indigo", "turquoise"});
+  return is_one_of(word, {"red",    "green", "blue",    "aqua",    "cyan",     "black",  "white",
+                          "gray",   "grey",  "magenta", "fuchsia", "yellow",   "orange", "purple",
+                          "violet", "pink",  "brown",   "teal",    "navy",     "lime",   "maroon",
+                          "olive",  "gold",  "silver",  "indigo",  "turquoise"});
 }
 
 bool take_property(const std::string& word, Figure& figure) {
-  if (is_one_of(word, {"large", "big", "huge"})) figure.size = "large";
-  else if (is_one_of(word, {"small", "little", "tiny"})) figure.size = "small";
-  else if (is_one_of(word, {"larger", "largest", "bigger", "biggest"})) figure.compare = "larger";
-  else if (is_one_of(word, {"smaller", "smallest"})) figure.compare = "smaller";
-  else if (is_one_of(word, {"left", "leftmost"})) figure.where = "left";
-  else if (is_one_of(word, {"right", "rightmost"})) figure.where = "right";
-  else if (is_one_of(word, {"top", "upper", "topmost"})) figure.where = "top";
-  else if (is_one_of(word, {"bottom", "lower"})) figure.where = "bottom";
-  else if (is_colour(word)) figure.colour = word;
-  else return false;
+  if (is_one_of(word, {"large", "big", "huge"}))
+    figure.size = "large";
+  else if (is_one_of(word, {"small", "little", "tiny"}))
+    figure.size = "small";
+  else if (is_one_of(word, {"larger", "largest", "bigger", "biggest"}))
+    figure.compare = "larger";
+  else if (is_one_of(word, {"smaller", "smallest"}))
+    figure.compare = "smaller";
+  else if (is_one_of(word, {"left", "leftmost"}))
+    figure.where = "left";
+  else if (is_one_of(word, {"right", "rightmost"}))
+    figure.where = "right";
+  else if (is_one_of(word, {"top", "upper", "topmost"}))
+    figure.where = "top";
+  else if (is_one_of(word, {"bottom", "lower"}))
+    figure.where = "bottom";
+  else if (is_colour(word))
+    figure.colour = word;
+  else
+    return false;
   return true;
 }
 
 }  // namespace
 
 json::object to_json(const Figure& figure) {
-  return {{"kind", figure.kind},   {"colour", figure.colour},   {"shade", figure.shade},
-          {"size", figure.size},   {"text", figure.text},       {"compare", figure.compare},
+  return {{"kind", figure.kind},   {"colour", figure.colour}, {"shade", figure.shade},
+          {"size", figure.size},   {"text", figure.text},     {"compare", figure.compare},
           {"where", figure.where}, {"any", figure.any}};
 }
 
@@ -150,8 +171,8 @@ bool parse_count(const Phrase& phrase, std::vector<Clause>& out) {
 bool parse_figure_click(const Phrase& phrase, std::vector<Clause>& out) {
   const auto rest = after_click(phrase);
   if (!rest || any_quoted(*rest)) return false;
-  const bool all = matches(*rest, 0, "all") || matches(*rest, 0, "every") ||
-                   matches(*rest, 0, "each");
+  const bool all =
+      matches(*rest, 0, "all") || matches(*rest, 0, "every") || matches(*rest, 0, "each");
   const auto figure = parse_figure(all ? part(*rest, 1) : *rest);
   if (!figure) return false;
   const bool plain = figure->kind == "item" && figure->colour.empty() && figure->size.empty() &&
@@ -172,8 +193,8 @@ bool parse_figure_drag(const Phrase& phrase, std::vector<Clause>& out) {
   };
   json::array groups;
   Phrase first = *rest, second;
-  const std::size_t other =
-      find_first(first, {"everything else", "all others", "all other", "the rest", "the others"}, 2);
+  const std::size_t other = find_first(
+      first, {"everything else", "all others", "all other", "the rest", "the others"}, 2);
   if (other != npos) {
     second = part(first, other);
     first = part(first, 0, other);
@@ -260,12 +281,24 @@ struct SuperlativeRow {
   std::string_view of;  ///< Empty: what is said beside it, or numbers.
 };
 constexpr std::array kSuperlatives = std::to_array<SuperlativeRow>({
-    {"most expensive", 1, "price"}, {"least expensive", -1, "price"}, {"cheapest", -1, "price"},
-    {"priciest", 1, "price"},       {"longest", 1, "duration"},       {"shortest", -1, "duration"},
-    {"fastest", -1, "duration"},    {"slowest", 1, "duration"},       {"greatest", 1, ""},
-    {"highest", 1, ""},             {"largest", 1, ""},               {"biggest", 1, ""},
-    {"maximum", 1, ""},             {"lowest", -1, ""},               {"smallest", -1, ""},
-    {"least", -1, ""},              {"minimum", -1, ""},              {"most", 1, ""},
+    {"most expensive", 1, "price"},
+    {"least expensive", -1, "price"},
+    {"cheapest", -1, "price"},
+    {"priciest", 1, "price"},
+    {"longest", 1, "duration"},
+    {"shortest", -1, "duration"},
+    {"fastest", -1, "duration"},
+    {"slowest", 1, "duration"},
+    {"greatest", 1, ""},
+    {"highest", 1, ""},
+    {"largest", 1, ""},
+    {"biggest", 1, ""},
+    {"maximum", 1, ""},
+    {"lowest", -1, ""},
+    {"smallest", -1, ""},
+    {"least", -1, ""},
+    {"minimum", -1, ""},
+    {"most", 1, ""},
 });
 
 std::string_view measure_of(std::string_view word) {
@@ -302,14 +335,15 @@ bool parse_extreme(const Phrase& phrase, std::vector<Clause>& out) {
 
 /// `in ascending order`: 1 or -1; 0: no order is said. Letters: their order.
 int order_said(const Phrase& phrase) {
-  if (find_first(phrase, {"ascending", "increasing", "alphabetical", "from lowest to highest",
-                          "from smallest to largest"},
+  if (find_first(phrase,
+                 {"ascending", "increasing", "alphabetical", "from lowest to highest",
+                  "from smallest to largest"},
                  1) != npos)
     return find_first(phrase, {"reverse"}, 1) == npos ? 1 : -1;
-  return find_first(phrase,
-                    {"descending", "decreasing", "from highest to lowest",
-                     "from largest to smallest"},
-                    1) != npos
+  return find_first(
+             phrase,
+             {"descending", "decreasing", "from highest to lowest", "from largest to smallest"},
+             1) != npos
              ? -1
              : 0;
 }
@@ -338,10 +372,20 @@ struct TestRow {
   std::string_view words, is;
 };
 constexpr std::array kTests = std::to_array<TestRow>({
-    {"less than", "<"},    {"lower than", "<"},  {"smaller than", "<"}, {"below", "<"},
-    {"under", "<"},        {"greater than", ">"}, {"higher than", ">"},  {"larger than", ">"},
-    {"more than", ">"},    {"above", ">"},        {"over", ">"},         {"bigger than", ">"},
-    {"at most", "<="},     {"at least", ">="},
+    {"less than", "<"},
+    {"lower than", "<"},
+    {"smaller than", "<"},
+    {"below", "<"},
+    {"under", "<"},
+    {"greater than", ">"},
+    {"higher than", ">"},
+    {"larger than", ">"},
+    {"more than", ">"},
+    {"above", ">"},
+    {"over", ">"},
+    {"bigger than", ">"},
+    {"at most", "<="},
+    {"at least", ">="},
 });
 
 /// `less than 5`, `an odd number`; empty: no condition.
@@ -389,7 +433,8 @@ bool parse_when(const Phrase& phrase, std::vector<Clause>& out) {
 
 bool parse_classify(const Phrase& phrase, std::vector<Clause>& out) {
   if (!after(phrase, {"mark", "label", "classify", "categorize", "sort"})) return false;
-  const std::size_t as = find_first(phrase, {"as", "into"}, 1), either = find_first(phrase, {"or", "and"}, 1);
+  const std::size_t as = find_first(phrase, {"as", "into"}, 1),
+                    either = find_first(phrase, {"or", "and"}, 1);
   if (as == npos || either == npos || either != as + 2 || either + 1 >= phrase.size()) return false;
   const std::string one = phrase[as + 1].lower, other = phrase[either + 1].lower;
   const auto known = [](std::string_view word) {
@@ -404,9 +449,11 @@ bool parse_classify(const Phrase& phrase, std::vector<Clause>& out) {
 
 bool parse_copy_labels(const Phrase& phrase, std::vector<Clause>& out) {
   if (!after(phrase, {"enter", "type", "fill", "fill in", "copy", "write", "put"})) return false;
-  const std::size_t value = find_first(phrase, {"value", "values", "entry", "entries", "answer"}, 1);
-  const std::size_t each = find_first(phrase, {"each label", "each field", "every label",
-                                               "every field", "the labels", "each of the labels"},
+  const std::size_t value =
+      find_first(phrase, {"value", "values", "entry", "entries", "answer"}, 1);
+  const std::size_t each = find_first(phrase,
+                                      {"each label", "each field", "every label", "every field",
+                                       "the labels", "each of the labels"},
                                       2);
   if (value == npos || each == npos || value > each || any_quoted(phrase)) return false;
   out.push_back(reading("copy_labels", {}, phrase));
@@ -440,7 +487,8 @@ bool parse_suggestion(const Phrase& phrase, std::vector<Clause>& out) {
   clause.verb = Verb::fill;
   clause.target = {};
   const std::size_t into = find_last(*rest, {"into", "in", "from"}, 1);
-  if (into != npos && !any_quoted(part(*rest, into))) clause.target = describe(part(*rest, into + 1));
+  if (into != npos && !any_quoted(part(*rest, into)))
+    clause.target = describe(part(*rest, into + 1));
   out.push_back(std::move(clause));
   return true;
 }
@@ -528,11 +576,14 @@ bool names_answer(const Clause& clause) {
 
 bool parse_reading(const Phrase& phrase, std::vector<Clause>& out) {
   using Parser = bool (*)(const Phrase&, std::vector<Clause>&);
-  constexpr Parser kParsers[] = {
-      parse_count,  parse_described_button, parse_drawing,     parse_chart_point,
-      parse_order,  parse_extreme,          parse_figure_drag, parse_figure_click,
-      parse_repeat, parse_when,             parse_classify,    parse_copy_labels,
-      parse_style,  parse_resize,           parse_suggestion,  parse_beside};
+  constexpr Parser kParsers[] = {parse_count,       parse_described_button,
+                                 parse_drawing,     parse_chart_point,
+                                 parse_order,       parse_extreme,
+                                 parse_figure_drag, parse_figure_click,
+                                 parse_repeat,      parse_when,
+                                 parse_classify,    parse_copy_labels,
+                                 parse_style,       parse_resize,
+                                 parse_suggestion,  parse_beside};
   return std::any_of(std::begin(kParsers), std::end(kParsers),
                      [&](Parser parse) { return parse(phrase, out); });
 }

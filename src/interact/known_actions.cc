@@ -110,8 +110,8 @@ bool can_remember(const Clause& clause) {
   }
   return !target.text.empty() && target.ordinal == 0 && !target.item && !target.any &&
          !target.every && target.most == 0 && target.colour.empty() && !clause.path &&
-         !clause.described_value && clause.reading.empty() && !clause.explore && !clause.beyond && clause.other_than < 0 &&
-         clause.source.size() <= kWordsMax;
+         !clause.described_value && clause.reading.empty() && !clause.explore && !clause.beyond &&
+         clause.other_than < 0 && clause.source.size() <= kWordsMax;
 }
 
 std::string remembered_words(const Clause& clause) {
@@ -312,7 +312,8 @@ bool learn(NativeTab& tab, const Clause& clause, const Place& place,
   KnownAction action;
   action.key = {.tenant = tab.options().tenant,
                 .site = place.site,
-                .path = place.path, .instruction = remembered_words(clause)};
+                .path = place.path,
+                .instruction = remembered_words(clause)};
   action.element = *learned.element;
   action.by = learned.by_model ? "model" : "rules";
   const bool as_asked = learned.verb == to_string(clause.verb) && learned.value == clause.value;

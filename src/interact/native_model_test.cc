@@ -252,8 +252,8 @@ TEST_F(NativeModel, AgentSeesAndUsesFramesOfOtherOrigins) {
   (void)perform("agent", R"({"goal": "look"})");
   const int pay = numbered(asked(), "button \\\"Pay now");
   ASSERT_GT(pay, 0) << asked();
-  fake_->say(json::serialize(json::object{
-      {"reason", "r"}, {"action", "click"}, {"element", pay}, {"value", nullptr}}));
+  fake_->say(json::serialize(
+      json::object{{"reason", "r"}, {"action", "click"}, {"element", pay}, {"value", nullptr}}));
   fake_->say(R"({"reason": "r", "action": "done", "element": null, "value": "paid"})");
 
   const auto done = perform("agent", R"({"goal": "pay"})");

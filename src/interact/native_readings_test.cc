@@ -179,7 +179,8 @@ TEST_F(NativeReadings, TakesASuggestion) {
   const std::string field =
       "<input id=i autocomplete=off onchange='0'><ul id=u role=listbox></ul><script>const all=["
       "'Bergen','Berlin','Bern'];i.oninput=()=>setTimeout(()=>{u.innerHTML=all.filter(x=>x."
-      "startsWith(i.value)).map(x=>`<li role=option>${x}</li>`).join('')},120);u.onclick=e=>{i.value"
+      "startsWith(i.value)).map(x=>`<li "
+      "role=option>${x}</li>`).join('')},120);u.onclick=e=>{i.value"
       "=e.target.textContent;u.innerHTML='';note(i.value)}</script>";
   EXPECT_EQ(after(field, "Type a city beginning with 'Ber' and ending with 'lin'"), "Berlin");
   EXPECT_EQ(after(field, "choose an option that starts with 'Ber' and ends with 'x'"),
@@ -202,8 +203,8 @@ TEST_F(NativeReadings, OpensTheMenuOfARow) {
   for (const char* name : {"Ann", "Bob"})
     rows += "<article style='padding:9px'><b>" + std::string(name) +
             "</b> <span class=more style='cursor:pointer' onclick='this.nextSibling.hidden^=1'>…"
-            "</span><ul hidden><li onclick='note(\"mute " + name +
-            "\")' style='cursor:pointer'>Mute</li></ul></article>";
+            "</span><ul hidden><li onclick='note(\"mute " +
+            name + "\")' style='cursor:pointer'>Mute</li></ul></article>";
   EXPECT_EQ(after(rows, "click the 'Mute' button in the row of Bob"), "mute Bob");
   EXPECT_EQ(after(rows, "click the 'Block' button in the row of Bob"), "refused \"\"");
 }
@@ -215,13 +216,16 @@ TEST_F(NativeReadings, StylesATextAndResizesAField) {
   ASSERT_TRUE(say("Make the word 'two' bold"));
   EXPECT_EQ(value("[...document.querySelectorAll('b,strong')].map(x=>x.textContent).join()"),
             "\"two\"");
-  EXPECT_FALSE(act("act", R"({"instruction": "make the word 'four' italic", "patience": "300ms"})"));
-  page(std::string(editor) +
-       "<button title='Text color' onmousedown='event.preventDefault()' onclick='c.hidden=0'>A"
-       "</button><p id=c hidden><span style='display:inline-block;width:16px;height:16px;background:"
-       "#e60000'></span><span style='display:inline-block;width:16px;height:16px;background:#0066cc'>"
-       "</span></p><script>c.onmousedown=e=>{e.preventDefault();document.execCommand('foreColor',0,"
-       "getComputedStyle(e.target).backgroundColor)}</script>");
+  EXPECT_FALSE(
+      act("act", R"({"instruction": "make the word 'four' italic", "patience": "300ms"})"));
+  page(
+      std::string(editor) +
+      "<button title='Text color' onmousedown='event.preventDefault()' onclick='c.hidden=0'>A"
+      "</button><p id=c hidden><span style='display:inline-block;width:16px;height:16px;background:"
+      "#e60000'></span><span "
+      "style='display:inline-block;width:16px;height:16px;background:#0066cc'>"
+      "</span></p><script>c.onmousedown=e=>{e.preventDefault();document.execCommand('foreColor',0,"
+      "getComputedStyle(e.target).backgroundColor)}</script>");
   const auto red = say("give the text 'three' the color red");
   ASSERT_TRUE(red) << red.error().describe();
   EXPECT_EQ(value("document.querySelector('font').textContent"), "\"three\"");
@@ -231,8 +235,9 @@ TEST_F(NativeReadings, StylesATextAndResizesAField) {
 }
 
 TEST_F(NativeReadings, FindsPointsOfChartsAndDrawings) {
-  std::string chart = "<div style='position:relative;height:260px' onclick='note(Math.round((event."
-                      "clientX-o.x-50)/40)+\";\"+Math.round((210-event.clientY+o.y)/40))'>";
+  std::string chart =
+      "<div style='position:relative;height:260px' onclick='note(Math.round((event."
+      "clientX-o.x-50)/40)+\";\"+Math.round((210-event.clientY+o.y)/40))'>";
   for (int i = 0; i < 5; ++i) {
     const std::string at = std::to_string(40 * i + 45), up = std::to_string(200 - 40 * i);
     chart += "<i style='position:absolute;left:" + at + "px;top:230px'>" + std::to_string(i) +
@@ -248,8 +253,9 @@ TEST_F(NativeReadings, FindsPointsOfChartsAndDrawings) {
 }
 
 TEST_F(NativeReadings, FinishesOnlyWhenAskedTo) {
-  const std::string form = "<label>Name <input id=i></label><button onclick='note(i.value)'>Save"
-                           "</button><button onclick='note(0)'>Help</button>";
+  const std::string form =
+      "<label>Name <input id=i></label><button onclick='note(i.value)'>Save"
+      "</button><button onclick='note(0)'>Help</button>";
   EXPECT_EQ(after(form, "type Ada into the Name field"), "");
   const json::object args{{"instruction", "type Ada into the Name field"}, {"finish", true}};
   page("<script>window.log=[];const note=(t)=>log.push(String(t))</script>" + form);
