@@ -186,12 +186,14 @@ Async<int> main_items(Context& ctx, NativeTab& tab, const Clause& clause) {
 // First only for what is called exactly so: the same word with a point behind it in one tab is not
 // the one in another tab.
 Async<ActionResult> explore(Context& ctx, NativeTab& tab, const Clause& clause, Duration patience) {
-  for (int pass = 0; pass < 2; ++pass) {
+  // Where nobody said that it is hidden, only what is called exactly so is taken.
+  const int passes = clause.explore ? 2 : 1;
+  for (int pass = 0; pass < passes; ++pass) {
     json::array none;
     CO_TRY(const auto reset, co_await tab.call(ctx, kWidgets, "exploreAgain", std::move(none)));
     (void)reset;
     Clause wanted = clause;
-    wanted.exact_text = pass == 0 && clause.target.quoted;
+    wanted.exact_text = pass == 0 && (clause.target.quoted || !clause.explore);
     for (int opened = 0; opened < 60; ++opened) {
       const Duration moment = opened == 0 ? Duration(0) : Duration(milliseconds(500));
       const SteadyTime end = ctx.clock().now() + moment;
