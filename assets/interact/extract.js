@@ -393,11 +393,15 @@
     new MutationObserver(() => (changedAt = performance.now())).observe(document, { childList: true, subtree: true, characterData: true });
   };
   const BUSY = '[aria-busy=true],[role=progressbar]:not([aria-valuenow]),[class*=spinner i],[class*=loading i],[class*=skeleton i]';
+  const YOUNG = 1500;
   // 'no', 'perhaps' (scripts may wait for an answer of the network) or 'yes'.
   const coming = (spec) => {
     if (document.readyState !== 'complete' || spec.acted) return 'yes';
     const scripts = window.length || [...document.scripts].some((s) => !s.type || /javascript|ecmascript|module/.test(s.type));
     if (!scripts) return 'no';
+    // Timers cannot be seen from here: what a page puts in a little after it was loaded is waited for.
+    const [loading] = performance.getEntriesByType('navigation');
+    if (loading && performance.now() - loading.loadEventEnd < YOUNG) return 'yes';
     if (performance.now() - changedAt < 300 || [...document.querySelectorAll(BUSY)].slice(0, 50).some((e) => T.visible(e))) return 'yes';
     return spec.idle ? 'no' : 'perhaps';
   };

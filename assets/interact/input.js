@@ -130,7 +130,9 @@
     const chosen = values.map((v) => optionOf(e, v));
     const off = chosen.find((o) => o.disabled);
     if (off) return { why: 'disabled', some: ['option "' + clean(off.text) + '"'], count: 1 };
-    e.focus({ preventScroll: true });
+    // One that is hidden behind a list made of other elements would open that by the focus.
+    const [x, y, w, h] = T.box(e), at = document.elementFromPoint(x + w / 2, y + h / 2);
+    if (!at || T.hits(e, at)) e.focus({ preventScroll: true });
     if (e.multiple) for (const o of e.options) o.selected = chosen.includes(o);
     else chosen[chosen.length - 1].selected = true;
     tell(e, 'input', 'change');

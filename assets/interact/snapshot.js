@@ -10,14 +10,16 @@
   const tokensOf = (e) => {
     let out = '';
     for (const from of [e, e.firstElementChild]) {
-      if (!from) continue;
+      if (!from || !from.hasAttributes()) continue;
       for (const a of TOKEN_SOURCES) {
+        if (!from.hasAttribute(a)) continue;
         let v = from.getAttribute(a) || '';
         if (a === 'src' || a === 'href') v = v.startsWith('data:') || v.length > 200 ? '' : v.split(/[?#]/)[0].split('/').pop();
         out += ' ' + v;
       }
       if (from.localName === 'use') out += ' ' + (from.getAttribute('href') || '');
     }
+    if (!out) return '';
     const words = out.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase().split(/[^a-z0-9\u00c0-\uffff]+/);
     return [...new Set(words.filter((w) => w.length > 1 || w === 'x'))].slice(0, 20).join(' ');
   };

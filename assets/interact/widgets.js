@@ -7,7 +7,7 @@
   const { clean, fold } = T;
 
   // --- Exploring: tabs, sections, tree nodes, menus that are closed and were not opened yet. ---
-  let opened = new WeakSet();
+  let opened = new WeakSet(), pages = new Set();
   const OPENER = /(^|[-_ ])(hitarea|expander|disclosure|caret|toggle|more|overflow|kebab)([-_ ]|$)/;
   const opener = (e) => {
     const role = T.role(e), expanded = e.getAttribute('aria-expanded');
@@ -21,7 +21,7 @@
     if (e.getBoundingClientRect().height > 60 || clean(e.textContent).length > 40 || e.querySelector('a,button,input,select,textarea,[tabindex]')) return '';
     return e.localName === 'a' && e.href && !/#/.test(e.href) ? '' : 'click';
   };
-  T.exploreAgain = () => { opened = new WeakSet(); return 1; };
+  T.exploreAgain = () => { opened = new WeakSet(); pages = new Set(); return 1; };
   // The next one to open, at most one; in the region whose text holds `scope` when that is given.
   T.nextClosed = (scope) => {
     const inScope = (e) => {
@@ -40,6 +40,21 @@
       return { ref: T.remember(e), what: T.describe(e), how };
     }
     return {};
+  };
+
+  // --- Lists over several pages. ---
+  const NEXT = /^(next( page)?|next ?[\u203a\u00bb>\u2192]|[\u203a\u00bb>\u2192]|older( posts)?|(show|load) more|more results)$/;
+  // The control that turns to the next page, unless this page was seen before.
+  T.nextPage = () => {
+    const text = fold(document.body.innerText).slice(0, 20000);
+    if (pages.has(text)) return {};
+    pages.add(text);
+    const some = T.everything(document).filter((e) => {
+      if (!/^(a|button)$/.test(e.localName) && e.getAttribute('role') !== 'button') return false;
+      if (e.rel !== 'next' && !NEXT.test(fold(T.name(e) || e.textContent))) return false;
+      return T.visible(e) && !T.disabled(e) && !e.closest('.disabled,[aria-disabled=true]');
+    });
+    return some.length === 1 ? { ref: T.remember(some[0]), what: T.describe(some[0]) } : {};
   };
 
   // --- Calendars that pop up. ---

@@ -35,6 +35,7 @@ struct ExecutionInput {
   int session_index = 0;  ///< `session.index`, `session.count`, `session.id` in templates.
   int session_count = 1;
   std::string run_id;
+  std::string tenant = "default";
   std::string task_id;
   int attempt = 1;
   std::string artifacts_dir;  ///< For screenshots, downloads; made on first use.

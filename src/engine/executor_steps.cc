@@ -289,8 +289,8 @@ Result<json::object> Run::arguments_of(Context& ctx, const Frame& frame, const S
 
 Async<void> Run::open_tab(Context& ctx, Frame& frame) {
   if (frame.branch->tab) co_return Result<void>();
-  interact::InteractOptions options{.artifacts_dir = input_.artifacts_dir,
-                                    .site = input_.site.profile};
+  interact::InteractOptions options{
+      .artifacts_dir = input_.artifacts_dir, .site = input_.site.profile, .tenant = input_.tenant};
   CO_TRY(frame.branch->tab, co_await interactor_.open(ctx, session_, std::move(options)));
   co_return Result<void>();
 }

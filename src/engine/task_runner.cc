@@ -110,6 +110,7 @@ ExecutionInput execution_input(const Attempt& attempt) {
   input.session_index = attempt.run.request.items.empty() ? attempt.claim.spec.index : attempt.slot;
   input.session_count = attempt.run.result.sessions;
   input.run_id = attempt.run.result.run_id;
+  input.tenant = attempt.run.request.tenant;
   input.task_id = attempt.claim.spec.id;
   input.attempt = attempt.claim.attempt;
   input.artifacts_dir = settings.data_dir + "/runs/" + attempt.run.result.run_id;

@@ -2,7 +2,7 @@
 // the first one that cannot be ends the action.
 #include <charconv>
 
-#include "interact/act_steps.h"
+#include "interact/act_readings.h"
 #include "interact/concealed.h"
 #include "interact/known_actions.h"
 #include "interact/model_actions.h"
@@ -373,6 +373,7 @@ Async<bool> apart_from_lists(Context& ctx, NativeTab& tab, const Clause& clause)
 
 Async<ActionResult> do_clause(Context& ctx, NativeTab& tab, const Clause& clause,
                               Duration patience) {
+  if (!clause.reading.empty()) co_return co_await act_by_reading(ctx, tab, clause, patience);
   switch (clause.verb) {
     case Verb::back: co_return co_await step_history(ctx, tab, -1);
     case Verb::forward: co_return co_await step_history(ctx, tab, 1);
@@ -416,7 +417,14 @@ Async<ActionResult> do_clause(Context& ctx, NativeTab& tab, const Clause& clause
   }
   if (clause.explore && clause.verb != Verb::press)
     co_return co_await explore(ctx, tab, clause, patience);
-  co_return co_await find_and_perform(ctx, tab, clause, patience);
+  auto done = co_await find_and_perform(ctx, tab, clause, patience);
+  // In the row of Anna it may be behind a button for more, which is opened as a person would.
+  const bool hidden = !done && done.error().code == Errc::target_not_found &&
+                      clause.verb == Verb::click && !clause.target.scope.empty();
+  if (!hidden || page_wait_ms(ctx) < 100) co_return done;
+  auto opened = co_await explore(ctx, tab, clause, Duration(0));
+  if (opened) co_return opened;
+  co_return done;
 }
 
 // The rules; a model after two seconds, if there is one and the rules may be given up; and when it
@@ -436,6 +444,17 @@ Async<ActionResult> do_or_ask(Context& ctx, NativeTab& tab, const Clause& clause
 }  // namespace
 
 namespace {
+
+/// Whether the last part of an instruction entered or moved something that is not sent off yet.
+bool leaves_open(const Clause& last) {
+  if (!last.reading.empty())
+    return last.reading != "extreme" && last.reading != "figure" && last.reading != "in_order" &&
+           last.reading != "when" && last.reading != "search_for" && last.reading != "beside" &&
+           last.reading != "count_figures" && last.reading != "figure_kind" &&
+           last.reading != "sides" && last.reading != "chart_point";
+  return last.verb == Verb::fill || last.verb == Verb::select || last.verb == Verb::check ||
+         last.verb == Verb::uncheck || last.verb == Verb::drag || last.verb == Verb::paste;
+}
 
 Async<ActionResult> act_out(Context& ctx, NativeTab& tab, const json::object& args) {
   const std::string instruction(find_string(args, "instruction").value_or(""));
@@ -468,6 +487,14 @@ Async<ActionResult> act_out(Context& ctx, NativeTab& tab, const json::object& ar
     if (done->changed != "nothing") whole.changed = done->changed;
     whole.detail += std::string(whole.detail.empty() ? "" : ", ") + done->detail;
     whole.output = std::move(done->output);
+  }
+  if (find_bool(args, "finish").value_or(false) && leaves_open(clauses.back())) {
+    CO_TRY(const auto snapshot, co_await look(ctx, tab));
+    if (const auto button = finishing_button(snapshot)) {
+      CO_TRY(const auto done, co_await act_on(ctx, tab, click_on(button->what, ""), *button));
+      if (done.changed != "nothing") whole.changed = done.changed;
+      whole.detail += ", " + done.detail;
+    }
   }
   co_return whole;
 }

@@ -1,5 +1,5 @@
 // drag: with the mouse, or for elements that the browser drags itself by its own drag events.
-#include "interact/act_steps.h"
+#include "interact/act_readings.h"
 
 namespace troupe::interact::native {
 namespace {
@@ -145,16 +145,8 @@ Async<Goal> goal_of(Context& ctx, NativeTab& tab, const Clause& clause, const Re
   co_return goal;
 }
 
-}  // namespace
-
-Async<ActionResult> drag(Context& ctx, NativeTab& tab, const Clause& clause, Duration patience) {
-  if (clause.value.empty() && clause.destination.empty())
-    co_return fail(Errc::invalid_argument, "drag: it does not say where to", {},
-                   "say the place: drag 'Report' onto 'Archive'");
-  if (clause.target.text.empty() && clause.target.colour.empty())
-    co_return fail(Errc::target_not_found, "drag: it does not say what, by its name", {},
-                   "name it as it is shown on the page");
-  CO_TRY(const auto found, co_await resolve_waiting(ctx, tab, clause, patience));
+Async<ActionResult> drag_found(Context& ctx, NativeTab& tab, const Clause& clause,
+                               const Resolution& found, Duration patience) {
   const Target target = target_of(found);
   json::array args{target.query, json::object{{"point", true}, {"mark", true}}};
   CO_TRY(const auto ready, co_await tab.locate(ctx, target, kCore, "ready", std::move(args)));
@@ -187,6 +179,48 @@ Async<ActionResult> drag(Context& ctx, NativeTab& tab, const Clause& clause, Dur
   result.changed = std::move(change.kind);
   result.detail = "dragged " + found.what;
   co_return result;
+}
+
+}  // namespace
+
+Async<ActionResult> drag(Context& ctx, NativeTab& tab, const Clause& clause, Duration patience) {
+  if (clause.value.empty() && clause.destination.empty())
+    co_return fail(Errc::invalid_argument, "drag: it does not say where to", {},
+                   "say the place: drag 'Report' onto 'Archive'");
+  if (clause.target.text.empty() && clause.target.colour.empty() &&
+      clause.target.figure.kind.empty())
+    co_return fail(Errc::target_not_found, "drag: it does not say what, by its name", {},
+                   "name it as it is shown on the page");
+  CO_TRY(auto found, co_await figure_meant(ctx, tab, clause.target.figure));
+  if (found.ref < 0) {
+    CO_TRY(found, co_await resolve_waiting(ctx, tab, clause, patience));
+  }
+  co_return co_await drag_found(ctx, tab, clause, found, patience);
+}
+
+Async<ActionResult> drag_ref(Context& ctx, NativeTab& tab, const Clause& clause, int ref) {
+  Resolution found;
+  found.ref = ref;
+  found.what = "entry of the list";
+  co_return co_await drag_found(ctx, tab, clause, found, Duration(0));
+}
+
+Async<void> drag_between(Context& ctx, NativeTab& tab, std::pair<double, double> from,
+                         std::pair<double, double> to) {
+  const Place begin{from.first, from.second}, end{to.first, to.second};
+  co_return co_await pull(ctx, tab, begin, end, false);
+}
+
+Async<void> draw_through(Context& ctx, NativeTab& tab,
+                         std::vector<std::pair<double, double>> points) {
+  Place at{points.front().first, points.front().second};
+  CO_TRY_VOID(co_await mouse(ctx, tab, "mouseMoved", at, false));
+  CO_TRY_VOID(co_await mouse(ctx, tab, "mousePressed", at, true));
+  for (const auto& [x, y] : points) {
+    at = {x, y};
+    CO_TRY_VOID(co_await mouse(ctx, tab, "mouseMoved", at, true));
+  }
+  co_return co_await mouse(ctx, tab, "mouseReleased", at, false);
 }
 
 }  // namespace troupe::interact::native

@@ -158,27 +158,69 @@ Async<bool> open_next(Context& ctx, NativeTab& tab, const Clause& clause) {
 
 }  // namespace
 
+Async<bool> turn_page(Context& ctx, NativeTab& tab) {
+  json::array none;
+  CO_TRY(const auto answer, co_await tab.call(ctx, kWidgets, "nextPage", std::move(none)));
+  if (!answer.is_object() || !answer.get_object().contains("ref")) co_return false;
+  Target target;
+  target.query = {{"ref", find_int(answer.get_object(), "ref").value_or(-1)}};
+  target.text = std::string(find_string(answer.get_object(), "what").value_or("next page"));
+  const ClickOptions options;
+  auto done = co_await click_target(ctx, tab, target, options);
+  if (!done && done.error().code != Errc::target_not_found) co_return done.error();
+  co_return bool(done);
+}
+
+namespace {
+
+/// How many items the page's main list has.
+Async<int> main_items(Context& ctx, NativeTab& tab, const Clause& clause) {
+  if (!clause.target.item) co_return 0;
+  CO_TRY(const auto snapshot, co_await look(ctx, tab, true));
+  co_return static_cast<int>(std::count_if(snapshot.elements.begin(), snapshot.elements.end(),
+                                           [](const Candidate& c) { return c.item > 0; }));
+}
+
+}  // namespace
+
 // First only for what is called exactly so: the same word with a point behind it in one tab is not
 // the one in another tab.
 Async<ActionResult> explore(Context& ctx, NativeTab& tab, const Clause& clause, Duration patience) {
-  for (int pass = 0; pass < 2; ++pass) {
+  // Where nobody said that it is hidden, only what is called exactly so is taken.
+  const int passes = clause.explore ? 2 : 1;
+  for (int pass = 0; pass < passes; ++pass) {
     json::array none;
     CO_TRY(const auto reset, co_await tab.call(ctx, kWidgets, "exploreAgain", std::move(none)));
     (void)reset;
     Clause wanted = clause;
-    wanted.exact_text = pass == 0 && clause.target.quoted;
+    wanted.exact_text = pass == 0 && (clause.target.quoted || !clause.explore);
     for (int opened = 0; opened < 60; ++opened) {
       const Duration moment = opened == 0 ? Duration(0) : Duration(milliseconds(500));
       const SteadyTime end = ctx.clock().now() + moment;
       Result<Resolution> found = fail(Errc::target_not_found, "nothing yet");
       for (;;) {
         found = co_await resolve_now(ctx, tab, wanted);
+        // Entries of a menu are seldom real buttons.
+        if (!found && opened > 0 && wanted.exact_text && wanted.target.role == "button") {
+          Clause entry = wanted;
+          entry.target.role.clear();
+          auto again = co_await resolve_now(ctx, tab, entry);
+          if (again) wanted = entry;
+          if (again) found = std::move(again);
+        }
         if (found || ctx.clock().now() >= end) break;
         CO_TRY_VOID(co_await settle(ctx, tab, 60));
       }
       if (found) co_return co_await find_and_perform(ctx, tab, wanted, patience);
       if (found.error().code != Errc::target_not_found) co_return found.error();
-      CO_TRY(const bool more, co_await open_next(ctx, tab, clause));
+      CO_TRY(bool more, co_await open_next(ctx, tab, clause));
+      if (!more) {
+        CO_TRY(const int items, co_await main_items(ctx, tab, clause));
+        CO_TRY(more, co_await turn_page(ctx, tab));
+        // "the 9th result": those of the pages before count.
+        if (more && wanted.target.item && wanted.target.ordinal > items)
+          wanted.target.ordinal -= items;
+      }
       if (!more) break;
     }
   }

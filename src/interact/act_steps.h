@@ -27,6 +27,14 @@ Async<ActionResult> pick_date(Context& ctx, NativeTab& tab, const Resolution& fo
 /// The day that a text means, as `2016-12-09`; empty: none.
 Async<std::string> day_meant(Context& ctx, NativeTab& tab, std::string text);
 Async<ActionResult> drag(Context& ctx, NativeTab& tab, const Clause& clause, Duration patience);
+/// The same for an element that is known.
+Async<ActionResult> drag_ref(Context& ctx, NativeTab& tab, const Clause& clause, int ref);
+/// Presses at `from`, moves to `to` in steps, as a hand does, and lets go.
+Async<void> drag_between(Context& ctx, NativeTab& tab, std::pair<double, double> from,
+                         std::pair<double, double> to);
+/// The same through all points.
+Async<void> draw_through(Context& ctx, NativeTab& tab,
+                         std::vector<std::pair<double, double>> points);
 /// copy, paste, highlight.
 Async<ActionResult> text_action(Context& ctx, NativeTab& tab, const Clause& clause,
                                 Duration patience);
@@ -43,6 +51,8 @@ Async<ActionResult> choose_each(Context& ctx, NativeTab& tab, const Clause& clau
 /// `both fields`, `all Like buttons`.
 Async<ActionResult> act_on_all(Context& ctx, NativeTab& tab, const Clause& clause,
                                Duration patience);
+/// Turns the page of a list, where there is a next one that was not seen yet.
+Async<bool> turn_page(Context& ctx, NativeTab& tab);
 /// Opens what is closed (tabs, sections, tree nodes, menus) until the element is there.
 Async<ActionResult> explore(Context& ctx, NativeTab& tab, const Clause& clause, Duration patience);
 

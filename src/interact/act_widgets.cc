@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "interact/act_steps.h"
+#include "interact/phrase.h"
 
 namespace troupe::interact::native {
 namespace {
@@ -183,6 +184,41 @@ Async<ActionResult> pick_date(Context& ctx, NativeTab& tab, const Resolution& fo
 
 // --- Texts. ---
 
+namespace {
+
+/// How many there are, when the words ask for that: `the total number of blocks`; -1: they do not,
+/// or it cannot be told.
+Async<std::int64_t> number_counted(Context& ctx, NativeTab& tab, const Phrase& phrase) {
+  const std::size_t of = find_first(phrase, {"number of", "count of", "amount of"}, 0);
+  if (of == std::string::npos || of + 3 != phrase.size()) co_return -1;
+  std::string noun = phrase.back().lower;
+  if (noun.size() > 2 && noun.back() == 's') noun.pop_back();
+  json::array args{noun};
+  CO_TRY(const auto count, co_await tab.call(ctx, kFigures, "countOf", std::move(args)));
+  co_return count.is_int64() ? count.get_int64() : -1;
+}
+
+/// `your answer`, `the text below`, `the number of blocks`; empty: the page does not tell.
+Async<std::string> text_read(Context& ctx, NativeTab& tab, std::string words) {
+  const Phrase phrase = split_words(words);
+  CO_TRY(const auto count, co_await number_counted(ctx, tab, phrase));
+  if (count >= 0) co_return std::to_string(count);
+  const auto says = [&](std::initializer_list<std::string_view> some) {
+    return find_first(phrase, some, 0) != std::string::npos;
+  };
+  const char* function = nullptr;
+  if (says({"answer", "result", "solution", "sum"})) function = "answer";
+  if (says({"text", "word", "code"}) && says({"below", "above", "shown", "displayed"}))
+    function = "standingText";
+  if (!function) co_return std::string();
+  json::array none;
+  CO_TRY(const auto answer, co_await tab.call(ctx, kReckon, function, std::move(none)));
+  const auto* text = find(answer, "text");
+  co_return text && text->is_string() ? std::string(text->get_string()) : std::string();
+}
+
+}  // namespace
+
 Async<std::string> described_text(Context& ctx, NativeTab& tab, std::string words) {
   const bool it = words == "it" || words == "that" || words == "this";
   if (it && !tab.copied().empty()) co_return tab.copied();
@@ -200,6 +236,8 @@ Async<std::string> described_text(Context& ctx, NativeTab& tab, std::string word
                      "fill: " + std::to_string(count) + " values stand beside \"" + label + "\"",
                      "page " + tab.url());
   }
+  CO_TRY(auto read, co_await text_read(ctx, tab, words));
+  if (!read.empty()) co_return read;
   co_return fail(Errc::target_not_found,
                  "fill: \"" + words + "\" describes a text instead of giving it",
                  "page " + tab.url(), "put a text that is meant as it stands in quotes");

@@ -71,7 +71,8 @@ std::string KnownElement::selector() const {
 }
 
 json::object to_json(const KnownAction& action) {
-  json::object row{{"site", action.key.site},
+  json::object row{{"tenant", action.key.tenant},
+                   {"site", action.key.site},
                    {"path", action.key.path},
                    {"instruction", action.key.instruction},
                    {"page_shape", action.element.shape},
@@ -93,7 +94,9 @@ Result<KnownAction> known_action_from(const json::value& value) {
   Reader outer(*row);
   Reader inner(element->get_object());
   KnownAction action;
-  action.key = {.site = outer.text("site"),
+  // Files from before tenants were kept apart belong to the default one.
+  action.key = {.tenant = row->contains("tenant") ? outer.text("tenant") : std::string("default"),
+                .site = outer.text("site"),
                 .path = outer.text("path"),
                 .instruction = outer.text("instruction")};
   KnownElement& known = action.element;

@@ -33,8 +33,9 @@ struct KnownElement {
 /// Where an instruction was given, and its words. Never with values of variables: `%name%` stands
 /// for them.
 struct ActionKey {
-  std::string site;  ///< `https://shop.example`
-  std::string path;  ///< `/orders/*`: numbers and ids are left out.
+  std::string tenant;  ///< Nobody is told what the tasks of another tenant did.
+  std::string site;    ///< `https://shop.example`
+  std::string path;    ///< `/orders/*`: numbers and ids are left out.
   std::string instruction;
 
   auto operator<=>(const ActionKey&) const = default;

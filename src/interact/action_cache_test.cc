@@ -38,7 +38,7 @@ class Actions : public ::testing::Test {
   static KnownAction action(std::string instruction, std::string name = "Go",
                             std::string shape = "1") {
     KnownAction known;
-    known.key = {"https://a.example", "/", std::move(instruction)};
+    known.key = {"default", "https://a.example", "/", std::move(instruction)};
     known.element = {.shape = std::move(shape),
                      .tag = "button",
                      .role = "button",
@@ -49,7 +49,7 @@ class Actions : public ::testing::Test {
   }
   static std::vector<std::string> names(ActionCache& cache, const std::string& instruction) {
     std::vector<std::string> out;
-    for (const auto& known : cache.find({"https://a.example", "/", instruction}))
+    for (const auto& known : cache.find({"default", "https://a.example", "/", instruction}))
       out.push_back(known.element.name);
     return out;
   }
@@ -59,16 +59,35 @@ class Actions : public ::testing::Test {
   std::string file_;
 };
 
+TEST_F(Actions, StayWithTheirTenant) {
+  const auto cache = open();
+  cache->put(action("click go"));
+  KnownAction other = action("click go", "Go there");
+  other.key.tenant = "acme";
+  cache->put(other);
+
+  EXPECT_THAT(names(*cache, "click go"), ElementsAre("Go"));
+  const auto known = cache->find({"acme", "https://a.example", "/", "click go"});
+  ASSERT_THAT(known, SizeIs(1));
+  EXPECT_EQ(known[0].element.name, "Go there");
+  EXPECT_THAT(cache->find({"other", "https://a.example", "/", "click go"}), IsEmpty());
+  const auto book = action_book_from(
+      R"({"version":1,"actions":[{"site":"https://a.example","path":"/","instruction":"go",)"
+      R"("page_shape":"1","by":"rules","element":{"tag":"a","role":"link","name":"Go"}}]})");
+  ASSERT_TRUE(book) << book.error().describe();
+  EXPECT_EQ(book->begin()->first.first.tenant, "default");
+}
+
 TEST_F(Actions, AreThereAgainAfterARestart) {
   {
     const auto cache = open();
     EXPECT_THAT(names(*cache, "click go"), IsEmpty());
     cache->put(action("click go", "Go \"now\""));
-    cache->count_use(cache->find({"https://a.example", "/", "click go"}).front());
+    cache->count_use(cache->find({"default", "https://a.example", "/", "click go"}).front());
   }
   const auto again = open();
   EXPECT_FALSE(again->damage());
-  const auto known = again->find({"https://a.example", "/", "click go"});
+  const auto known = again->find({"default", "https://a.example", "/", "click go"});
   ASSERT_THAT(known, SizeIs(1));
   EXPECT_EQ(known[0].element, action("click go", "Go \"now\"").element);
   EXPECT_EQ(known[0].uses, 1);

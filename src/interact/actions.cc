@@ -38,6 +38,10 @@ constexpr std::array kAct = std::to_array<Field>({
      "Values for %name% in the text to type; they stand in no message, log or prompt"},
     {"patience", duration, false,
      "How long a part of it may wait for its element (default: all the time of the step)"},
+    {"finish", flag, false,
+     "When its last part entered or moved something, press the page's only button that sends it "
+     "off "
+     "(Submit, Save, Done, …), if there is just one (default false)"},
 });
 constexpr std::array kExtract = std::to_array<Field>({
     {"instruction", text, false, "What is wanted, in words; for interactors that ask a model"},

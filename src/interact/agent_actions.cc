@@ -107,8 +107,48 @@ class Agent {
     json::array none;
     CO_TRY(const auto rows, co_await tab_.call(ctx, kSnapshot, "snapshot", std::move(none)));
     snapshot_ = read_snapshot(rows);
+    CO_TRY_VOID(co_await look_into_frames(ctx));
     view_ = view_of(snapshot_, tab_.page().document_serial(), tab_.secrets(), kRowsMax);
     co_return Result<void>{};
+  }
+
+  /// Frames of other origins: their elements have numbers of their own, a million for each frame.
+  Async<void> look_into_frames(Context& ctx) {
+    if (snapshot_.frames == 0) co_return Result<void>{};
+    const json::value beside = json::object{{"frames", snapshot_.frames}};
+    CO_TRY(const auto frames, co_await tab_.frames_beside(ctx, beside));
+    for (ForeignFrame* frame : frames) {
+      const std::string key = frame->id + " " + frame->loader;
+      auto known = std::find(frames_.begin(), frames_.end(), key);
+      if (known == frames_.end()) known = frames_.insert(frames_.end(), key);
+      const auto base = static_cast<int>(known - frames_.begin() + 1) * kFrameStep;
+      tab_.enter(frame);
+      json::array none;
+      auto rows = co_await tab_.call(ctx, kSnapshot, "snapshot", std::move(none));
+      tab_.enter(nullptr);
+      const bool gone = !rows && rows.error().code == Errc::navigation_failed;
+      if (gone) continue;
+      if (!rows) co_return rows.error();
+      for (Candidate& element : read_snapshot(*rows).elements) {
+        element.ref += base;
+        snapshot_.elements.push_back(std::move(element));
+      }
+    }
+    co_return Result<void>{};
+  }
+
+  /// Goes into the frame that an element's number names, and gives its number there.
+  Async<int> enter_frame_of(Context& ctx, int ref) {
+    if (ref < kFrameStep) co_return ref;
+    const auto index = static_cast<std::size_t>(ref / kFrameStep - 1);
+    const json::value beside = json::object{{"frames", snapshot_.frames}};
+    CO_TRY(const auto frames, co_await tab_.frames_beside(ctx, beside));
+    for (ForeignFrame* frame : frames) {
+      if (index >= frames_.size() || frame->id + " " + frame->loader != frames_[index]) continue;
+      tab_.enter(frame);
+      co_return ref % kFrameStep;
+    }
+    co_return fail(Errc::target_not_found, "the frame that it was in is gone");
   }
 
   void tell(std::string text) {
@@ -224,7 +264,7 @@ class Agent {
     if (element == snapshot_.elements.end())
       co_return fail(Errc::target_not_found, "there is no line with that number");
     Resolution found;
-    found.ref = element->ref;
+    CO_TRY(found.ref, co_await enter_frame_of(ctx, element->ref));
     found.what = describe(*element);
     found.role = element->role;
     found.tag = element->tag;
@@ -242,7 +282,9 @@ class Agent {
   NativeTab& tab_;
   const std::string goal_;
   const std::int64_t steps_max_, tokens_max_;
+  static constexpr int kFrameStep = 1'000'000;
   Snapshot snapshot_;
+  std::vector<std::string> frames_;  ///< Those seen, in the order of their numbers.
   PageView view_;
   std::vector<services::ModelMessage> messages_;
   std::size_t history_ = 0;

@@ -6,6 +6,7 @@
 
 #include "interact/description.h"
 #include "interact/instruction_forms.h"
+#include "interact/instruction_readings.h"
 #include "interact/keys.h"
 
 namespace troupe::interact {
@@ -288,6 +289,11 @@ void parse_fill(std::string_view verb, Phrase rest, std::vector<Clause>& out) {
   }
   if (verb == "search for") {
     Clause fill = make(Verb::fill, describe(split_words("search box")), value_of(rest));
+    if (!any_quoted(rest) && rest.size() > 2) {
+      fill.reading = "search_for";
+      fill.how = {{"text", join(rest)}};
+      return out.push_back(std::move(fill));
+    }
     out.push_back(std::move(fill));
     out.push_back(make(Verb::press, {}, "Enter"));
     return;
@@ -485,8 +491,9 @@ bool looks_like_url(std::string_view text) {
          text.starts_with("www.");
 }
 
-void parse_clause(const Phrase& phrase, std::vector<Clause>& out) {
-  if (parse_mail(phrase, out)) return;
+void parse_clause(const Phrase& whole, std::vector<Clause>& out) {
+  const Phrase phrase = without_when(whole);
+  if (parse_mail(phrase, out) || parse_reading(phrase, out)) return;
   const VerbRow* row = verb_at(phrase, 0);
   if (!row) {
     Clause clause = make(Verb::click, describe(phrase));
@@ -553,6 +560,8 @@ Result<std::vector<Clause>> parse_instruction(std::string_view text) {
   explore = take_wandering(parts) || explore;
   std::string scope = take_leading_scope(parts);
   if (scope.empty()) scope = take_found(parts, clauses);
+  const bool thinks = parts.size() > 1 && only_thinks(parts.front());
+  if (thinks) parts.erase(parts.begin());
   for (const Phrase& words : parts) {
     const std::size_t before = clauses.size();
     if (!words.empty()) parse_clause(words, clauses);
@@ -560,6 +569,7 @@ Result<std::vector<Clause>> parse_instruction(std::string_view text) {
       clauses[i].source = join(words, true);
       if (clauses[i].target.scope.empty() && !clauses[i].beyond) clauses[i].target.scope = scope;
       clauses[i].explore = explore;
+      if (thinks && names_answer(clauses[i])) clauses[i].described_value = true;
       Description& target = clauses[i].target;
       if (clauses[i].beyond && clauses[i].verb == Verb::click && target.text.empty())
         target.text = target.whole = scope;

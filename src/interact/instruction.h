@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "base/result.h"
 
 namespace troupe::interact {
@@ -37,6 +38,18 @@ enum class Verb {
 std::string_view to_string(Verb verb);
 std::optional<Verb> verb_from(std::string_view name);
 
+/// A drawn thing: `the small red circle`, `all shades of blue`.
+struct Figure {
+  std::string kind;     ///< circle, rectangle, …, item; empty: no figure is described.
+  std::string colour;   ///< By its CSS name.
+  bool shade = false;   ///< Any tone of the colour.
+  std::string size;     ///< large, small
+  std::string text;     ///< The letter or digit itself.
+  std::string compare;  ///< larger, smaller: than all others.
+  std::string where;    ///< left, right, top, bottom
+  bool any = false;     ///< Whichever of them.
+};
+
 /// How an element is described: `the 2nd "Reply" button in the row of Anna`.
 struct Description {
   std::string text;  ///< What it is called; empty: only its role or place is known.
@@ -50,6 +63,7 @@ struct Description {
   bool every = false;  ///< `both text fields`, `all posts by …`: one after the other.
   int most = 0;        ///< every: at most so many; 0: all.
   std::string colour;  ///< `the lime coloured box`.
+  Figure figure;       ///< What is drawn, in case nothing is called so.
 
   bool empty() const { return text.empty() && role.empty() && ordinal == 0; }
 };
@@ -75,6 +89,9 @@ struct Clause {
   int count = 1;                   ///< press: how often.
   bool exact_only = false;  ///< No verb was recognised: only an element called exactly so is meant.
   std::string source;       ///< The words of this clause.
+  /// What must be read from the page first (instruction_readings.h): its kind, and what was said.
+  std::string reading;
+  json::object how;
 };
 
 /// Errors: invalid_argument (nothing to do in it).

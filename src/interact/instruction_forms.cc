@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "interact/description.h"
+#include "interact/instruction_readings.h"
 
 namespace troupe::interact {
 namespace {
@@ -66,6 +67,13 @@ bool take_wandering(std::vector<Phrase>& clauses) {
   return true;
 }
 
+namespace {
+/// A word for parts of lists, not the name of one.
+bool is_entry_noun(std::string_view word) {
+  return word == "the" || word == "a" || word == "an" || word == "all";
+}
+}  // namespace
+
 std::string take_found(std::vector<Phrase>& clauses, std::vector<Clause>& out) {
   if (clauses.size() < 2) return {};
   Phrase first = clauses.front();
@@ -93,6 +101,10 @@ std::string take_found(std::vector<Phrase>& clauses, std::vector<Clause>& out) {
       const bool named = !name.empty() && std::isupper(static_cast<unsigned char>(name.front()));
       if (named && i + 1 == first.size()) return name;
     }
+  // "Anna in the address book": Anna tells it, the book is where all of them are.
+  const std::size_t in = find_first(first, {"in the", "on the"}, 1);
+  if (in != npos && !any_quoted(first) && !is_entry_noun(first[0].lower))
+    first = part(first, 0, in);
   return scope_text(first);
 }
 
@@ -237,6 +249,7 @@ void parse_drag(Phrase rest, std::vector<Clause>& out) {
     if (way != npos && parse_place(part(rest, way), clause)) rest = part(rest, 0, way);
   }
   clause.target = describe(rest);
+  if (const auto figure = parse_figure(rest)) clause.target.figure = *figure;
   out.push_back(std::move(clause));
 }
 

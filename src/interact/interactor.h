@@ -37,8 +37,9 @@ class Tab {
 
 /// What the interactor needs besides the action.
 struct InteractOptions {
-  std::string artifacts_dir;  ///< Where screenshots and downloads of this task go.
-  json::object site;          ///< The site profile: selectors, consent, popups.
+  std::string artifacts_dir;       ///< Where screenshots and downloads of this task go.
+  json::object site;               ///< The site profile: selectors, consent, popups.
+  std::string tenant = "default";  ///< Whose task it is: what is remembered stays with it.
 };
 
 /// Seam. Threads: engine. Errors: those of actions (target_not_found, target_ambiguous,

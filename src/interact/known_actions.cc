@@ -110,8 +110,8 @@ bool can_remember(const Clause& clause) {
   }
   return !target.text.empty() && target.ordinal == 0 && !target.item && !target.any &&
          !target.every && target.most == 0 && target.colour.empty() && !clause.path &&
-         !clause.described_value && !clause.explore && !clause.beyond && clause.other_than < 0 &&
-         clause.source.size() <= kWordsMax;
+         !clause.described_value && clause.reading.empty() && !clause.explore && !clause.beyond &&
+         clause.other_than < 0 && clause.source.size() <= kWordsMax;
 }
 
 std::string remembered_words(const Clause& clause) {
@@ -311,7 +311,10 @@ bool learn(NativeTab& tab, const Clause& clause, const Place& place,
   if (!learned.element) return !before.empty();
   if (learned.by_model && compares(clause.source)) return !before.empty();
   KnownAction action;
-  action.key = {.site = place.site, .path = place.path, .instruction = remembered_words(clause)};
+  action.key = {.tenant = tab.options().tenant,
+                .site = place.site,
+                .path = place.path,
+                .instruction = remembered_words(clause)};
   action.element = *learned.element;
   action.by = learned.by_model ? "model" : "rules";
   const bool as_asked = learned.verb == to_string(clause.verb) && learned.value == clause.value;
@@ -343,8 +346,11 @@ Async<ActionResult> perform_remembered(Context& ctx, NativeTab& tab, const Claus
   if (!tab.actions() || place.site.empty() || !can_remember(clause))
     co_return co_await hands.fresh(ctx, clause, patience);
   ActionCache& cache = *tab.actions();
-  std::vector<KnownAction> known = cache.find({place.site, place.path, remembered_words(clause)});
-  if (known.empty()) known = cache.find({place.site, place.path, "asked: " + clause.source});
+  const std::string& tenant = tab.options().tenant;
+  std::vector<KnownAction> known =
+      cache.find({tenant, place.site, place.path, remembered_words(clause)});
+  if (known.empty())
+    known = cache.find({tenant, place.site, place.path, "asked: " + clause.source});
   const bool by_model = std::any_of(known.begin(), known.end(),
                                     [](const KnownAction& row) { return row.by == "model"; });
   const Duration wait = by_model ? std::min(patience, kWait) : Duration(0);

@@ -234,6 +234,14 @@ TEST_F(NativeExtract, EndsItsWaitWhenNothingMoreCanCome) {
   EXPECT_LE(counters() - before, 2u);
 }
 
+TEST_F(NativeExtract, WaitsForWhatATimerBringsALittleLater) {
+  page(R"(<ul id=l></ul><script>setTimeout(() => {
+    l.innerHTML = '<li><b class=title>A</b></li><li><b class=title>B</b></li>'; }, 900)</script>)");
+
+  EXPECT_EQ(extracted(R"({"list": true, "fields": {"title": "string"}})"),
+            R"([{"title":"A"},{"title":"B"}])");
+}
+
 TEST_F(NativeExtract, WaitsForWhatAScriptStillFetches) {
   world_->pages.html["/late"] = "x";
   page(R"(<ul id=l></ul><script>setTimeout(() => fetch('/late').then(() => setTimeout(() => {

@@ -255,11 +255,15 @@ TEST_F(NativeProcesses, ReachesFramesInOtherProcesses) {
   const auto seen = act("observe", R"({"instruction": "Pay"})", limit);
   EXPECT_TRUE(say("click Buy", limit));
   EXPECT_EQ(outcome(say("click Refund", std::chrono::milliseconds(1500))), "target_not_found");
+  const std::string file = world_->dir + "/card.txt";
+  std::ofstream(file) << "4111";
+  const json::object upload{{"selector", "input[type=file]"}, {"files", file}};
+  EXPECT_EQ(outcome(act("upload", upload, limit)), "ok: value");
   EXPECT_EQ(outcome(act("click", R"({"text": "Next"})", limit)), "ok: url");
   const auto end = act("click", R"({"text": "End"})", limit);
 
   EXPECT_TRUE(end) << end.error().describe();
-  EXPECT_EQ(value("got"), R"([true,"4111","deep","next"])");
+  EXPECT_EQ(value("got"), R"([true,"4111","deep",1,"next"])");
   ASSERT_TRUE(seen) << seen.error().describe();
   EXPECT_NE(json::serialize(seen->output).find("button \\\"Pay\\\""), std::string::npos);
   json::object targets;

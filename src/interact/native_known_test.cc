@@ -44,7 +44,7 @@ class NativeKnown : public NativeInteractorFixture {
     world_->run([this](Context& ctx) { return stop(ctx, this); });
   }
   static asio::awaitable<void> reopen(Context& ctx, NativeKnown* self) {
-    auto tab = co_await world_->interactor->open(ctx, *self->session_, {});
+    auto tab = co_await world_->interactor->open(ctx, *self->session_, {.tenant = self->tenant_});
     self->tab_ = std::move(*tab);
   }
   static asio::awaitable<void> stop(Context& ctx, NativeKnown* self) {
@@ -77,6 +77,7 @@ class NativeKnown : public NativeInteractorFixture {
 
   std::unique_ptr<net::HttpClient> http_ = net::HttpClient::create();
   observe::MemoryLog log_;
+  std::string tenant_ = "default";
   std::unique_ptr<FakeModels> fake_;
   std::unique_ptr<services::Models> models_;
   std::string file_;
@@ -103,6 +104,18 @@ TEST_F(NativeKnown, ElementsAreFoundAgainWithoutASnapshot) {
             "\"sAdaBluetrue\"");
   EXPECT_THAT(detail(say("type Grace into the Name field")), HasSubstr("(cache: hit)"));
   EXPECT_EQ(value("document.forms[0].n.value"), "\"Grace\"");
+}
+
+TEST_F(NativeKnown, AnotherTenantLearnsForItself) {
+  page("<button>Go</button>");
+  EXPECT_THAT(detail(say("click Go")), HasSubstr("(cache: miss)"));
+  tenant_ = "acme";
+  world_->run([this](Context& ctx) { return reopen(ctx, this); });
+  page("<button>Go</button>");
+  EXPECT_THAT(detail(say("click Go")), HasSubstr("(cache: miss)"));
+  page("<button>Go</button>");
+  EXPECT_THAT(detail(say("click Go")), HasSubstr("(cache: hit)"));
+  EXPECT_THAT(stored(), HasSubstr("\"tenant\": \"acme\""));
 }
 
 TEST_F(NativeKnown, ElementsThatAreOthersNowAreNotTouched) {

@@ -242,6 +242,27 @@ TEST_F(NativeModel, AgentTakesStepsUntilTheGoalIsReached) {
   EXPECT_THAT(told, Not(HasSubstr("Ann Secret")));
 }
 
+TEST_F(NativeModel, AgentSeesAndUsesFramesOfOtherOrigins) {
+  world_->pages.html["/pay"] =
+      "<button onclick=\"this.textContent='Paid';parent.postMessage('paid','*')\">Pay now</button>";
+  show("<p>Shop</p><iframe src='" + world_->other_url("/pay") +
+       "'></iframe><p id=out></p><script>onmessage=e=>out.textContent=e.data</script>");
+  fake_->say(R"({"reason": "?", "action": "click", "element": 9999, "value": null})");
+  fake_->say(R"({"reason": "no", "action": "fail", "element": null, "value": "seen"})");
+  (void)perform("agent", R"({"goal": "look"})");
+  const int pay = numbered(asked(), "button \\\"Pay now");
+  ASSERT_GT(pay, 0) << asked();
+  fake_->say(json::serialize(
+      json::object{{"reason", "r"}, {"action", "click"}, {"element", pay}, {"value", nullptr}}));
+  fake_->say(R"({"reason": "r", "action": "done", "element": null, "value": "paid"})");
+
+  const auto done = perform("agent", R"({"goal": "pay"})");
+
+  ASSERT_TRUE(done) << done.error().describe();
+  EXPECT_EQ(perform("evaluate", R"({"expression": "out.textContent"})")->output, "paid");
+  EXPECT_THAT(asked(), HasSubstr("Paid"));
+}
+
 TEST_F(NativeModel, AgentReportsNoSuccessThatDidNotHappen) {
   show(kOrder);
   const char* miss = R"({"reason": "?", "action": "click", "element": 9999, "value": null})";

@@ -191,7 +191,7 @@ TEST_F(NativeWidgets, RefusesWhatItCannotKnow) {
       "<div style='width:50px;height:50px;background:red' id=box></div><input id=q><button id=go>"
       "Submit</button>");
   refuses("Type the total number of blocks into the textbox and press Submit");
-  refuses("Drag the item right then press Submit");
+  refuses("Drag the circle right then press Submit");
   refuses("Click on the lime colored box");
   refuses("Copy the text in the textarea, paste it into the textbox and press Submit");
   EXPECT_EQ(value("q.value"), "\"\"");

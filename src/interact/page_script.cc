@@ -22,6 +22,9 @@ constexpr std::array kScripts = std::to_array<ScriptRow>({
     {16, "interact/input.js"},
     {32, "interact/widgets.js"},
     {64, "interact/known.js"},
+    {512, "interact/figures.js"},
+    {1024, "interact/reckon.js"},
+    {2048, "interact/editing.js"},
 });
 
 const std::string& source_of(std::size_t row) {

@@ -19,6 +19,9 @@ enum Script : unsigned {
   kInput = 16,
   kWidgets = 32 | kNames | kInput,
   kKnown = 64 | kNames,
+  kFigures = 512 | kNames,
+  kReckon = 1024 | kNames,
+  kEditing = 2048,
 };
 
 /// Threads: engine. One per page, and one per frame of another origin.

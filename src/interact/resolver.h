@@ -4,6 +4,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,6 +61,8 @@ Result<Resolution> resolve(const Clause& clause, const Snapshot& snapshot);
 /// `clause.target.most` when that is not 0.
 /// Errors: target_not_found (none, or fewer than `most`).
 Result<std::vector<Resolution>> resolve_all(const Clause& clause, const Snapshot& snapshot);
+/// The only button that sends off what was entered: Submit, Save, Done, …
+std::optional<Resolution> finishing_button(const Snapshot& snapshot);
 /// Whether one list has all the options that the clause selects.
 bool one_list_has_all(const Clause& clause, const Snapshot& snapshot);
 
