@@ -92,8 +92,12 @@ asio::awaitable<void> expect_all(Context& ctx, Backend& backend, const Submitter
     EXPECT_TRUE(claimed) << claimed.error().describe();
     if (!claimed || claimed->claims.empty()) break;
     for (const Claim& one : claimed->claims) {
-      const auto finished = co_await finish_one(ctx, backend, one);
-      EXPECT_TRUE(finished && !(*finished)[0].stale);
+      auto finished = co_await finish_one(ctx, backend, one);
+      // A disk that is busy with something else holds the server up for longer than a call waits.
+      for (int i = 0; i < 5 && !finished && may_have_been_applied(finished.error()); ++i)
+        finished = co_await finish_one(ctx, backend, one);
+      EXPECT_TRUE(finished) << one.spec.id << ": " << finished.error().describe();
+      EXPECT_FALSE(finished && (*finished)[0].stale) << one.spec.id;
       EXPECT_TRUE(ended.insert(one.spec.id).second) << one.spec.id << " ran twice";
     }
   }
