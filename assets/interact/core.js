@@ -3,6 +3,11 @@
 (() => {
   if (globalThis.__troupe) return;
   const T = (globalThis.__troupe = { refs: [], has: { core: 1 } });
+  // Another script is needed to go on: the caller sends it and calls again. Before any effect only.
+  T.want = (script) => {
+    if (!T.has[script]) throw new Error('__troupe wants ' + script);
+    return true;
+  };
 
   // --- Trees: shadow roots and same-origin frames are part of the page. ---
   // Closed shadow roots are told from outside, once somebody looked into the elements that may have one.
@@ -225,7 +230,14 @@
     }
     return out.filter(Boolean);
   };
+  // While nothing can change: whether the page has no shadow roots and frames to look into.
+  let flat = false;
+  T.atOnce = (work) => {
+    flat = roots(document).length === 1;
+    try { return work(); } finally { flat = false; }
+  };
   const css = (start, selector) => {
+    if (flat) return [...start.querySelectorAll(selector)];
     const out = [];
     for (const r of roots(start)) out.push(...r.querySelectorAll(selector));
     return out;
@@ -237,6 +249,7 @@
     return equal.length ? equal : list;
   };
   const semantic = (start, q) => {
+    if (q.role || q.label !== undefined || q.name !== undefined) T.want('names');
     let list = everything(start);
     if (q.role) list = list.filter((e) => T.hasRole(e, q.role));
     if (q.testId) list = byTestId(list, q.testId);
@@ -268,6 +281,7 @@
   };
   // All elements of a query in document order, before `nth`.
   T.all = (q, start) => {
+    if (q.css !== undefined && !q.within && !q.filter) return css(start || document, q.css);
     let from = [start || document];
     if (q.within) from = T.all(q.within, start);
     let list = [...new Set(from.flatMap((s) => one(s, q)))];
@@ -276,7 +290,7 @@
   };
   // A css or xpath target may also be narrowed by role, name, text, …: each must hold of the element.
   const semanticFits = (e, f) =>
-    (!f.role || T.hasRole(e, f.role)) && (f.name === undefined || fits(T.name(e), f.name, f.exact)) &&
+    (!(f.role || f.name !== undefined || f.label !== undefined) || T.want('names')) && (!f.role || T.hasRole(e, f.role)) && (f.name === undefined || fits(T.name(e), f.name, f.exact)) &&
     (f.text === undefined || fits(textOf(e), f.text, f.exact)) &&
     (f.label === undefined || fits(T.label(e), f.label, f.exact)) &&
     (f.placeholder === undefined || fits(e.getAttribute('placeholder'), f.placeholder, f.exact)) &&
@@ -295,7 +309,7 @@
     if (q.strict) {
       const outer = pool.filter((e) => !pool.some((o) => o !== e && holds(o, e)));
       if (outer.length > 1) return { why: 'many', count: outer.length, some: outer.slice(0, 8).map(candidate) };
-      return { e: pool.find((e) => T.interactive(e)) || outer[0], count: 1 };
+      return { e: pool.length > 1 && T.want('names') ? pool.find((e) => T.interactive(e)) || outer[0] : pool[0], count: 1 };
     }
     return { e: pool[0], count: pool.length };
   };

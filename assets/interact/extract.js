@@ -1,38 +1,10 @@
-// Reads raw values out of the page: by selector, by label, from tables and from repeated structures.
-// Conversion to types happens outside.
+// Reads raw values that have no selector: by label, by nature, from tables and from repeated structures.
 (() => {
   const T = globalThis.__troupe;
   if (T.has.extract) return;
   T.has.extract = 1;
-  const { clean, words } = T;
+  const { clean, words, from, linkOf, imageOf, absolute, plain, read, origins, gather, record, countFilled } = T;
 
-  // Where the value that is being looked for was read, and in which way it was found.
-  let at = null, how = '';
-  const linkOf = (e) => {
-    const a = e.closest('a[href]') || e.querySelector('a[href]');
-    if (a) return a.href;
-    const media = e.src ? e : e.querySelector('img[src],video[src],iframe[src],source[src]');
-    return media ? media.src : null;
-  };
-  const absolute = (url) => { try { return new URL(url, document.baseURI).href; } catch { return null; } };
-  // Pictures that are loaded late have their address elsewhere until then.
-  const pictureOf = (i) => {
-    const set = (i.getAttribute('srcset') || i.getAttribute('data-srcset') || '').trim().split(/[\s,]+/)[0];
-    const src = i.currentSrc || i.src, late = i.getAttribute('data-src') || i.getAttribute('data-original') || i.getAttribute('data-lazy-src');
-    if (src && !src.startsWith('data:')) return src;
-    return late || set ? absolute(late || set) : src || null;
-  };
-  const imageOf = (e) => {
-    const image = e.localName === 'img' ? e : e.querySelector('img');
-    if (image) return pictureOf(image);
-    const video = e.localName === 'video' ? e : e.querySelector('video[poster]');
-    if (video && video.poster) return video.poster;
-    for (const x of [e, ...e.querySelectorAll('[style*="background"]')]) {
-      const m = /url\(["']?([^"')]+)/.exec(x.style ? x.style.backgroundImage : '');
-      if (m) return absolute(m[1]);
-    }
-    return null;
-  };
   const OF = /(\d+(?:[.,]\d+)?)\s*(?:out of|of|\/|von|sur|de|su)\s*\d+|(\d+(?:[.,]\d+)?)[\s-]*(?:stars?|sterne|étoiles)|(?:rated|rating:?|score:?)\s*(\d+(?:[.,]\d+)?)/i;
   const NUMBERS = { one: 1, two: 2, three: 3, four: 4, five: 5 };
   const EMPTY = /empty|off\b|outline|inactive|grey|gray|(^|[-_ ])o($|[-_ ])|disabled|unfilled/i;
@@ -58,41 +30,6 @@
     const told = OF.exec(clean(e.innerText || e.textContent).slice(0, 400));
     return told ? told[1] || told[2] || told[3] : starsIn(e);
   };
-  const plain = (e) => {
-    if (e.localName === 'meta') return e.content;
-    if (/^(input|textarea|select)$/.test(e.localName))
-      return e.localName === 'select' ? clean([...e.selectedOptions].map((o) => o.text).join(', ')) : T.valueOf(e);
-    if (e.localName === 'img') return e.alt;
-    // Initials in an avatar and other ornaments are not read out, so they are no data either.
-    const read = e.querySelector('[aria-hidden=true]') ? T.content(e) : '';
-    return read || clean(T.textOf(e)) || clean(e.textContent);
-  };
-  const checked = (e) => {
-    if ('checked' in e && /^(checkbox|radio)$/.test(e.type)) return String(e.checked);
-    const state = e.getAttribute('aria-checked') || e.getAttribute('aria-selected') || e.getAttribute('aria-pressed');
-    return state || plain(e);
-  };
-  const URLS = /^(href|src|action|currentSrc|poster)$/;
-  const read = (e, f) => {
-    let raw;
-    at = e;
-    if (f.attr === 'text') raw = plain(e);
-    else if (f.attr === 'html') raw = e.innerHTML;
-    else if (f.attr === 'value') raw = T.valueOf(e);
-    else if (f.attr) raw = URLS.test(f.attr) && e[f.attr] ? String(e[f.attr]) : e.getAttribute(f.attr);
-    else if (f.type === 'url') raw = e.localName === 'img' ? imageOf(e) : linkOf(e) || plain(e);
-    else if (f.type === 'image') raw = imageOf(e) || linkOf(e);
-    else if (f.type === 'rating') raw = e.getAttribute('content') || ratingOf(e) || plain(e);
-    else if (f.type === 'boolean') raw = checked(e);
-    else if (/^(date|duration)$/.test(f.type) && e.getAttribute('datetime')) raw = e.getAttribute('datetime');
-    else if (e.getAttribute('content') && e.hasAttribute('itemprop')) raw = e.getAttribute('content');
-    else raw = plain(e);
-    if (raw === null || raw === undefined) return null;
-    if (!f.pattern) return raw;
-    const m = new RegExp(f.pattern, 'u').exec(raw);
-    return m ? m[1] === undefined ? m[0] : m[1] : null;
-  };
-
   // --- By name: `release_year` finds "Release year: 1925", <dt>, a table row, itemprop, og:, a class. ---
   const LABELS = 'dt,th,label,b,strong,span,div,p,li,td,legend,h2,h3,h4,h5,h6';
   const afterLabel = (e, f) => {
@@ -120,14 +57,14 @@
       if (raw.length > 400) continue;
       const text = clean(raw), bare = words(text).replace(/\s*[:：]$/, '');
       if (bare === want || words(text.replace(/[:：]\s*$/, '')) === want) {
-        at = e;
+        from.at = e;
         const value = afterLabel(e, f);
         if (suits(value, f)) return value;
       }
       const colon = text.search(/[:：]/);
       if (colon > 0 && words(text.slice(0, colon)) === want && !e.querySelector('dt,th,li,p')) {
         const value = clean(text.slice(colon + 1));
-        at = e;
+        from.at = e;
         if (value && f.type === 'url') return linkOf(e) || value;
         if (suits(value, f)) return value;
       }
@@ -160,9 +97,9 @@
   const ofDocument = (want, f) => {
     for (const w of T.names(want)) {
       const meta = T.metaOf(w);
-      if (meta && suits(meta[0], f)) { at = meta[1]; return meta[0]; }
+      if (meta && suits(meta[0], f)) { from.at = meta[1]; return meta[0]; }
     }
-    at = document.documentElement;
+    from.at = document.documentElement;
     if (want === 'title') return document.title || null;
     if (want === 'url' || want === 'link') return location.href;
     if (want === 'h1' || want === 'heading') { const h = document.querySelector('h1'); return h ? read(h, f) : null; }
@@ -188,7 +125,7 @@
     const fit = f.type === 'price' ? some.filter((e) => outdated(e) === old) : some;
     const e = fit[0];
     if (!e) return null;
-    at = e;
+    from.at = e;
     return plain(e);
   };
   const COUNT = '([\\d.,]+\\s?(?:[KMB]|Mio\\.?|Mrd\\.?|Tsd\\.?|million|billion|thousand)?)';
@@ -196,14 +133,14 @@
     const word = want.replace(/ies$/, 'y').replace(/s$/, '').replace(/ count$/, '');
     const pattern = new RegExp('(?:^|[^\\d.,])' + COUNT + '\\s+(?:\\w+\\s)?' + word + '(?:s|ies)?\\b|\\b' + word + 's?\\s*[:(]?\\s*' + COUNT, 'i');
     const m = pattern.exec(clean(root.innerText || root.textContent));
-    at = root;
+    from.at = root;
     if (m) return m[1] || m[2];
     const bracket = T.names(want).includes('reviews') && /\(([\d.,]+\s?[KMB]?)\)/.exec(clean(root.innerText || root.textContent));
     return bracket ? bracket[1] : null;
   };
   // What a card's parts are by their nature: its heading, link, picture, duration, price, time.
   const byNature = (root, want, f) => {
-    at = root;
+    from.at = root;
     if (want === 'title' || want === 'name' || want === 'heading') {
       const e = root.querySelector('h1,h2,h3,h4,h5,h6,[role=heading]') || [...root.querySelectorAll('a[href]')].find((a) => clean(a.innerText));
       if (e) return read(e, f);
@@ -219,14 +156,14 @@
     const want = words(f.label || name), whole = root.nodeType === 9 || root === document.body;
     if (root.nodeType === 1 && root.matches('[itemprop="' + CSS.escape(name) + '" i]')) return read(root, f);
     const ways = [['label', () => byLabel(root, want, f)], ['itemprop', () => byItemprop(root, name, f)], ['token', () => byToken(root, want, f)]];
-    const stated = subject && [subject.how, () => { at = subject.e; return subject.get(name, f); }];
+    const stated = subject && [subject.how, () => { from.at = subject.e; return subject.get(name, f); }];
     if (stated) ways.splice(f.label ? 1 : 0, 0, stated);
     if (whole && !(want === 'title' && root.querySelector('h1'))) ways.push(['meta', () => ofDocument(want, f)]);
     ways.push(['nature', () => byNature(root, want, f)]);
     for (const other of T.names(want).slice(1))
       ways.push(['label', () => byLabel(root, other, f)], ['token', () => byToken(root, other, f, true)]);
     for (const [way, look] of ways) {
-      how = way;
+      from.how = way;
       const value = look();
       if (value === null || value === undefined || value === '') continue;
       if (way !== 'nature' || !f.pattern) return value;
@@ -234,43 +171,6 @@
     }
     return null;
   };
-
-  // --- Records and lists. ---
-  // Of each record, where its values come from.
-  const origins = new WeakMap();
-  const gather = (fill) => {
-    const out = {}, from = {};
-    fill((name, get) => {
-      at = null;
-      how = '';
-      out[name] = get();
-      if (at && out[name] !== null) from[name] = [at, how];
-    });
-    origins.set(out, from);
-    return out;
-  };
-  const field = (root, name, f, subject) => {
-    if (f.fields) return many(root, f);
-    if (f.q) {
-      how = 'selector';
-      const list = T.all(f.q, root);
-      if (root.nodeType === 1 && f.q.css === ':scope') list.push(root);
-      if (f.all) return list.map((e) => read(e, f)).filter((v) => v !== null && v !== '');
-      for (const e of list) {
-        const value = read(e, f);
-        if (value !== null && value !== '') return value;
-      }
-      return null;
-    }
-    if (f.attr && root.nodeType === 1 && root.hasAttribute(f.attr)) return read(root, f);
-    const value = byName(root, name, f, subject);
-    if (!f.all || Array.isArray(value)) return value;
-    return value === null ? [] : String(value).split(/\s*[,;·|]\s*/).filter(Boolean);
-  };
-  const record = (root, fields, subject) => gather((put) => {
-    for (const name of Object.keys(fields)) put(name, () => field(root, name, fields[name], subject));
-  });
-  const filled = (values) => Object.values(values).filter((v) => v !== null && v !== '' && !(Array.isArray(v) && !v.length)).length;
 
   const empty = (v) => v === null || v === undefined || v === '';
   const groups = (root) => {
@@ -303,17 +203,17 @@
     return out;
   };
   const lengthened = (list, i, fields, base) => {
-    const from = origins.get(base);
+    const places = origins.get(base);
     for (const e of between(list, i)) {
       const more = record(e, fields);
       for (const name of Object.keys(fields)) if (empty(base[name]) && !empty(more[name])) {
         base[name] = more[name];
-        from[name] = origins.get(more)[name];
+        places[name] = origins.get(more)[name];
       }
     }
     return base;
   };
-  const scoreOf = (records) => records.reduce((sum, r) => sum + filled(r), 0) / records.length;
+  const scoreOf = (records) => records.reduce((sum, r) => sum + countFilled(r), 0) / records.length;
   // The group of like elements whose members have most of the wanted fields; the larger one of equals.
   const fromRepeated = (root, fields) => {
     let best = null;
@@ -336,7 +236,7 @@
   };
   // What stands in the page, and what the page states for machines: the richer, then the longer.
   const listOf = (root, fields) => {
-    const made = (found, how_) => found && { ...found, rows: found.rows.map((fill) => gather((put) => fill((name, get) => put(name, () => { const v = get(); how = how_; return v; })))) };
+    const made = (found, how_) => found && { ...found, rows: found.rows.map((fill) => gather((put) => fill((name, get) => put(name, () => { const v = get(); from.how = how_; return v; })))) };
     const exact = made(T.tabled(root, fields, read, byNature), 'table') || made(T.termed(root, fields, read), 'terms');
     const loose = exact && exact.score >= Object.keys(fields).length ? null : fromRepeated(root, fields);
     const shown = exact && loose ? (loose.score > exact.score ? loose : exact) : exact || loose;
@@ -344,39 +244,9 @@
     if (!stated) return shown;
     if (shown && (shown.score > stated.score || (shown.score === stated.score && shown.rows.length >= stated.rows.length))) return shown;
     stated.rows = stated.rows.map((row, i) => gather((put) => {
-      for (const name of Object.keys(row)) put(name, () => { at = stated.elements[i]; how = stated.how; return row[name]; });
+      for (const name of Object.keys(row)) put(name, () => { from.at = stated.elements[i]; from.how = stated.how; return row[name]; });
     }));
     return stated;
-  };
-  let lastItem = null;
-  const many = (root, spec) => {
-    if (spec.items) {
-      const list = T.all(spec.items, root);
-      lastItem = list[list.length - 1] || lastItem;
-      return list.map((e) => record(e, spec.fields)).filter(filled);
-    }
-    if (!spec.list) return record(root, spec.fields, root.nodeType === 9 ? T.subject(spec.fields) : null);
-    const found = listOf(root, spec.fields);
-    if (found) lastItem = found.elements[found.elements.length - 1] || lastItem;
-    return found ? found.rows.filter(filled) : [];
-  };
-  const limited = (rows, spec) => {
-    if (spec.uniqueBy) {
-      const seen = new Set();
-      rows = rows.filter((r) => { const k = JSON.stringify(r[spec.uniqueBy]); if (seen.has(k)) return false; seen.add(k); return true; });
-    }
-    return rows.slice(0, spec.limit);
-  };
-  const sourcesOf = (value) => {
-    if (Array.isArray(value)) return value.map(sourcesOf);
-    const from = value && typeof value === 'object' ? origins.get(value) : null, out = {};
-    if (!from) return null;
-    for (const name of Object.keys(value)) {
-      const inner = sourcesOf(value[name]);
-      if (inner && (!Array.isArray(inner) || inner.some(Boolean))) out[name] = inner;
-      else if (from[name]) out[name] = { selector: T.pathOf(from[name][0]), found_by: from[name][1] };
-    }
-    return out;
   };
   const rate = (fields) => {
     for (const [name, f] of Object.entries(fields)) {
@@ -385,61 +255,10 @@
     }
   };
 
-  // --- Whether anything may still come without an action. ---
-  let changedAt = -1;
-  const watch = () => {
-    if (changedAt >= 0) return;
-    changedAt = performance.now();
-    new MutationObserver(() => (changedAt = performance.now())).observe(document, { childList: true, subtree: true, characterData: true });
-  };
-  const BUSY = '[aria-busy=true],[role=progressbar]:not([aria-valuenow]),[class*=spinner i],[class*=loading i],[class*=skeleton i]';
-  const YOUNG = 1500;
-  // 'no', 'perhaps' (scripts may wait for an answer of the network) or 'yes'.
-  const coming = (spec) => {
-    if (document.readyState !== 'complete' || spec.acted) return 'yes';
-    const scripts = window.length || [...document.scripts].some((s) => !s.type || /javascript|ecmascript|module/.test(s.type));
-    if (!scripts) return 'no';
-    // Timers cannot be seen from here: what a page puts in a little after it was loaded is waited for.
-    const [loading] = performance.getEntriesByType('navigation');
-    if (loading && performance.now() - loading.loadEventEnd < YOUNG) return 'yes';
-    if (performance.now() - changedAt < 300 || [...document.querySelectorAll(BUSY)].slice(0, 50).some((e) => T.visible(e))) return 'yes';
-    return spec.idle ? 'no' : 'perhaps';
-  };
-  const missing = (value, spec) => Object.keys(spec.fields).find((n) => spec.fields[n].required && (value[n] === null || value[n] === ''));
-  // Extracts; waits at most `ms` for the region, for `min` items, for required fields.
-  // Unless `spec.certain`, only as long as something may still come. `spec.beyond`: the last record
-  // that is known, and how many: another one is waited for.
-  T.extract = async (spec, ms) => {
-    let last = null, more = '';
-    watch();
-    rate(spec.fields);
-    const answer = await T.until(() => {
-      let root = document;
-      if (spec.within) {
-        root = T.all(spec.within)[0];
-        if (!root) return { why: 'region' };
-      }
-      const list = spec.items || spec.list;
-      last = many(root, spec);
-      if (list) last = limited(last, spec);
-      const rows = spec.inner ? last[spec.inner] || [] : last;
-      const known = spec.beyond && rows.length <= spec.beyond.count && (!rows.length || JSON.stringify(rows[rows.length - 1]) === spec.beyond.last);
-      if (!known && !(list ? last.length < Math.max(spec.min, 1) : !filled(last) || missing(last, spec))) return {};
-      const hidden = T.suspects(true);
-      if (hidden) return { why: 'short', final: true, closed: hidden };
-      more = spec.certain ? 'yes' : coming(spec);
-      return { why: 'short', final: more !== 'yes' };
-    }, ms);
-    const out = { value: last, why: answer.why || '', url: location.href, frames: answer.frames, closed: answer.closed || 0 };
-    if (answer.why && more === 'perhaps') out.ask = 1;
-    if (spec.sources) out.sources = sourcesOf(last);
-    return out;
-  };
-
   // --- More of a list: its next part. ---
   // Brings the list's end into view, where lists grow that have no pages.
   T.onward = () => {
-    const e = lastItem && lastItem.isConnected ? lastItem : null;
+    const e = T.lastItem && T.lastItem.isConnected ? T.lastItem : null;
     if (e) e.scrollIntoView({ block: 'start', behavior: 'instant' });
     else scrollBy({ top: innerHeight * 0.9, behavior: 'instant' });
     let n = e;
@@ -458,11 +277,12 @@
     const all = T.everything(document).filter((e) => /^(a|button|input|span|li|div)$/.test(e.localName) && (T.interactive(e) || getComputedStyle(e).cursor === 'pointer'));
     const usable = all.filter((e) => T.visible(e) && !off(e));
     const first = (fits) => usable.find(fits);
-    const after = (e) => !lastItem || lastItem.compareDocumentPosition(e) & 4;
+    const after = (e) => !T.lastItem || T.lastItem.compareDocumentPosition(e) & 4;
     const next = first((e) => e.rel && /\bnext\b/.test(e.rel) && e.href !== location.href) ||
       [...usable].reverse().find((e) => called(e).some((t) => NEXT.test(t)) && (after(e) || e.closest('nav,[class*=pag i],[role=navigation]')) && !e.closest('[class*=carousel i],[class*=slide i]'));
     const more = first((e) => after(e) && called(e).some((t) => MORE.test(t)));
     const e = more || next;
     return e ? { ref: T.remember(e), what: T.describe(e), pages: e === next } : {};
   };
+  Object.assign(T, { byName, listOf, ratingOf, rate });
 })();

@@ -87,7 +87,7 @@ Async<ActionResult> slide(Context& ctx, NativeTab& tab, const Resolution& found,
 
 Async<std::string> day_meant(Context& ctx, NativeTab& tab, std::string text) {
   json::array args{text};
-  CO_TRY(const auto day, co_await tab.call(ctx, kInput, "isoDate", std::move(args)));
+  CO_TRY(const auto day, co_await tab.call(ctx, kControls, "isoDate", std::move(args)));
   co_return day.is_string() ? std::string(day.get_string()) : std::string();
 }
 

@@ -21,6 +21,23 @@ bool wants_certainly(const ExtractionPlan& plan) {
   });
 }
 
+/// Whether all is told by selectors: `spec` is a list or record as the script takes it.
+bool by_selectors(const json::object& spec) {
+  if (spec.contains("list") && !spec.contains("items")) return false;
+  for (const auto& member : spec.at("fields").as_object()) {
+    const json::object& field = member.value().as_object();
+    const bool inner = field.contains("fields");
+    const bool plain = !inner && field.contains("q") && field.at("type") != "rating";
+    if (!plain && !(inner && by_selectors(field))) return false;
+  }
+  return true;
+}
+
+/// Most pages are read by selectors, and the rest is six times as much to send.
+unsigned scripts_for(const json::object& spec) {
+  return by_selectors(spec) && !spec.contains("sources") ? kRead : kExtract;
+}
+
 bool asks_again(const json::value& answer) {
   return answer.is_object() && answer.get_object().contains("ask");
 }
@@ -32,7 +49,7 @@ Async<json::value> look(Context& ctx, NativeTab& tab, json::object spec, Duratio
   const SteadyTime end = ctx.clock().now() + patience;
   if (acted) spec["acted"] = true;
   json::array call{spec};
-  CO_TRY(auto answer, co_await tab.call_waiting(ctx, kExtract, "extract", call, patience));
+  CO_TRY(auto answer, co_await tab.call_waiting(ctx, scripts_for(spec), "extract", call, patience));
   if (!asks_again(answer)) co_return answer;
   // The page is quiet; its scripts may wait for an answer of the network.
   Context limited = ctx.with_timeout(std::max<Duration>(end - ctx.clock().now(), milliseconds(1)),
@@ -43,7 +60,7 @@ Async<json::value> look(Context& ctx, NativeTab& tab, json::object spec, Duratio
   spec["idle"] = true;
   json::array again{spec};
   const Duration left = std::max<Duration>(end - ctx.clock().now(), milliseconds(0));
-  co_return co_await tab.call_waiting(ctx, kExtract, "extract", std::move(again), left);
+  co_return co_await tab.call_waiting(ctx, scripts_for(spec), "extract", std::move(again), left);
 }
 
 /// The rows of a reading: all of it, or those of its only list.

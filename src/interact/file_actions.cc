@@ -220,7 +220,7 @@ Async<ActionResult> upload(Context& ctx, NativeTab& tab, const json::object& arg
   CO_TRY(const auto files, upload_files(args));
   CO_TRY(const auto target, parse_target(args));
   json::array call{target.query};
-  CO_TRY(const auto found, co_await tab.locate(ctx, target, kInput, "fileField", std::move(call)));
+  CO_TRY(const auto found, co_await tab.locate(ctx, target, kControls, "fileField", std::move(call)));
   CO_TRY(auto object, co_await object_of(ctx, tab, found.ref));
   json::array list;
   for (const std::string& file : files) list.emplace_back(file);
@@ -228,7 +228,7 @@ Async<ActionResult> upload(Context& ctx, NativeTab& tab, const json::object& arg
   auto set = co_await tab.page_here().call(ctx, "DOM.setFileInputFiles", std::move(params));
   if (!set) co_return set.error();
   json::array check{found.ref};
-  CO_TRY(const auto count, co_await tab.call(ctx, kInput, "fileCount", std::move(check)));
+  CO_TRY(const auto count, co_await tab.call(ctx, kControls, "fileCount", std::move(check)));
   if (!count.is_number() || count.to_number<std::size_t>() != files.size())
     co_return fail(Errc::not_actionable,
                    found.what + " did not take " + std::to_string(files.size()) + " files",

@@ -85,7 +85,7 @@ Async<ActionResult> click(Context& ctx, NativeTab& tab, const json::object& args
 Async<ActionResult> tick_target(Context& ctx, NativeTab& tab, const Target& target, bool ticked) {
   json::array args{target.query};
   CO_TRY(const auto found,
-         co_await tab.locate(ctx, target, kInput | kNames, "tickable", std::move(args)));
+         co_await tab.locate(ctx, target, kControls | kNames, "tickable", std::move(args)));
   ActionResult result;
   result.changed = "nothing";
   result.detail = found.what + (ticked ? " was ticked already" : " was not ticked");
@@ -95,7 +95,7 @@ Async<ActionResult> tick_target(Context& ctx, NativeTab& tab, const Target& targ
   ClickOptions options;
   CO_TRY(result, co_await click_target(ctx, tab, exact, options));
   json::array again{found.ref};
-  auto state = co_await tab.call(ctx, kInput | kNames, "ticked", std::move(again));
+  auto state = co_await tab.call(ctx, kControls | kNames, "ticked", std::move(again));
   if (state && state->is_object() &&
       find_bool(state->get_object(), "ticked").value_or(ticked) != ticked)
     co_return fail(Errc::not_actionable, found.what + " did not change when it was clicked",
@@ -161,7 +161,7 @@ Async<ActionResult> select_target(Context& ctx, NativeTab& tab, const Target& ta
   json::array wanted;
   for (const std::string& value : values) wanted.emplace_back(value);
   json::array args{target.query, wanted};
-  CO_TRY(auto found, co_await tab.locate(ctx, target, kInput, "choose", std::move(args)));
+  CO_TRY(auto found, co_await tab.locate(ctx, target, kControls, "choose", std::move(args)));
   ActionResult result;
   std::string all;
   for (const std::string& value : values) all += (all.empty() ? "\"" : ", \"") + value + "\"";
@@ -253,7 +253,7 @@ Async<ActionResult> scroll_target(Context& ctx, NativeTab& tab, const Target* ta
   page.text = "page";
   const Target& region = target ? *target : page;
   json::array args{target ? json::value(target->query) : json::value(nullptr), std::move(how)};
-  CO_TRY(const auto found, co_await tab.locate(ctx, region, kInput, "scroll", std::move(args)));
+  CO_TRY(const auto found, co_await tab.locate(ctx, region, kControls, "scroll", std::move(args)));
   const bool moved = find_bool(found.answer, "moved").value_or(false);
   ActionResult result;
   result.output = json::object{{"moved", moved},

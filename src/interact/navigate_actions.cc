@@ -89,7 +89,7 @@ Async<void> wait_element(Context& ctx, NativeTab& tab, const json::object& args)
   const std::string state(find_string(args, "state").value_or("visible"));
   const std::int64_t min = find_int(args, "min").value_or(1);
   json::array call{target.query, state, min};
-  const unsigned scripts = kInput | (target.by_name ? kNames : kCore);
+  const unsigned scripts = kControls | (target.by_name ? kNames : kCore);
   CO_TRY(const auto answer, co_await tab.call_waiting(ctx, scripts, "waitFor", std::move(call)));
   const auto* why = find(answer, "why");
   if (!why || !why->is_string() || why->get_string().empty()) co_return Result<void>{};
@@ -107,7 +107,7 @@ Async<void> wait_element(Context& ctx, NativeTab& tab, const json::object& args)
 
 Async<void> wait_url(Context& ctx, NativeTab& tab, std::string part) {
   json::array args{part};
-  CO_TRY(const auto answer, co_await tab.call_waiting(ctx, kInput, "waitUrl", std::move(args)));
+  CO_TRY(const auto answer, co_await tab.call_waiting(ctx, kControls, "waitUrl", std::move(args)));
   const auto* why = find(answer, "why");
   if (!why || !why->is_string() || why->get_string().empty()) co_return Result<void>{};
   co_return fail(Errc::timeout, "wait_for url: " + tab.url() + " does not contain \"" + part + "\"",

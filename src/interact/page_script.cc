@@ -18,8 +18,10 @@ constexpr std::array kScripts = std::to_array<ScriptRow>({
     {4, "interact/snapshot.js"},
     {128, "interact/structured.js"},
     {256, "interact/tables.js"},
+    {4096, "interact/read.js"},
     {8, "interact/extract.js"},
     {16, "interact/input.js"},
+    {8192, "interact/controls.js"},
     {32, "interact/widgets.js"},
     {64, "interact/known.js"},
     {512, "interact/figures.js"},
@@ -42,6 +44,19 @@ std::string sources_of(unsigned bits) {
   for (std::size_t i = 0; i < kScripts.size(); ++i)
     if (bits & kScripts[i].bit) text += source_of(i);
   return text;
+}
+
+/// The script that a call asks for when it turns out to need one; 0 when it failed otherwise.
+unsigned wanted_by(const Error& error) {
+  constexpr std::string_view kWants = "__troupe wants ";
+  constexpr std::pair<std::string_view, unsigned> kParts[] = {
+      {"names", kNames}, {"extract", kExtract}, {"controls", kControls}};
+  const auto at = error.message.find(kWants);
+  if (error.code != Errc::script_error || at == std::string::npos) return 0;
+  const auto rest = std::string_view(error.message).substr(at + kWants.size());
+  for (const auto& [name, bits] : kParts)
+    if (rest.starts_with(name)) return bits;
+  return 0;
 }
 
 }  // namespace
@@ -71,7 +86,7 @@ Async<json::value> PageScript::call(Context& ctx, cdp::Page& page, unsigned scri
   // The browser takes three times as long to hand over thousands of rows as objects than as a text.
   const bool large = function == "snapshot";
   if (large) invoke = "JSON.stringify(" + invoke + ")";
-  const unsigned wanted = scripts | kCore;
+  unsigned wanted = scripts | kCore;
   cdp::Page::EvaluateOptions options{.isolated = true, .context_id = context_id_};
   for (int round = 0;; ++round) {
     const unsigned missing = wanted & ~loaded_;
@@ -85,6 +100,11 @@ Async<json::value> PageScript::call(Context& ctx, cdp::Page& page, unsigned scri
       auto rows = json::parse(answer->get_string(), bad);
       if (bad) co_return fail(Errc::internal, "interact: the script gave no JSON");
       co_return rows;
+    }
+    if (const unsigned more = wanted_by(answer.error()) & ~wanted) {
+      loaded_ |= wanted;
+      wanted |= more;
+      continue;
     }
     // The world is a new one although the document's number is the same: send the scripts again.
     const bool unknown =

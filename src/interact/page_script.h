@@ -10,14 +10,17 @@
 
 namespace troupe::interact {
 
-/// Bits: which scripts a call needs. `core` is always there.
+/// Bits: which scripts a call needs. `core` is always there. Each costs the document that gets it, so
+/// what is rarely needed is in a script of its own; one that a call turns out to need besides is sent.
 enum Script : unsigned {
   kCore = 1,
   kNames = 2,
   kSnapshot = 4 | kNames,
-  kExtract = 8 | 128 | 256 | kNames,
+  kRead = 4096,  ///< Values by selector.
+  kExtract = 8 | 128 | 256 | kRead | kNames,
   kInput = 16,
-  kWidgets = 32 | kNames | kInput,
+  kControls = 8192 | kInput,
+  kWidgets = 32 | kNames | kControls,
   kKnown = 64 | kNames,
   kFigures = 512 | kNames,
   kReckon = 1024 | kNames,
