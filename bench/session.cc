@@ -95,13 +95,14 @@ troupe::RunRequest request(const troupe::Workflow& workflow, std::string_view ur
 
 int main(int argc, char** argv) {
   std::map<std::string, std::string> given{
-      {"--url", ""}, {"--sessions", "100"}, {"--parallel", "5"}, {"--isolation", "context"}};
+      {"--url", ""}, {"--sessions", "100"}, {"--parallel", "5"}, {"--isolation", "context"}, {"--browser", ""}};
   for (int i = 1; i + 1 < argc; i += 2) given[argv[i]] = argv[i + 1];
   const int sessions = std::atoi(given["--sessions"].c_str());
   const int parallel = std::atoi(given["--parallel"].c_str());
   const auto isolation = troupe::isolation_from(given["--isolation"]);
   if (given["--url"].empty() || sessions < 1 || parallel < 1 || !isolation) {
-    std::cerr << "usage: bench_session --url URL [--sessions N] [--parallel N] [--isolation I]\n";
+    std::cerr << "usage: bench_session --url URL [--sessions N] [--parallel N] [--isolation I]"
+                 " [--browser PATH]\n";
     return 2;
   }
   troupe::Settings settings;
@@ -111,6 +112,7 @@ int main(int argc, char** argv) {
   const auto dir =
       std::filesystem::temp_directory_path() / ("troupe-bench-" + std::to_string(getpid()));
   settings.data_dir = dir;
+  settings.browser = given["--browser"];
   int code = 0;
   {
     troupe::Orchestrator orchestrator(settings);
