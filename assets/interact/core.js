@@ -26,6 +26,8 @@
       return null;
     }
   };
+  // All but the most usual elements that can have no shadow root: the first look at an element costs.
+  const ENTRIES = ':not(a,b,i,u,s,em,strong,small,code,li,ul,ol,dl,dt,dd,table,tbody,thead,tr,td,th,img,svg *,input,button,label,select,option,script,style,link,meta)';
   const roots = (start) => {
     const found = [start];
     const enter = (e) => {
@@ -33,7 +35,7 @@
       if (inner) found.push(inner);
     };
     if (start.nodeType === 1) enter(start);
-    for (let i = 0; i < found.length; i++) for (const e of found[i].querySelectorAll('*')) enter(e);
+    for (let i = 0; i < found.length; i++) for (const e of found[i].querySelectorAll(ENTRIES)) enter(e);
     return found;
   };
   // Frames of other origins that a person can see: their own scripts must be asked.
@@ -189,11 +191,12 @@
 
   // --- What an element is called in messages. ---
   const clip = (s, n) => (s.length > n ? s.slice(0, n - 1) + '…' : s);
+  const FIELDS = /^(input|textarea|select)$/, BUTTONS = /^(submit|button|reset)$/;
   const describe = (e) => {
     if (!e) return 'nothing';
     const kind = T.role ? T.role(e) : '';
     const name = T.name ? T.name(e)
-      : clean(e.getAttribute('aria-label') || e.innerText || e.value || e.getAttribute('placeholder') || '');
+      : clean(e.getAttribute('aria-label') || (!FIELDS.test(e.localName) ? e.innerText : (BUTTONS.test(e.type) && e.value) || e.getAttribute('placeholder')));
     const id = e.id ? '#' + e.id : e.classList && e.classList[0] ? '.' + e.classList[0] : '';
     const shown = kind && kind !== 'generic' && kind !== 'text' ? kind : '<' + e.localName + id + '>';
     return name ? shown + ' "' + clip(name, 60) + '"' : kind && id ? shown + ' ' + id : shown;
@@ -205,7 +208,7 @@
 
   // --- Queries. ---
   const textOf = (e) => {
-    if (e.localName === 'input' && /^(submit|button|reset)$/.test(e.type)) return e.value;
+    if (e.localName === 'input' && BUTTONS.test(e.type)) return e.value;
     return e.innerText === undefined ? e.textContent : e.innerText;
   };
   const skip = /^(script|style|noscript|template|head|title|meta|link)$/;
@@ -279,9 +282,10 @@
     if (q.xpath !== undefined) return xpath(start, q.xpath);
     return semantic(start, q);
   };
+  const isPlain = (q) => q.css !== undefined && !q.within && !q.filter;
   // All elements of a query in document order, before `nth`.
   T.all = (q, start) => {
-    if (q.css !== undefined && !q.within && !q.filter) return css(start || document, q.css);
+    if (isPlain(q)) return css(start || document, q.css);
     let from = [start || document];
     if (q.within) from = T.all(q.within, start);
     let list = [...new Set(from.flatMap((s) => one(s, q)))];
@@ -297,6 +301,11 @@
     (!f.testId || TEST_IDS.some((a) => e.getAttribute(a) === f.testId));
   // The element meant, or why there is none.
   T.pick = (q, wantHidden) => {
+    if (isPlain(q) && !q.nth && !q.strict && !wantHidden) {
+      // Elements of shadow roots and frames come after those of the document: no need to look for them.
+      const list = [...document.querySelectorAll(q.css)], e = list.find((c) => visible(c) || proxy(c));
+      if (e) return { e, count: list.length };
+    }
     const all = T.all(q);
     if (q.ref !== undefined && !(all[0] && all[0].isConnected)) return { why: 'gone', count: 0, final: true };
     if (!all.length) return { why: 'none', count: 0 };
@@ -403,7 +412,7 @@
     return numbers.get(e);
   };
   T.remember = remember;
-  // Waits until the query's element can be used. `need`: {enabled, editable, point, mark, guard}.
+  // Waits until the query's element can be used. `need`: {enabled, editable, point, mark, guard, text}.
   T.ready = async (q, need, ms) => {
     let rounds = 0, many = 0;
     const answer = await until(async () => {
@@ -416,7 +425,7 @@
     }, ms);
     if (answer.why) return { why: answer.why, count: answer.count || 0, some: answer.some || [], frames: answer.frames, closed: answer.closed };
     const e = answer.e;
-    if (need.mark) T.mark(e, need.guard && answer.shown);
+    if (need.mark) T.mark(e, need.guard && answer.shown, need.text && FIELDS.test(e.localName) && valueOf(e) !== need.text);
     const out = { ref: remember(e), what: describe(e), tag: e.localName, type: e.type || '' };
     if (answer.at) [out.x, out.y] = answer.at;
     return out;
@@ -482,17 +491,18 @@
   T.active = activeElement;
   T.valueOf = valueOf;
   const EVENTS = ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'click', 'auxclick', 'dblclick', 'contextmenu'];
-  T.mark = (e, guarded) => {
+  // `certain`: the value will change, and nothing else is told then.
+  T.mark = (e, guarded, certain) => {
     if (marked) T.changes();
     T.snapped = false;
     dropGuard();
     const m = (marked = { url: location.href, e, value: valueOf(e), focus: activeElement(), dom: 0, off: [] });
-    const observer = new MutationObserver((list) => (m.dom += list.length));
-    m.observer = observer;
-    const watch = { childList: true, subtree: true, attributes: true, characterData: true };
-    observer.observe(document, watch);
-    const root = e && e.getRootNode();
-    if (root && root !== document) observer.observe(root, watch);
+    if (!certain) {
+      m.observer = new MutationObserver((list) => (m.dom += list.length));
+      const watch = { childList: true, subtree: true, attributes: true, characterData: true }, root = e && e.getRootNode();
+      m.observer.observe(document, watch);
+      if (root && root !== document) m.observer.observe(root, watch);
+    }
     if (globalThis.navigation) {
       const started = (event) => {
         if (!event.destination.sameDocument) m.leaving = event.destination.url;
@@ -526,8 +536,10 @@
     const m = marked;
     if (!m) return {};
     marked = null;
-    m.dom += m.observer.takeRecords().length;
-    m.observer.disconnect();
+    if (m.observer) {
+      m.dom += m.observer.takeRecords().length;
+      m.observer.disconnect();
+    }
     m.off.forEach((f) => f());
     const out = { url: location.href !== m.url, dom: m.dom, value: valueOf(m.e) !== m.value, focus: activeElement() !== m.focus };
     if (m.leaving && m.leaving !== location.href) out.leaving = m.leaving;
@@ -554,7 +566,7 @@
   // After an event: lets tasks that it queued (a form's submission) start, then tells.
   T.settled = async () => {
     const m = marked;
-    if (m) m.dom += m.observer.takeRecords().length;
+    if (m && m.observer) m.dom += m.observer.takeRecords().length;
     if (!m || m.submits || !m.dom) await pause(0);
     return T.changes();
   };

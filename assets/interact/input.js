@@ -40,7 +40,7 @@
   // Waits for the field and gets it ready for typed text. `mode`: type (the text must be inserted now),
   // done, tick or list (other actions are meant).
   T.fill = async (q, value, ms) => {
-    const r = await T.ready(q, { enabled: true, editable: true, mark: true }, ms);
+    const r = await T.ready(q, { enabled: true, editable: true, mark: true, text: value }, ms);
     if (r.why) return r;
     const e = fieldOf(T.refs[r.ref]);
     if (!e || e.type === 'file' || /^(submit|button|reset|image)$/.test(e.localName === 'input' ? e.type : ''))

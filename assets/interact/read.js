@@ -39,7 +39,7 @@
       return e.localName === 'select' ? clean([...e.selectedOptions].map((o) => o.text).join(', ')) : T.valueOf(e);
     if (e.localName === 'img') return e.alt;
     // Initials in an avatar and other ornaments are not read out, so they are no data either.
-    const read = e.querySelector('[aria-hidden=true]') ? T.want('names') && T.content(e) : '';
+    const read = e.firstElementChild && e.querySelector('[aria-hidden=true]') ? T.want('names') && T.content(e) : '';
     return read || clean(T.textOf(e)) || clean(e.textContent);
   };
   const checked = (e) => {
@@ -49,23 +49,25 @@
   };
   const rated = (e) => T.want('extract') && T.ratingOf(e);
   const URLS = /^(href|src|action|currentSrc|poster)$/;
+  // How a field's raw value is taken from an element.
+  const taking = ({ attr, type }) => {
+    if (attr === 'text') return plain;
+    if (attr === 'html') return (e) => e.innerHTML;
+    if (attr === 'value') return T.valueOf;
+    if (attr) return (e) => (URLS.test(attr) && e[attr] ? String(e[attr]) : e.getAttribute(attr));
+    if (type === 'url') return (e) => (e.localName === 'img' ? imageOf(e) : linkOf(e) || plain(e));
+    if (type === 'image') return (e) => imageOf(e) || linkOf(e);
+    if (type === 'rating') return (e) => e.getAttribute('content') || rated(e) || plain(e);
+    if (type === 'boolean') return checked;
+    const dated = /^(date|duration)$/.test(type);
+    return (e) => (dated && e.getAttribute('datetime')) || (e.hasAttribute('itemprop') && e.getAttribute('content')) || plain(e);
+  };
   const read = (e, f) => {
-    let raw;
     from.at = e;
-    if (f.attr === 'text') raw = plain(e);
-    else if (f.attr === 'html') raw = e.innerHTML;
-    else if (f.attr === 'value') raw = T.valueOf(e);
-    else if (f.attr) raw = URLS.test(f.attr) && e[f.attr] ? String(e[f.attr]) : e.getAttribute(f.attr);
-    else if (f.type === 'url') raw = e.localName === 'img' ? imageOf(e) : linkOf(e) || plain(e);
-    else if (f.type === 'image') raw = imageOf(e) || linkOf(e);
-    else if (f.type === 'rating') raw = e.getAttribute('content') || rated(e) || plain(e);
-    else if (f.type === 'boolean') raw = checked(e);
-    else if (/^(date|duration)$/.test(f.type) && e.getAttribute('datetime')) raw = e.getAttribute('datetime');
-    else if (e.getAttribute('content') && e.hasAttribute('itemprop')) raw = e.getAttribute('content');
-    else raw = plain(e);
+    const raw = (f.take ||= taking(f))(e);
     if (raw === null || raw === undefined) return null;
     if (!f.pattern) return raw;
-    const m = new RegExp(f.pattern, 'u').exec(raw);
+    const m = (f.regexp ||= new RegExp(f.pattern, 'u')).exec(raw);
     return m ? m[1] === undefined ? m[0] : m[1] : null;
   };
 
@@ -108,11 +110,22 @@
   const countFilled = (values) => Object.values(values).filter((v) => v !== null && v !== '' && !(Array.isArray(v) && !v.length)).length;
 
   const named = (fields) => Object.values(fields).some((f) => !f.q && !f.fields) && T.want('extract');
+  // Values of selectors only, whose places nobody asks for.
+  const quick = (fields) => {
+    const rows = Object.entries(fields);
+    if (sourced || !rows.every(([, f]) => f.q)) return (e) => record(e, fields);
+    return (e) => {
+      const out = {};
+      for (const [name, f] of rows) out[name] = field(e, name, f);
+      return out;
+    };
+  };
+  let sourced = false;
   const many = (root, spec) => {
     if (spec.items) {
       const list = T.all(spec.items, root);
       T.lastItem = list[list.length - 1] || T.lastItem;
-      return list.map((e) => record(e, spec.fields)).filter(countFilled);
+      return list.map(quick(spec.fields)).filter(countFilled);
     }
     if (!spec.list) return record(root, spec.fields, root.nodeType === 9 && named(spec.fields) ? T.subject(spec.fields) : null);
     T.want('extract');
@@ -165,7 +178,7 @@
   // that is known, and how many: another one is waited for.
   T.extract = async (spec, ms) => {
     let last = null, more = '';
-    watch();
+    sourced = Boolean(spec.sources);
     if (T.rate) T.rate(spec.fields);
     const answer = await T.until(() => {
       let root = document;
@@ -179,6 +192,7 @@
       const rows = spec.inner ? last[spec.inner] || [] : last;
       const known = spec.beyond && rows.length <= spec.beyond.count && (!rows.length || JSON.stringify(rows[rows.length - 1]) === spec.beyond.last);
       if (!known && !(list ? last.length < Math.max(spec.min, 1) : !countFilled(last) || missing(last, spec))) return {};
+      watch();
       const hidden = T.suspects(true);
       if (hidden) return { why: 'short', final: true, closed: hidden };
       more = spec.certain ? 'yes' : coming(spec);
