@@ -251,5 +251,34 @@ TEST_F(NativeExtract, WaitsForWhatAScriptStillFetches) {
             R"([{"title":"A"},{"title":"B"}])");
 }
 
+// Most of what reads pages is sent to them only when a step turns out to need it.
+TEST_F(NativeExtract, GetsWhatItNeedsBesidesForValuesOfSelectors) {
+  page(R"(<ul><li><b>Red</b><i class=stars><svg class=full></svg></i><u>4.5 out of 5 stars</u></li>
+    <li><b><span aria-hidden=true>AB</span> Blue</b><i></i><u>3 out of 5 stars</u></li></ul>
+    <p>Maker: Lamp Works</p>)");
+
+  EXPECT_EQ(extracted(R"({"items": "li", "fields": {"name": {"selector": "b"}}})"),
+            R"([{"name":"Red"},{"name":"Blue"}])");
+  EXPECT_EQ(extracted(R"({"items": "li", "fields": {"name": {"selector": "b"},
+                          "rating": {"selector": "u", "type": "rating"}}})"),
+            R"([{"name":"Red","rating":4.5E0},{"name":"Blue","rating":3E0}])");
+  EXPECT_EQ(extracted(R"({"fields": {"first": {"selector": "li b"}, "maker": "string"}})"),
+            R"({"first":"Red","maker":"Lamp Works"})");
+}
+
+TEST_F(NativeExtract, FindsRecordsInThePageAndInItsShadowRoots) {
+  page(R"(<p class=row>one</p><x-list></x-list><div id=plain></div><script>
+    const put = (e, text) => { e.attachShadow({mode: 'open'}).innerHTML = text; };
+    put(document.querySelector('x-list'), '<p class=row>two</p><section id=in></section>');
+    put(document.querySelector('x-list').shadowRoot.querySelector('#in'), '<p class=row>three</p>');
+    put(document.querySelector('#plain'), '<p class=row>four</p><button>Deep</button>');</script>)");
+
+  EXPECT_EQ(extracted(R"({"items": ".row", "fields": {"t": {"selector": ":scope"}}})"),
+            R"([{"t":"one"},{"t":"two"},{"t":"four"},{"t":"three"}])");
+  EXPECT_TRUE(act("click", R"({"selector": "button"})"));
+  const auto hidden = act("click", R"({"selector": ".row:empty"})");
+  EXPECT_EQ(hidden.error().code, Errc::target_not_found) << hidden.error().describe();
+}
+
 }  // namespace
 }  // namespace troupe::interact

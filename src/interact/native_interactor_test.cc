@@ -141,6 +141,31 @@ TEST_F(NativeInput, SaysWhenAFieldDoesNotTakeAText) {
   EXPECT_EQ(outcome(act("fill", R"({"selector": "#p", "value": "abc"})")), "not_actionable");
 }
 
+TEST_F(NativeInput, TellsNoValueOfAField) {
+  page(
+      "<input id=pin type=password value=4711><input id=note value=private readonly>"
+      "<input type=submit id=go value=Go disabled>");
+  const auto filled = act("fill", R"({"selector": "#pin", "value": "0815"})");
+  const std::chrono::milliseconds soon(400);
+  const auto note = act("fill", R"({"selector": "#note", "value": "x"})", soon);
+  const auto go = act("click", R"({"selector": "#go"})", soon);
+
+  EXPECT_EQ(outcome(filled), "ok: value");
+  EXPECT_EQ(filled->detail.find("4711"), std::string::npos) << filled->detail;
+  EXPECT_NE(note.error().message.find("<input#note>"), std::string::npos) << note.error().message;
+  EXPECT_EQ(note.error().message.find("private"), std::string::npos) << note.error().message;
+  EXPECT_NE(go.error().message.find("\"Go\""), std::string::npos) << go.error().message;
+}
+
+TEST_F(NativeInput, TellsWhatElseATextChangedThatWasThereAlready) {
+  page(
+      "<input id=n value=Ada><p id=p></p>"
+      "<script>n.oninput=()=>{p.textContent='seen'}</script>");
+
+  EXPECT_EQ(outcome(act("fill", R"({"selector": "#n", "value": "Ada"})")), "ok: dom");
+  EXPECT_EQ(outcome(act("fill", R"({"selector": "#n", "value": "Bo"})")), "ok: value");
+}
+
 TEST_F(NativeInput, SelectsOptions) {
   page(
       "<select id=s><option>Red<option value=b>Blue</select><select id=m "
