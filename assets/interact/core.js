@@ -94,6 +94,7 @@
     return [r.left + f.clientLeft + parseFloat(style.paddingLeft), r.top + f.clientTop + parseFloat(style.paddingTop)];
   };
   const offset = (e) => {
+    if (!window.length && window === top) return [0, 0];
     let x = 0, y = 0;
     for (let f = frameOf(e); f; f = frameOf(f)) {
       const [left, top] = corner(f);
@@ -104,7 +105,6 @@
   };
   const box = (e, known) => {
     const r = known || e.getBoundingClientRect();
-    if (!window.length && window === top) return [r.left, r.top, r.width, r.height];
     const [x, y] = offset(e);
     return [r.left + x, r.top + y, r.width, r.height];
   };
@@ -165,16 +165,16 @@
   const labelsOf = (e) => [...(e.labels || [])];
   const hits = (e, at) => holds(e, at) || labelsOf(e).some((l) => holds(l, at)) ||
     (at && e.localName === 'label' && e.control === at);
-  const points = (e) => {
-    const [dx, dy] = offset(e), out = [];
+  // Points of the element, the likeliest first.
+  const points = function* (e) {
+    const [dx, dy] = offset(e);
     const rects = [...e.getClientRects()].filter((r) => r.width >= 1 && r.height >= 1);
     if (!rects.length) for (const c of e.children) rects.push(...c.getClientRects());
-    const add = (r, fx, fy) => out.push([r.left + dx + r.width * fx, r.top + dy + r.height * fy]);
-    for (const r of rects) add(r, 0.5, 0.5);
+    const at = (r, fx, fy) => [r.left + dx + r.width * fx, r.top + dy + r.height * fy];
+    for (const r of rects) yield at(r, 0.5, 0.5);
     for (const r of rects.slice(0, 3))
       for (const fy of [0.5, 0.15, 0.85, 0.3, 0.7])
-        for (const fx of [0.15, 0.85, 0.3, 0.7, 0.5]) add(r, fx, fy);
-    return out;
+        for (const fx of [0.15, 0.85, 0.3, 0.7, 0.5]) yield at(r, fx, fy);
   };
   const inView = ([x, y]) => x >= 0 && y >= 0 && x < innerWidth && y < innerHeight;
   // A point of the element that the mouse would really hit, or what covers it.
@@ -347,10 +347,13 @@
   // Repeats `look` until it answers without `why`, or the time is up; then its last answer. What is
   // not here may be in a frame of another origin: then the caller is told at once, to ask there.
   const until = async (look, ms) => {
-    const end = performance.now() + ms, stay = T.stay;
+    const stay = T.stay;
+    let end = 0;
     T.stay = false;
     for (;;) {
       const answer = await look();
+      if (!answer.why && answer.all !== 0) return answer;
+      end ||= performance.now() + ms;
       if (stay && absent(answer)) { const hidden = T.suspects(true); if (hidden) return { ...answer, closed: hidden }; }
       if (!stay && absent(answer)) {
         const hidden = T.suspects(true);
@@ -374,6 +377,7 @@
   };
   const same = (a, b) => a.every((v, i) => Math.abs(v - b[i]) < 0.5);
   const moves = (e) => {
+    if (e.getRootNode() === document && !document.getAnimations().length) return false;
     for (let n = e; n && n.nodeType !== 9; n = parentOf(n))
       if (n.getAnimations && n.getAnimations().length) return true;
     return false;
