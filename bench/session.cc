@@ -94,8 +94,11 @@ troupe::RunRequest request(const troupe::Workflow& workflow, std::string_view ur
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::map<std::string, std::string> given{
-      {"--url", ""}, {"--sessions", "100"}, {"--parallel", "5"}, {"--isolation", "context"}, {"--browser", ""}};
+  std::map<std::string, std::string> given{{"--url", ""},
+                                           {"--sessions", "100"},
+                                           {"--parallel", "5"},
+                                           {"--isolation", "context"},
+                                           {"--browser", ""}};
   for (int i = 1; i + 1 < argc; i += 2) given[argv[i]] = argv[i + 1];
   const int sessions = std::atoi(given["--sessions"].c_str());
   const int parallel = std::atoi(given["--parallel"].c_str());

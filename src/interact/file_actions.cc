@@ -220,7 +220,8 @@ Async<ActionResult> upload(Context& ctx, NativeTab& tab, const json::object& arg
   CO_TRY(const auto files, upload_files(args));
   CO_TRY(const auto target, parse_target(args));
   json::array call{target.query};
-  CO_TRY(const auto found, co_await tab.locate(ctx, target, kControls, "fileField", std::move(call)));
+  CO_TRY(const auto found,
+         co_await tab.locate(ctx, target, kControls, "fileField", std::move(call)));
   CO_TRY(auto object, co_await object_of(ctx, tab, found.ref));
   json::array list;
   for (const std::string& file : files) list.emplace_back(file);

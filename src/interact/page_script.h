@@ -10,8 +10,9 @@
 
 namespace troupe::interact {
 
-/// Bits: which scripts a call needs. `core` is always there. Each costs the document that gets it, so
-/// what is rarely needed is in a script of its own; one that a call turns out to need besides is sent.
+/// Bits: which scripts a call needs. `core` is always there. Each costs the document that gets it,
+/// so what is rarely needed is in a script of its own; one that a call turns out to need besides is
+/// sent.
 enum Script : unsigned {
   kCore = 1,
   kNames = 2,
