@@ -1,13 +1,11 @@
 // A Browserbase with real browsers behind its sessions, on a thread of its own.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
 #include <filesystem>
-#include <future>
 #include <map>
 #include <string>
-#include <thread>
 
+#include "server_thread.h"
 #include "services/stagehand_extension.h"
 #include "services/testing.h"
 #include "sessions/chromium.h"
@@ -15,23 +13,13 @@
 
 namespace troupe::e2e {
 
-class RemoteService final {
-  template <class Work>
-  auto on_thread(Work work) {
-    std::promise<decltype(work())> result;
-    asio::post(io_, [&] { result.set_value(work()); });
-    return result.get_future().get();
-  }
-
+class RemoteService final : public ServerThread {
  public:
   explicit RemoteService(const std::string& dir, int concurrency = 25)
-      : dir_(dir), concurrency_(concurrency), thread_([this] { work(); }) {
-    ready_.get_future().wait();
+      : dir_(dir), concurrency_(concurrency) {
+    start();
   }
-  ~RemoteService() {
-    asio::post(io_, [this] { end_.set(); });
-    thread_.join();
-  }
+  ~RemoteService() override { stop(); }
 
   std::string base_url() {
     return on_thread([this] { return fake_->base_url(); });
@@ -44,11 +32,11 @@ class RemoteService final {
   }
   std::string browser_of_its_own() {
     std::promise<std::string> url;
-    asio::post(io_, [&] {
-      scope_.spawn(
+    on_thread([&] {
+      scope().spawn(
           "browser",
           [](RemoteService& self, std::promise<std::string>& told) -> asio::awaitable<void> {
-            const Context base(*self.clock_, self.io_.get_executor());
+            const Context base(self.clock(), self.executor());
             Context ctx = base.with_timeout(std::chrono::seconds(20), "browser");
             auto opened = co_await self.open(ctx, "own");
             told.set_value(opened ? *opened : opened.error().describe());
@@ -93,40 +81,26 @@ class RemoteService final {
     if (chromium) (void)co_await chromium->close(ctx);
   }
 
-  static asio::awaitable<void> serve(RemoteService& self) {
-    Context ctx(*self.clock_, self.io_.get_executor());
+  asio::awaitable<void> begin(Context&) override {
     services::FakeOptions options;
-    options.concurrency = self.concurrency_;
-    options.open = [&self](Context& call, std::string id, json::object request) {
+    options.concurrency = concurrency_;
+    options.open = [this](Context& call, std::string id, json::object request) {
       std::string extension(find_string(request, "extensionId").value_or(""));
-      return self.open(call, std::move(id), std::move(extension));
+      return open(call, std::move(id), std::move(extension));
     };
-    options.close = [&self](Context& call, std::string id) {
-      return self.close(call, std::move(id));
-    };
-    self.fake_ =
-        services::FakeBrowserbase::start(self.io_.get_executor(), *self.clock_, options).value();
-    self.ready_.set_value();
-    (void)co_await self.end_.wait(ctx);
-    Context cleanup = ctx.with_timeout(std::chrono::seconds(5), "end");
-    (void)co_await self.fake_->stop(cleanup);
-    self.browsers_.clear();
+    options.close = [this](Context& call, std::string id) { return close(call, std::move(id)); };
+    fake_ = services::FakeBrowserbase::start(executor(), clock(), options).value();
+    co_return;
   }
-  void work() {
-    scope_.spawn("service", serve(*this));
-    io_.run();
+  asio::awaitable<void> end(Context& ctx) override {
+    (void)co_await fake_->stop(ctx);
+    browsers_.clear();
   }
 
   std::string dir_;
   int concurrency_;
-  asio::io_context io_;
-  std::unique_ptr<Clock> clock_ = make_real_clock(io_.get_executor());
-  Scope scope_{io_.get_executor()};
-  Event end_;
-  std::promise<void> ready_;
   std::unique_ptr<services::FakeBrowserbase> fake_;
   std::map<std::string, std::unique_ptr<sessions::Chromium>> browsers_;
-  std::thread thread_;
 };
 
 }  // namespace troupe::e2e

@@ -1,10 +1,8 @@
 // A Browserbase with browsers that are stubs, so that there can be many; their ways can break.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
-#include <future>
-
 #include "relay.h"
+#include "server_thread.h"
 #include "service.h"
 #include "services/testing.h"
 #include "sessions/testing_devtools.h"
@@ -13,27 +11,11 @@ namespace troupe::e2e {
 
 /// The service and the browsers of its sessions, each behind a way that can break; on a thread of
 /// its own.
-class RemoteStub final {
+class RemoteStub final : public ServerThread {
  public:
-  RemoteStub() : thread_([this] { work(); }) { ready_.get_future().wait(); }
-  ~RemoteStub() {
-    asio::post(io_, [this] { end_.set(); });
-    thread_.join();
-  }
+  RemoteStub() { start(); }
+  ~RemoteStub() override { stop(); }
 
-  template <class Work>
-  auto on_thread(Work work) {
-    std::promise<decltype(work())> result;
-    asio::post(io_, [&] {
-      if constexpr (std::is_void_v<decltype(work())>) {
-        work();
-        result.set_value();
-      } else {
-        result.set_value(work());
-      }
-    });
-    return result.get_future().get();
-  }
   int live() {
     return on_thread([this] { return fake_->live(); });
   }
@@ -99,45 +81,33 @@ class RemoteStub final {
     self.stub_->remove(id);
     co_return;
   }
-  static asio::awaitable<void> serve(RemoteStub& self) {
-    const auto executor = self.io_.get_executor();
-    Context ctx(*self.clock_, executor);
-    self.stub_ = sessions::DevtoolsStub::start(executor, *self.clock_);
+  asio::awaitable<void> begin(Context&) override {
+    stub_ = sessions::DevtoolsStub::start(executor(), clock());
     services::FakeOptions options;
     options.concurrency = 400;
-    options.open = [&self](Context&, std::string id, json::object) {
-      return open(self, std::move(id));
+    options.open = [this](Context&, std::string id, json::object) {
+      return open(*this, std::move(id));
     };
-    options.close = [&self](Context&, std::string id) { return close(self, std::move(id)); };
-    self.fake_ = services::FakeBrowserbase::start(executor, *self.clock_, options).value();
+    options.close = [this](Context&, std::string id) { return close(*this, std::move(id)); };
+    fake_ = services::FakeBrowserbase::start(executor(), clock(), options).value();
     const auto port_in = [](const std::string& url) {
       return std::stoi(url.substr(url.rfind(':') + 1));
     };
-    self.api_ = std::make_unique<Relay>(executor, port_in(self.fake_->base_url()));
-    self.browsers_ = std::make_unique<Relay>(executor, port_in(self.stub_->address()));
-    self.ready_.set_value();
-    (void)co_await self.end_.wait(ctx);
-    self.api_->cut();
-    self.browsers_->cut();
-    Context cleanup = ctx.with_timeout(std::chrono::seconds(5), "end");
-    (void)co_await self.fake_->stop(cleanup);
-    (void)co_await self.stub_->stop(cleanup);
+    api_ = std::make_unique<Relay>(executor(), port_in(fake_->base_url()));
+    browsers_ = std::make_unique<Relay>(executor(), port_in(stub_->address()));
+    co_return;
   }
-  void work() {
-    scope_.spawn("service", serve(*this));
-    io_.run();
+  asio::awaitable<void> end(Context& ctx) override {
+    api_->cut();
+    browsers_->cut();
+    (void)co_await fake_->stop(ctx);
+    (void)co_await stub_->stop(ctx);
   }
 
-  asio::io_context io_;
-  std::unique_ptr<Clock> clock_ = make_real_clock(io_.get_executor());
-  Scope scope_{io_.get_executor()};
-  Event end_;
-  std::promise<void> ready_;
   std::unique_ptr<services::FakeBrowserbase> fake_;
   std::unique_ptr<sessions::DevtoolsStub> stub_;
   std::unique_ptr<Relay> api_;
   std::unique_ptr<Relay> browsers_;
-  std::thread thread_;
 };
 
 }  // namespace troupe::e2e

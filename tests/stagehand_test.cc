@@ -9,20 +9,10 @@ using services::FakeStagehand;
 using ::testing::HasSubstr;
 
 // The service, on a thread of its own. It drives the browsers that it is told of.
-class StagehandService final {
-  template <class Work>
-  auto on_thread(Work work) {
-    std::promise<decltype(work())> result;
-    asio::post(io_, [&] { result.set_value(work()); });
-    return result.get_future().get();
-  }
-
+class StagehandService final : public ServerThread {
  public:
-  StagehandService() : thread_([this] { work(); }) { ready_.get_future().wait(); }
-  ~StagehandService() {
-    asio::post(io_, [this] { end_.set(); });
-    thread_.join();
-  }
+  StagehandService() { start(); }
+  ~StagehandService() override { stop(); }
 
   std::map<std::string, std::string> environment() {
     return {{"TROUPE_STAGEHAND_API_URL", on_thread([this] { return fake_->url(); })},
@@ -38,35 +28,21 @@ class StagehandService final {
   }
 
  private:
-  static asio::awaitable<void> serve(StagehandService& self) {
-    Context ctx(*self.clock_, self.io_.get_executor());
-    interact::StagehandHands hands;
-    interact::StagehandHands* place = &hands;
+  asio::awaitable<void> begin(Context&) override {
     FakeStagehand::Options options;
-    options.perform = [place](Context& call, FakeStagehand::Request request) {
-      return place->perform(call, std::move(request));
+    options.perform = [this](Context& call, FakeStagehand::Request request) {
+      return hands_.perform(call, std::move(request));
     };
-    options.changed = [place](Context& call, std::string session, json::object request) {
-      return place->changed(call, std::move(session), std::move(request));
+    options.changed = [this](Context& call, std::string session, json::object request) {
+      return hands_.changed(call, std::move(session), std::move(request));
     };
-    self.fake_ = FakeStagehand::start(self.io_.get_executor(), *self.clock_, std::move(options));
-    self.ready_.set_value();
-    (void)co_await self.end_.wait(ctx);
-    Context cleanup = ctx.with_timeout(std::chrono::seconds(5), "end");
-    (void)co_await self.fake_->stop(cleanup);
+    fake_ = FakeStagehand::start(executor(), clock(), std::move(options));
+    co_return;
   }
-  void work() {
-    scope_.spawn("service", serve(*this));
-    io_.run();
-  }
+  asio::awaitable<void> end(Context& ctx) override { (void)co_await fake_->stop(ctx); }
 
-  asio::io_context io_;
-  std::unique_ptr<Clock> clock_ = make_real_clock(io_.get_executor());
-  Scope scope_{io_.get_executor()};
-  Event end_;
-  std::promise<void> ready_;
+  interact::StagehandHands hands_;
   std::unique_ptr<FakeStagehand> fake_;
-  std::thread thread_;
 };
 
 json::value outputs_of(const Binary& troupe) {

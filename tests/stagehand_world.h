@@ -4,12 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <boost/asio/io_context.hpp>
-#include <future>
-#include <thread>
-
 #include "binary.h"
 #include "net/http_server.h"
+#include "server_thread.h"
 #include "service.h"
 #include "services/stagehand_extension.h"
 #include "services/testing_models.h"
@@ -110,20 +107,11 @@ constexpr const char* kOrderOutput =
     R"("said":"Thanks Ada, Pro, true","title":"Your order","trapped":"late fresh"})";
 
 // Pages over HTTP (extensions do not reach others), and a model that says what the test wants.
-class World final {
+class World final : public ServerThread {
  public:
-  World() : thread_([this] { work(); }) { ready_.get_future().wait(); }
-  ~World() {
-    asio::post(io_, [this] { end_.set(); });
-    thread_.join();
-  }
+  World() { start(); }
+  ~World() override { stop(); }
 
-  template <class Work>
-  auto on_thread(Work work) {
-    std::promise<decltype(work())> result;
-    asio::post(io_, [&] { result.set_value(work()); });
-    return result.get_future().get();
-  }
   std::string url(const std::string& path) {
     return on_thread([&] { return "http://127.0.0.1:" + std::to_string(pages_->port()) + path; });
   }
@@ -166,31 +154,19 @@ class World final {
     if (response.body.empty()) response.status = 404;
     co_return response;
   }
-  static asio::awaitable<void> serve(World& self) {
-    Context ctx(*self.clock_, self.io_.get_executor());
+  asio::awaitable<void> begin(Context&) override {
     auto handler = [](Context&, net::HttpRequest request) { return answer(std::move(request)); };
-    self.pages_ =
-        net::HttpServer::start(self.io_.get_executor(), *self.clock_, {}, handler).value();
-    self.models_ = services::FakeModels::start(self.io_.get_executor(), *self.clock_);
-    self.ready_.set_value();
-    (void)co_await self.end_.wait(ctx);
-    Context cleanup = ctx.with_timeout(seconds(5), "end");
-    (void)co_await self.models_->stop(cleanup);
-    (void)co_await self.pages_->stop(cleanup);
+    pages_ = net::HttpServer::start(executor(), clock(), {}, handler).value();
+    models_ = services::FakeModels::start(executor(), clock());
+    co_return;
   }
-  void work() {
-    scope_.spawn("world", serve(*this));
-    io_.run();
+  asio::awaitable<void> end(Context& ctx) override {
+    (void)co_await models_->stop(ctx);
+    (void)co_await pages_->stop(ctx);
   }
 
-  asio::io_context io_;
-  std::unique_ptr<Clock> clock_ = make_real_clock(io_.get_executor());
-  Scope scope_{io_.get_executor()};
-  Event end_;
-  std::promise<void> ready_;
   std::unique_ptr<net::HttpServer> pages_;
   std::unique_ptr<services::FakeModels> models_;
-  std::thread thread_;
 };
 
 /// With the address of the pages.
