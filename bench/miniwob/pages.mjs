@@ -3,11 +3,15 @@
 import { createServer } from "node:http";
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const REWORD = readFileSync(fileURLToPath(new URL("reword.mjs", import.meta.url)), "utf8").replace("export function", "function");
 
 // In each task's page: starts the episode, hides the benchmark's own parts, tells the verdict.
 const STAGE = `<style>#query,#reward-display,#click-canvas,#sync-task-cover{visibility:hidden!important;
 pointer-events:none!important}</style><script>(() => {
-  const params = new URLSearchParams(location.search);
+  ${REWORD}
+  const params = new URLSearchParams(location.search), task = location.pathname.split('/').pop();
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
   let ended = null, tell;
   // What was done, as events tell it: for a replay by another driver.
@@ -64,7 +68,8 @@ pointer-events:none!important}</style><script>(() => {
     if (core.setDataMode) core.setDataMode('test');
     core.startEpisodeReal();
     while (!WOB_TASK_READY) await pause(10);
-    tell(core.getUtterance());
+    const words = params.get('reword');
+    tell(words ? reword(core.getUtterance(), words + ' ' + task + ' ' + params.get('seed')) : core.getUtterance());
   });
 })();</script>`;
 
