@@ -102,27 +102,10 @@ constexpr std::array kVerbs = std::to_array<VerbRow>({
     {"follow", Verb::click},
 });
 
-constexpr std::array kPolite = std::to_array<std::string_view>(
-    {"please", "now", "then", "next", "first", "finally", "and", "can you", "could you",
-     "would you", "i want you to", "i would like you to", "you should", "you need to", "try to",
-     "also", "just"});
-
 const VerbRow* verb_at(const Phrase& phrase, std::size_t at) {
   for (const VerbRow& row : kVerbs)
     if (matches(phrase, at, row.words)) return &row;
   return nullptr;
-}
-
-std::size_t skip_polite(const Phrase& phrase, std::size_t at) {
-  for (bool again = true; again;) {
-    again = false;
-    for (const auto words : kPolite)
-      if (at < phrase.size() && matches(phrase, at, words)) {
-        at += count_words(words);
-        again = true;
-      }
-  }
-  return at;
 }
 
 /// "… of the text hit submit": a press at the end needs no joining word.
@@ -552,7 +535,7 @@ std::optional<Verb> verb_from(std::string_view name) {
 }
 
 Result<std::vector<Clause>> parse_instruction(std::string_view text) {
-  Phrase phrase = split_words(text);
+  Phrase phrase = without_manners(split_words(text));
   std::vector<Clause> clauses;
   std::vector<Phrase> parts;
   bool explore = take_search(phrase);

@@ -57,7 +57,15 @@ INSTANTIATE_TEST_SUITE_P(
         Form{"open the Settings menu", "click|Settings|menu|||"},
         Form{"hover over Menu", "hover|Menu||||"},
         Form{"submit the form", "click|submit|button|||"},
-        Form{"click it's fine", "click|it's fine||||"}));
+        Form{"click it's fine", "click|it's fine||||"},
+        Form{"Could you please click the Save button?", "click|Save|button|||"},
+        Form{"Would you kindly tap the \u201cOk\u201d button?", "click|Ok|button|||"},
+        Form{"Can you click Save? After that, press 'Close', please.",
+             "click|Save|||| ; click|Close||||"},
+        Form{"I'd like you to click Next; then click Done", "click|Next|||| ; click|Done||||"},
+        Form{"Your task is to click the 2nd link, please", "click||link|2||"},
+        Form{"click Really? please", "click|Really?||||"},
+        Form{"click 'Please'", "click|Please||||"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Fill, InstructionForm,

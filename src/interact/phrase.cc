@@ -44,6 +44,31 @@ std::size_t quoted_length(std::string_view text, std::string& content) {
   return 0;
 }
 
+constexpr std::string_view kPolite[] = {"please",
+                                        "now",
+                                        "then",
+                                        "next",
+                                        "first",
+                                        "finally",
+                                        "and",
+                                        "can you",
+                                        "could you",
+                                        "would you",
+                                        "will you",
+                                        "i want you to",
+                                        "i would like you to",
+                                        "i'd like you to",
+                                        "you should",
+                                        "you must",
+                                        "you need to",
+                                        "you have to",
+                                        "your task is to",
+                                        "try to",
+                                        "kindly",
+                                        "after that",
+                                        "also",
+                                        "just"};
+
 }  // namespace
 
 std::string to_lower(std::string_view text) {
@@ -88,6 +113,39 @@ Phrase split_words(std::string_view text) {
     }
     phrase.push_back(std::move(word));
   }
+  return phrase;
+}
+
+std::size_t skip_polite(const Phrase& phrase, std::size_t at) {
+  for (bool again = true; again;) {
+    again = false;
+    for (const auto words : kPolite)
+      if (at < phrase.size() && matches(phrase, at, words)) {
+        at += count_words(words);
+        again = true;
+      }
+  }
+  return at;
+}
+
+Phrase without_manners(Phrase phrase) {
+  std::size_t at = 0;
+  while (at < phrase.size() && (phrase[at].lower == "please" || phrase[at].lower == "now")) ++at;
+  bool asks = false;
+  for (const std::string_view words : {"can you", "could you", "would you", "will you"})
+    asks = asks || matches(phrase, at, words);
+  for (std::size_t i = phrase.size(); asks && i-- > at;) {
+    Word& word = phrase[i];
+    if (word.quoted || !word.text.ends_with('?')) continue;
+    word.text.pop_back();
+    word.lower = to_lower(word.text);
+    word.pause_after = true;
+    if (!word.text.empty()) continue;
+    if (i > 0) phrase[i - 1].pause_after = true;
+    phrase.erase(phrase.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  while (phrase.size() > 1 && phrase.back().lower == "please") phrase.pop_back();
+  if (!phrase.empty()) phrase.back().pause_after = false;
   return phrase;
 }
 

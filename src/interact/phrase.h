@@ -18,6 +18,10 @@ using Phrase = std::vector<Word>;
 
 /// Knows "…", '…', `…` and typographic quotes; an apostrophe inside a word is none.
 Phrase split_words(std::string_view text);
+/// The place behind "please", "then", "I want you to" and the like.
+std::size_t skip_polite(const Phrase& phrase, std::size_t at);
+/// Without the question mark of "could you …?" and the please at the end.
+Phrase without_manners(Phrase phrase);
 /// The words joined again; quoted ones with quotes only when `quotes`.
 std::string join(const Phrase& phrase, bool quotes = false);
 std::string to_lower(std::string_view text);
