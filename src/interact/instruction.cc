@@ -108,6 +108,33 @@ const VerbRow* verb_at(const Phrase& phrase, std::size_t at) {
   return nullptr;
 }
 
+/// "clicking" means "click", "choosing" "choose", "hitting" "hit"; empty: no verb that is known.
+std::string verb_of(const std::string& gerund) {
+  if (gerund.size() < 5 || !gerund.ends_with("ing")) return {};
+  const std::string stem = gerund.substr(0, gerund.size() - 3);
+  for (const std::string& verb : {stem, stem + "e", stem.substr(0, stem.size() - 1)})
+    if (verb_at(split_words(verb), 0)) return verb;
+  return {};
+}
+
+/// "Before clicking Save, tick Private", "after typing 7, press Enter": in the order of doing.
+Phrase in_order(Phrase phrase) {
+  const std::size_t at = skip_polite(phrase, 0);
+  const bool before = matches(phrase, at, "before");
+  if (!before && !matches(phrase, at, "after")) return phrase;
+  std::size_t end = at;
+  while (end + 1 < phrase.size() && !phrase[end].pause_after) ++end;
+  const std::string verb = at < end ? verb_of(phrase[at + 1].lower) : std::string();
+  if (verb.empty() || end + 1 == phrase.size()) return phrase;
+  Phrase first = part(phrase, at + 1, end + 1), second = part(phrase, end + 1);
+  first.front().text = first.front().lower = verb;
+  if (before) std::swap(first, second);
+  first.back().pause_after = true;
+  second.back().pause_after = false;
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
 /// "… of the text hit submit": a press at the end needs no joining word.
 bool final_press(const Phrase& phrase, std::size_t at) {
   return at + 2 == phrase.size() && !phrase.back().quoted &&
@@ -535,7 +562,7 @@ std::optional<Verb> verb_from(std::string_view name) {
 }
 
 Result<std::vector<Clause>> parse_instruction(std::string_view text) {
-  Phrase phrase = without_manners(split_words(text));
+  Phrase phrase = in_order(without_manners(split_words(text)));
   std::vector<Clause> clauses;
   std::vector<Phrase> parts;
   bool explore = take_search(phrase);

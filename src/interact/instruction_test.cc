@@ -65,7 +65,13 @@ INSTANTIATE_TEST_SUITE_P(
         Form{"I'd like you to click Next; then click Done", "click|Next|||| ; click|Done||||"},
         Form{"Your task is to click the 2nd link, please", "click||link|2||"},
         Form{"click Really? please", "click|Really?||||"},
-        Form{"click 'Please'", "click|Please||||"}));
+        Form{"click 'Please'", "click|Please||||"},
+        Form{"Before clicking 'No', click the Yes button", "click|Yes|button||| ; click|No||||"},
+        Form{"After choosing Blue in the Colour list, hit Save, please.",
+             "select|Colour|combobox|||Blue ; click|Save||||"},
+        Form{"Before submitting, check 'Private'",
+             "check|Private|checkbox||| ; click|submit|button|||"},
+        Form{"click Before and after", "click|Before and after||||"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Fill, InstructionForm,
