@@ -6,8 +6,8 @@
 #include <future>
 #include <thread>
 
-#include "base/context.h"
 #include "base/async.h"
+#include "base/context.h"
 
 namespace troupe::e2e {
 
