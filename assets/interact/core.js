@@ -177,14 +177,16 @@
         for (const fx of [0.15, 0.85, 0.3, 0.7, 0.5]) yield at(r, fx, fy);
   };
   const inView = ([x, y]) => x >= 0 && y >= 0 && x < innerWidth && y < innerHeight;
+  // A part of `e` that does something of its own, where a press there would mean that part (names.js).
+  const partAt = (e, at, own) => (own && T.partAt && e !== at ? T.partAt(e, at) : null);
   // A point of the element that the mouse would really hit, or what covers it.
-  const hitPoint = (e) => {
+  const hitPoint = (e, own) => {
     let cover = null;
     for (const p of points(e)) {
       if (!inView(p)) continue;
-      const at = elementAt(p[0], p[1]);
-      if (at && hits(e, at)) return { at: p };
-      cover = cover || at;
+      const at = elementAt(p[0], p[1]), hit = at && hits(e, at), part = hit && partAt(e, at, own);
+      if (hit && !part) return { at: p };
+      cover = cover || part || at;
     }
     return { cover };
   };
@@ -398,13 +400,13 @@
       await frame();
       if (!same(before, box(shown))) return { why: 'moving', some: [describe(e)] };
     }
-    let hit = hitPoint(shown);
+    let hit = hitPoint(shown, need.own);
     if (!hit.at) {
       shown.scrollIntoView({ block: BLOCKS[round % 4], inline: 'center', behavior: 'instant' });
       const frameElement = frameOf(shown);
       if (frameElement) frameElement.scrollIntoView({ block: 'center', behavior: 'instant' });
       await frame();
-      hit = hitPoint(shown);
+      hit = hitPoint(shown, need.own);
     }
     if (!hit.at && hit.cover) return { why: 'covered', some: [describe(e), describe(hit.cover)] };
     if (!hit.at) return { why: 'offscreen', some: [describe(e)] };
@@ -416,7 +418,15 @@
     return numbers.get(e);
   };
   T.remember = remember;
-  // Waits until the query's element can be used. `need`: {enabled, editable, point, mark, guard, text}.
+  // A list that pops up takes the first move of the mouse for the entry that it came up under: a place beside the
+  // entry, to come from.
+  const beside = (e, [x]) => {
+    const item = e.closest('li,[role=option],[role=menuitem]'), list = item && item.parentElement;
+    if (!list || !/^(absolute|fixed)$/.test(getComputedStyle(list).position)) return undefined;
+    const [, y, , height] = box(item);
+    return [x, y > 4 ? y - 2 : y + height + 2];
+  };
+  // Waits until the query's element can be used. `need`: {enabled, editable, point, mark, guard, own, text}.
   T.ready = async (q, need, ms) => {
     let rounds = 0, many = 0;
     const answer = await until(async () => {
@@ -429,9 +439,13 @@
     }, ms);
     if (answer.why) return { why: answer.why, count: answer.count || 0, some: answer.some || [], frames: answer.frames, closed: answer.closed };
     const e = answer.e;
-    if (need.mark) T.mark(e, need.guard && answer.shown, need.text && FIELDS.test(e.localName) && valueOf(e) !== need.text);
+    if (need.mark) T.mark(e, need.guard && answer.shown, need.own, need.text && FIELDS.test(e.localName) && valueOf(e) !== need.text);
     const out = { ref: remember(e), what: describe(e), tag: e.localName, type: e.type || '' };
-    if (answer.at) [out.x, out.y] = answer.at;
+    if (answer.at) {
+      [out.x, out.y] = answer.at;
+      if (need.guard) out.from = beside(e, answer.at);
+      if (marked) marked.popup = out.from;
+    }
     return out;
   };
 
@@ -496,7 +510,7 @@
   T.valueOf = valueOf;
   const EVENTS = ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'click', 'auxclick', 'dblclick', 'contextmenu'];
   // `certain`: the value will change, and nothing else is told then.
-  T.mark = (e, guarded, certain) => {
+  T.mark = (e, guarded, own, certain) => {
     if (marked) T.changes();
     T.snapped = false;
     dropGuard();
@@ -523,10 +537,17 @@
     // Watches where the mouse really lands: a press on anything else than the target is stopped.
     const guard = (event) => {
       if (!event.isTrusted) return;
+      const at = innermost(event.composedPath()[0], event.clientX, event.clientY), on = hits(guarded, at);
+      if (m.observer) m.dom += m.observer.takeRecords().length;
       if (m.hit === undefined) {
-        const at = innermost(event.composedPath()[0], event.clientX, event.clientY);
-        m.hit = hits(guarded, at);
-        if (!m.hit) m.instead = describe(at);
+        const part = on && partAt(guarded, at, own);
+        m.hit = on && !part;
+        m.pressed = m.dom;
+        if (!m.hit) m.instead = describe(part || at);
+      } else if (m.hit && !on && event.type === 'click' && m.dom === m.pressed) {
+        // The page did nothing at the press, yet something else came under the mouse before it was let go.
+        m.hit = false;
+        m.instead = describe(at);
       }
       if (!m.hit) { event.preventDefault(); event.stopImmediatePropagation(); }
     };
@@ -567,11 +588,11 @@
     a.remove();
     return a.href;
   };
-  // After an event: lets tasks that it queued (a form's submission) start, then tells.
+  // After an event: lets tasks that it queued (a form's submission, a list that gives the focus back) start, then tells.
   T.settled = async () => {
     const m = marked;
     if (m && m.observer) m.dom += m.observer.takeRecords().length;
-    if (!m || m.submits || !m.dom) await pause(0);
+    if (!m || m.submits || m.popup || !m.dom) await pause(0);
     return T.changes();
   };
   Object.assign(T, { roots, parentOf, holds, clean, fold, fits, visible, box, describe, candidate, clip, textOf,

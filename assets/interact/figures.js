@@ -1,5 +1,5 @@
-// Drawn things: circles, boxes, triangles, letters of an SVG, coloured parts of the page, pictures on
-// a canvas. What they are, how large, which colour, and where; points and lines between them.
+// Drawn things: circles, boxes, triangles, letters of an SVG, coloured parts of the page. What they
+// are, how large, which colour, and where.
 // Loaded only for instructions that speak of such things.
 (() => {
   const T = globalThis.__troupe;
@@ -71,7 +71,6 @@
       } else if (tag === 'rect') f.kind = 'rectangle';
       else if (tag === 'polygon') f.kind = e.points.numberOfItems === 3 ? 'triangle' : e.points.numberOfItems === 4 ? 'rectangle' : 'polygon';
       else f.kind = 'circle';
-      if (tag === 'polygon') f.sides = e.points.numberOfItems;
       f.middle = !f.fill;
     } else {
       const border = parseFloat(s.borderTopWidth) > 0 && s.borderTopStyle !== 'none';
@@ -102,7 +101,7 @@
   const KINDS = {
     circle: (f) => f.kind === 'circle', rectangle: (f) => f.kind === 'rectangle', triangle: (f) => f.kind === 'triangle',
     square: (f) => f.kind === 'rectangle' && Math.abs(f.box[2] - f.box[3]) <= 2, box: (f) => f.kind === 'rectangle',
-    letter: (f) => f.kind === 'letter', digit: (f) => f.kind === 'digit', polygon: (f) => f.sides > 2,
+    letter: (f) => f.kind === 'letter', digit: (f) => f.kind === 'digit', polygon: (f) => f.e.localName === 'polygon',
     shape: (f) => !/^(letter|digit|text)$/.test(f.kind), point: (f) => f.kind === 'circle' && f.size <= 20, item: () => true,
   };
   // Large and small are told by the widest gap between sizes.
@@ -138,14 +137,6 @@
     const found = fitting(figures(), q);
     return found ? { found: found.map(tell) } : { why: 'size' };
   };
-  // What the only figure of the page is called.
-  T.figureKind = () => {
-    const all = figures();
-    if (all.length !== 1) return { count: all.length };
-    const NAMES = { digit: ['digit', 'number'], rectangle: ['rectangle', 'square', 'box'], circle: ['circle'], triangle: ['triangle'], letter: ['letter'] };
-    return { count: 1, names: NAMES[all[0].kind] || [all[0].kind] };
-  };
-
   // --- Dragging into boxes: `groups` of {what, into}; {rest: true}: all that no other group takes. ---
   // A box to put things into is empty inside, or larger than all that is put there.
   const holderOf = (all, place) => {
@@ -173,161 +164,6 @@
       });
     }
     return { moves };
-  };
-
-  // --- Sides of the one polygon that is drawn, in an SVG or on a canvas. ---
-  const cross = (o, a, b) => (a[0] - o[0]) * (b[1] - o[1]) - (a[1] - o[1]) * (b[0] - o[0]);
-  const hull = (points) => {
-    points.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-    const half = (list) => {
-      const out = [];
-      for (const p of list) {
-        while (out.length > 1 && cross(out[out.length - 2], out[out.length - 1], p) <= 0) out.pop();
-        out.push(p);
-      }
-      out.pop();
-      return out;
-    };
-    return [...half(points), ...half(points.slice().reverse())];
-  };
-  const off = (p, a, b) => Math.abs(cross(a, b, p)) / (Math.hypot(b[0] - a[0], b[1] - a[1]) || 1);
-  const simplify = (line, slack) => {
-    let at = 0, most = 0;
-    for (let i = 1; i + 1 < line.length; i++) {
-      const d = off(line[i], line[0], line[line.length - 1]);
-      if (d > most) { most = d; at = i; }
-    }
-    if (most <= slack) return [line[0], line[line.length - 1]];
-    return [...simplify(line.slice(0, at + 1), slack).slice(0, -1), ...simplify(line.slice(at), slack)];
-  };
-  const corners = (canvas) => {
-    const { width, height } = canvas, dots = [];
-    if (!width || !height || width * height > 4e6) return 0;
-    const data = canvas.getContext('2d').getImageData(0, 0, width, height).data;
-    for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) if (data[4 * (y * width + x) + 3] > 127) dots.push([x, y]);
-    if (dots.length < 20 || dots.length > width * height * 0.9) return 0;
-    const ring = hull(dots), size = Math.max(...ring.map((p) => Math.hypot(p[0] - ring[0][0], p[1] - ring[0][1])));
-    // From the corner farthest from the middle, so that the ring begins at a corner.
-    const mx = ring.reduce((s, p) => s + p[0], 0) / ring.length, my = ring.reduce((s, p) => s + p[1], 0) / ring.length;
-    const from = ring.reduce((best, p, i) => (Math.hypot(p[0] - mx, p[1] - my) > Math.hypot(ring[best][0] - mx, ring[best][1] - my) ? i : best), 0);
-    const turned = [...ring.slice(from), ...ring.slice(0, from)];
-    const opposite = turned.reduce((best, p, i) => (Math.hypot(p[0] - turned[0][0], p[1] - turned[0][1]) > Math.hypot(turned[best][0] - turned[0][0], turned[best][1] - turned[0][1]) ? i : best), 0);
-    const slack = size * 0.045;
-    const found = [...simplify(turned.slice(0, opposite + 1), slack).slice(0, -1), ...simplify([...turned.slice(opposite), turned[0]], slack).slice(0, -1)];
-    // A corner is drawn some pixels wide: what lies close together is one, what hardly turns is none.
-    const apart = found.filter((p, i) => Math.hypot(p[0] - found[(i + 1) % found.length][0], p[1] - found[(i + 1) % found.length][1]) > size * 0.12);
-    const real = apart.filter((p, i) => off(p, apart[(i + apart.length - 1) % apart.length], apart[(i + 1) % apart.length]) > slack);
-    // A circle has no corners: its pieces would be many and short.
-    return real.length > 8 ? 0 : real.length;
-  };
-  T.sides = () => {
-    const drawn = figures().filter((f) => f.sides || f.kind === 'rectangle'), canvases = T.all({ css: 'canvas' }).filter((c) => T.visible(c));
-    const svg = drawn.filter((f) => f.e.ownerSVGElement);
-    if (svg.length + canvases.length !== 1) return { count: svg.length + canvases.length, sides: 0 };
-    return { count: 1, sides: svg.length ? svg[0].sides || 4 : corners(canvases[0]) };
-  };
-
-  // --- Points and lines of a drawing. ---
-  const surface = () => {
-    const all = T.all({ css: 'svg,canvas' }).filter((e) => T.visible(e) && T.box(e)[2] >= 60 && T.box(e)[3] >= 60);
-    return all.length === 1 ? T.box(all[0]) : null;
-  };
-  const lines = () => T.all({ css: 'line' }).filter((e) => T.visible(e) || e.getBBox().height + e.getBBox().width > 1).map((e) => {
-    const m = e.getScreenCTM(), at = (x, y) => [m.a * x + m.c * y + m.e, m.b * x + m.d * y + m.f];
-    return [at(e.x1.baseVal.value, e.y1.baseVal.value), at(e.x2.baseVal.value, e.y2.baseVal.value)];
-  });
-  const within = ([x, y], s) => x > s[0] + 2 && y > s[1] + 2 && x < s[0] + s[2] - 2 && y < s[1] + s[3] - 2;
-  const near = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]) < 6;
-  // The point where lines meet: with the ends that go from it.
-  const vertex = (ends) => {
-    const count = ends.map((p) => ends.filter((o) => near(o, p)).length), top = Math.max(...count);
-    const at = ends[count.indexOf(top)];
-    return { at, others: ends.filter((p) => !near(p, at)) };
-  };
-  const away = (from, angle, length) => [from[0] + Math.cos(angle) * length, from[1] + Math.sin(angle) * length];
-  const angleOf = (from, to) => Math.atan2(to[1] - from[1], to[0] - from[0]);
-  const reach = (from, angle, ground, longest) => {
-    for (let d = longest; d >= 10; d -= 2) if (within(away(from, angle, d), ground)) return away(from, angle, d);
-    return null;
-  };
-  const POINTS = {
-    center: (g) => {
-      const circles = figures().filter((f) => f.kind === 'circle');
-      return circles.length === 1 ? [centre(circles[0])] : null;
-    },
-    midpoint: (g) => {
-      const dots = figures().filter((f) => f.kind === 'circle' && f.size <= 20).map(centre);
-      return dots.length === 2 ? [[(dots[0][0] + dots[1][0]) / 2, (dots[0][1] + dots[1][1]) / 2]] : null;
-    },
-    bisect: (g) => {
-      const all = lines();
-      if (all.length !== 2) return null;
-      const { at, others } = vertex(all.flat());
-      if (others.length !== 2) return null;
-      const turn = others.map((p) => [Math.cos(angleOf(at, p)), Math.sin(angleOf(at, p))]);
-      const p = reach(at, Math.atan2(turn[0][1] + turn[1][1], turn[0][0] + turn[1][0]), g, 50);
-      return p && [p];
-    },
-    // Where the right angle stands: at the end of the line whose dot is coloured unlike black, else at its second end.
-    square: (g) => {
-      const all = lines(), dots = figures().filter((f) => f.kind === 'circle' && f.size <= 20);
-      if (all.length !== 1 || dots.length !== 2) return null;
-      const marked = dots.filter((f) => !isColour(colourOf(f), 'black')), at = centre(marked.length === 1 ? marked[0] : dots[1]);
-      const other = centre(dots.find((f) => !near(centre(f), at))), angle = angleOf(at, other);
-      const found = [1, -1].map((way) => reach(at, angle + way * Math.PI / 2, g, 50)).filter(Boolean);
-      const length = (p) => Math.hypot(p[0] - at[0], p[1] - at[1]);
-      found.sort((a, b) => length(b) - length(a));
-      return found.length && length(found[0]) >= 16 ? [found[0]] : null;
-    },
-  };
-  // Clicks: one point. Strokes: the points that the mouse goes through.
-  T.drawingPoints = (kind) => {
-    const ground = surface();
-    if (!ground) return { why: 'surface' };
-    if (POINTS[kind]) {
-      const points = POINTS[kind](ground);
-      return points ? { points } : { why: 'figure' };
-    }
-    const dots = figures().filter((f) => f.kind === 'circle' && f.size <= 20);
-    if (dots.length !== 1) return { why: 'figure' };
-    const [x, y] = centre(dots[0]), [left, top, width, height] = ground;
-    if (kind === 'circle') {
-      const r = Math.min(30, x - left - 4, y - top - 4, left + width - x - 4, top + height - y - 4);
-      if (r < 12) return { why: 'room' };
-      return { points: Array.from({ length: 33 }, (_, i) => away([x, y], i * Math.PI / 16, r)) };
-    }
-    const steps = Array.from({ length: 13 }, (_, i) => i / 12), pad = 4;
-    const points = kind === 'vertical' ? steps.map((s) => [x, top + pad + (height - 2 * pad) * s]) : steps.map((s) => [left + pad + (width - 2 * pad) * s, y]);
-    return { points };
-  };
-
-  // --- Charts: the place of a pair of numbers, by the numbers that stand along the axes. ---
-  const fitLine = (pairs) => {
-    const n = pairs.length, mx = pairs.reduce((s, p) => s + p[0], 0) / n, my = pairs.reduce((s, p) => s + p[1], 0) / n;
-    const k = pairs.reduce((s, p) => s + (p[0] - mx) * (p[1] - my), 0) / pairs.reduce((s, p) => s + (p[0] - mx) ** 2, 0);
-    return { at: (v) => my + k * (v - mx), worst: Math.max(...pairs.map((p) => Math.abs(my + k * (p[0] - mx) - p[1]))), k };
-  };
-  T.chartPoint = (x, y) => {
-    const marks = T.everything(document).filter((e) => !e.children.length && T.visible(e) && /^[-\u2212]?\d+(\.\d+)?$/.test(clean(e.textContent))).map((e) => {
-      const b = T.box(e);
-      return { v: +clean(e.textContent).replace('\u2212', '-'), x: b[0] + b[2] / 2, y: b[1] + b[3] / 2 };
-    });
-    const axis = (across, along) => {
-      let best = null;
-      for (const m of marks) {
-        const row = marks.filter((o) => Math.abs(o[across] - m[across]) <= 8);
-        if (new Set(row.map((o) => o.v)).size >= 3 && (!best || row.length > best.length)) best = row;
-      }
-      return best && fitLine(best.map((o) => [o.v, o[along]]));
-    };
-    const h = axis('y', 'x'), v = axis('x', 'y');
-    if (!h || !v || !(h.k > 0) || !(v.k < 0)) return { why: 'axes' };
-    const want = [h.at(x), v.at(y)], slack = Math.min(Math.abs(h.k), Math.abs(v.k)) * 0.45;
-    if (h.worst > slack || v.worst > slack) return { why: 'axes' };
-    // A plotted point there is what is meant.
-    const dots = figures().filter((f) => f.kind === 'circle' && f.size <= 20 && Math.hypot(centre(f)[0] - want[0], centre(f)[1] - want[1]) < slack);
-    dots.sort((a, b) => Math.hypot(centre(a)[0] - want[0], centre(a)[1] - want[1]) - Math.hypot(centre(b)[0] - want[0], centre(b)[1] - want[1]));
-    return dots.length ? { ...tell(dots[0]), points: [centre(dots[0])] } : { points: [want] };
   };
 
   // How many alike parts of that name there are: `blocks`.

@@ -145,6 +145,20 @@
   const READ_OWN = (e) => /^(checkbox|radio|switch|option)$/.test(T.role(e)) && e.localName !== 'input';
   T.content = (e) => clean(content(e, 0));
 
+  // The part inside `e` that a press there would mean instead of `e` itself: a button of a card, a menu that pops
+  // over its row. Null: there is none, or it is all that `e` is there for.
+  const POPS = /^(ul|ol|menu|dialog)$/;
+  const pops = (n) => POPS.test(n.localName) && /^(absolute|fixed)$/.test(getComputedStyle(n).position);
+  T.partAt = (e, at) => {
+    if (e.localName === 'label' || (T.interactive(e) && !/^(treeitem|menuitem)$/.test(T.role(e)))) return null;
+    let part = null;
+    for (let n = at; n && n !== e && !part; n = T.parentOf(n)) if (n.nodeType === 1 && (T.interactive(n) || pops(n))) part = n;
+    if (!part || pops(part)) return part;
+    const others = T.everything(e).filter((c) => T.interactive(c) && T.visible(c) && !T.holds(c, part) && !T.holds(part, c));
+    if (others.every((c) => c.href && c.href === part.href)) return null;
+    return fold(T.name(part)) === fold(T.name(e) || T.textOf(e)) ? null : part;
+  };
+
   // What an element is known by beyond its name. An id with many digits is another one each time.
   T.stableId = (id) => id && !/\d{3,}|[:{}]|^[a-f0-9-]{16,}$/.test(id);
   // Where an element stands: a path from the nearest element with an id of its own.

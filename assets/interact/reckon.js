@@ -56,47 +56,29 @@
     return { ref: T.remember(press), what: T.describe(press), value: top, count: some.length };
   };
 
-  // --- Sums and equations. ---
-  const TOKEN = /\s*(\d+(?:\.\d+)?|[-+*/×÷·−=()]|[a-z])/giy;
+  // --- Sums. ---
   const tokens = (text) => {
-    const out = [];
-    TOKEN.lastIndex = 0;
-    const whole = text.trim().replace(/[?_…]+$/, '').trim();
-    while (TOKEN.lastIndex < whole.length) {
-      const m = TOKEN.exec(whole);
-      if (!m) return null;
-      out.push(m[1].toLowerCase().replace('−', '-').replace(/[×·]/, '*').replace('÷', '/'));
-    }
-    return out;
+    const whole = text.trim().replace(/[?_…]+$/, '').trim().replace(/=$/, '');
+    const list = whole.match(/\d+(?:\.\d+)?|[-+*\/×÷·−()]|\S/g) || [];
+    return list.map((t) => t.replace('−', '-').replace(/[×·]/, '*').replace('÷', '/'));
   };
-  // Linear in one unknown: [a, b] is a·x + b.
-  const parse = (list, letter) => {
+  const calculate = (list) => {
     let i = 0;
     const atom = () => {
       const t = list[i++];
-      if (t === '-') { const [a, b] = atom(); return [-a, -b]; }
+      if (t === '-') return -atom();
       if (t === '(') { const v = sum(); if (list[i++] !== ')') throw 0; return v; }
-      if (t === letter) return [1, 0];
       if (!/^\d/.test(t || '')) throw 0;
-      return [0, +t];
+      return +t;
     };
     const product = () => {
       let v = atom();
-      // "3y" is a product, too.
-      while (list[i] === '*' || list[i] === '/' || (letter && list[i] === letter)) {
-        const times = list[i] !== '/', o = (list[i] === letter || i++ >= 0) && atom();
-        if (times && v[0] && o[0]) throw 0;
-        if (!times && (o[0] || !o[1])) throw 0;
-        v = times ? [v[0] * o[1] + o[0] * v[1], v[1] * o[1]] : [v[0] / o[1], v[1] / o[1]];
-      }
+      while (list[i] === '*' || list[i] === '/') v = list[i++] === '*' ? v * atom() : v / atom();
       return v;
     };
     const sum = () => {
       let v = product();
-      while (list[i] === '+' || list[i] === '-') {
-        const sign = list[i++] === '+' ? 1 : -1, o = product();
-        v = [v[0] + sign * o[0], v[1] + sign * o[1]];
-      }
+      while (list[i] === '+' || list[i] === '-') v = list[i++] === '+' ? v + product() : v - product();
       return v;
     };
     const v = sum();
@@ -104,24 +86,18 @@
     return v;
   };
   const solve = (text) => {
-    const list = text.length < 80 ? tokens(text) : null;
-    if (!list || !list.some((t) => /[-+*/]/.test(t)) || list.filter((t) => /^\d/.test(t)).length + list.filter((t) => /^[a-z]$/.test(t)).length < 2) return null;
-    // An x between two numbers, in a line without another sign for it, is a times sign.
-    const equals = list.indexOf('='), left = equals < 0 ? list : list.slice(0, equals), right = equals < 0 ? [] : list.slice(equals + 1);
-    const letters = [...new Set(list.filter((t) => /^[a-z]$/.test(t)))];
+    const list = tokens(text);
+    // "555-1234" and "2026-03-14" ask for nothing.
+    if (!/=|\?|\d\)?\s+[-+*\/×÷·−]\s+\(?\d/.test(text)) return null;
+    if (list.filter((t) => /^\d/.test(t)).length < 2 || !list.some((t) => /^[-+*/]$/.test(t))) return null;
     try {
-      if (right.length && letters.length === 1) {
-        const l = parse(left, letters[0]), r = parse(right, letters[0]), k = l[0] - r[0];
-        return k ? (r[1] - l[1]) / k : null;
-      }
-      if (right.length || letters.length) return null;
-      return parse(left, '')[1];
+      return calculate(list);
     } catch {
       return null;
     }
   };
   const times = (text) => text.replace(/(\d)\s*[xX]\s*(?=\d)/g, '$1 * ');
-  // The answer of the only sum or equation on the page.
+  // The answer of the only sum on the page.
   T.answer = () => {
     const found = new Map();
     for (const e of shown()) {
@@ -148,18 +124,7 @@
   };
 
   // --- Things in order. ---
-  const listed = (noun) => {
-    const fit = noun === 'number' ? (t) => NUMBER.test(t) : noun === 'letter' ? (t) => /^\p{L}$/u.test(t) : () => true;
-    return leaves().filter((e) => !e.closest('button[type=submit]') && fit(clean(e.textContent)));
-  };
   const compare = (noun) => (noun === 'number' ? (a, b) => number(a) - number(b) : (a, b) => a.localeCompare(b));
-  // All numbers (or letters) of the page in order, with where they are.
-  T.inOrder = (noun, way) => {
-    const some = listed(noun).map((e) => ({ e, text: clean(e.textContent) })), order = compare(noun);
-    some.sort((a, b) => way * order(a.text, b.text));
-    if (some.length < 2 || some.some((o, i) => i && order(o.text, some[i - 1].text) === 0)) return { why: some.length < 2 ? 'none' : 'tie' };
-    return { points: some.map(({ e, text }) => { const b = T.box(e); return { x: b[0] + b[2] / 2, y: b[1] + b[3] / 2, text }; }) };
-  };
   // The first entry of the only list of numbers (or words) that is not where it belongs: where it must go.
   T.nextToSort = (noun, way) => {
     const fit = (e) => { const t = textOf(e); return noun === 'number' ? NUMBER.test(t) : t && t.length < 60; };
@@ -192,7 +157,6 @@
     if (found.length > 1) return { why: 'many', count: found.length };
     return found.length ? { value: valueIn(found[0]), fits: holds(valueIn(found[0]), test) } : { fits: false };
   };
-  T.hasLabelledNumber = (label) => besides(label).length;
   // Waits until the number beside the label fits.
   T.whenNumber = (label, test, ms) => T.until(() => {
     const found = besides(label);
@@ -200,21 +164,6 @@
     const value = valueIn(found[0]);
     return holds(value, test) ? { value } : { why: 'waiting', value };
   }, ms);
-
-  // --- Rows to be sorted into kinds: each row has one number and a button for each kind. ---
-  T.classified = (kinds) => {
-    const rows = groups().filter((g) => g.every((e) => kinds.every((k) => controls(e).filter((c) => fold(T.name(c)) === k).length === 1)));
-    if (rows.length !== 1) return { why: rows.length ? 'many' : 'none' };
-    const refs = [];
-    for (const e of rows[0]) {
-      const values = [...e.querySelectorAll('*')].filter((c) => !c.children.length && NUMBER.test(clean(c.textContent)));
-      if (values.length !== 1) return { why: 'none' };
-      const v = valueIn(values[0]), kind = kinds.filter((k) => (k === 'odd' || k === 'even' ? holds(v, { is: k }) : k === 'positive' ? v > 0 : k === 'negative' ? v < 0 : false));
-      if (kind.length !== 1) return { why: 'none' };
-      refs.push(T.remember(controls(e).find((c) => fold(T.name(c)) === kind[0])));
-    }
-    return { refs };
-  };
 
   // --- Forms. ---
   const fields = () => shown().filter((e) => /^(input|textarea)$/.test(e.localName) && !/^(button|submit|reset|checkbox|radio|file|image|hidden|range)$/.test(e.type) && !T.disabled(e) && !e.readOnly);

@@ -29,7 +29,9 @@
     const p = e.parentElement;
     if (!p || e.localName === 'span' || e.localName === 'a' || e.localName === 'button') return false;
     let n = 0;
-    for (const s of p.children) if (s.localName === e.localName && s.className === e.className && ++n > 1) return true;
+    // By the first class: the others tell a state, as of the row whose menu is open.
+    const kind = e.classList[0];
+    for (const s of p.children) if (s.localName === e.localName && s.classList[0] === kind && ++n > 1) return true;
     return false;
   };
   const regionText = (cache, e) => {
@@ -82,7 +84,9 @@
     return false;
   };
   const pointer = (e) => getComputedStyle(e).cursor === 'pointer';
-  const clickable = (e) => pointer(e) && !(e.parentElement && pointer(e.parentElement) && e.parentElement.localName !== 'body');
+  // Entries of a list stand for themselves, where the list as a whole has the hand cursor.
+  const entry = (e) => e.localName === 'li' && ownText(e);
+  const clickable = (e) => pointer(e) && (entry(e) || !(e.parentElement && pointer(e.parentElement) && e.parentElement.localName !== 'body'));
   const DIALOGS = 'dialog,[role=dialog],[role=alertdialog],[aria-modal=true]';
   // `page`: what is the same for all rows: caches, headings, and whether there are dialogs at all.
   const row = (e, kind, page, rect) => {
@@ -181,7 +185,7 @@
     const want = colour ? colourNamed(colour) : null;
     const roots = T.roots(document), some = (css) => roots.some((r) => r.querySelector(css));
     const page = { cache: new Map(), titles: headings(roots), disabled: some('[aria-disabled]'), dialogs: some(DIALOGS) };
-    const rows = [], texts = [], items = listed ? mainList() : [];
+    const rows = [], texts = [], grounds = [], items = listed ? mainList() : [];
     let hidden = 0;
     const from = region ? T.all(region).map(T.everything) : roots.map((r) => [...r.querySelectorAll('*')].filter((e) => !T.skip.test(e.localName)));
     for (const all of from) for (const e of all) {
@@ -191,7 +195,12 @@
       const rect = e.getBoundingClientRect();
       const shown = T.visible(e, rect) || (widget && T.labelsOf(e).some((l) => T.visible(l)));
       if (!shown) { if (widget) hidden++; continue; }
-      if (want && painted(e, want)) rows.push({ ...row(e, 'pointer', page, rect), co: 1 });
+      if (want && painted(e, want)) {
+        // What is meant lies on the ground, which may have the same colour.
+        while (grounds.length && grounds[grounds.length - 1][0].contains(e)) delete grounds.pop()[1].co;
+        rows.push({ ...row(e, 'pointer', page, rect), co: 1 });
+        grounds.push([e, rows[rows.length - 1]]);
+      }
       else if (kind === 'text') texts.push([e, rect]);
       else if (kind) rows.push(row(e, kind, page, rect));
       if (rows.length >= ELEMENTS_MAX) break;

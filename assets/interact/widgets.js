@@ -24,11 +24,17 @@
   T.exploreAgain = () => { opened = new WeakSet(); pages = new Set(); return 1; };
   // The next one to open, at most one; in the region whose text holds `scope` when that is given.
   T.nextClosed = (scope) => {
+    // "@ada" is not the "@ada." of another row, where there is an "@ada".
+    const want = fold(scope || ''), whole = new RegExp('(^|\\s)' + want.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') + '(\\s|$)');
+    const exact = whole.test(fold(document.body.innerText));
+    const says = (n) => { const text = fold(n.innerText || ''); return exact ? whole.test(text) : text.includes(want); };
+    const like = (n, e) => T.everything(n).some((o) => o.localName === e.localName && o.className === e.className);
     const inScope = (e) => {
       if (!scope) return true;
-      for (let n = e, up = 0; n && n.nodeType === 1 && up < 6; n = n.parentElement, up++) {
-        if (n.localName === 'body') return false;
-        if (fold(n.innerText).includes(fold(scope))) return up > 0 && fold(n.innerText).split(fold(scope)).length === 2;
+      for (let n = e.parentElement, from = e, up = 1; n && n.localName !== 'body' && up < 6; from = n, n = n.parentElement, up++) {
+        if (!says(n)) continue;
+        // It says so of another row, which has such an opener of its own.
+        return says(from) || ![...n.children].some((s) => s !== from && says(s) && like(s, e));
       }
       return false;
     };
@@ -55,6 +61,35 @@
       return T.visible(e) && !T.disabled(e) && !e.closest('.disabled,[aria-disabled=true]');
     });
     return some.length === 1 ? { ref: T.remember(some[0]), what: T.describe(some[0]) } : {};
+  };
+
+  // --- What is in the way, and what nobody names. ---
+  const PRESSED = (e) => e.localName === 'button' || e.getAttribute('role') === 'button' || (e.localName === 'input' && /^(submit|button)$/.test(e.type));
+  const usableButtons = (start) => T.everything(start).filter((e) => PRESSED(e) && T.visible(e) && !T.disabled(e));
+  const NO = /^(cancel|close|dismiss|no|no,? thanks|not now|later|maybe later|skip|stay|[\u00d7\u2715\u2716x])$/;
+  const asks = (e) => {
+    for (let n = e.parentElement; n && n.localName !== 'body'; n = n.parentElement) {
+      if (n.querySelector('input:not([type=hidden]):not([type=button]):not([type=submit]),textarea,select')) return false;
+      if (n.localName === 'dialog' || /^(alert)?dialog$/.test(n.getAttribute('role') || '')) return true;
+      if (/^(fixed|absolute)$/.test(getComputedStyle(n).position)) return true;
+    }
+    return false;
+  };
+  // The button that sends a popup away that only asks something: the only one.
+  T.wayOut = () => {
+    const some = usableButtons(document).filter((e) => NO.test(fold(T.name(e))) && asks(e));
+    return some.length === 1 ? { ref: T.remember(some[0]), what: T.describe(some[0]) } : {};
+  };
+  const BESIDE_LOGIN = /show|hide|reveal|forgot|register|sign up|create|help|cancel|back/;
+  // The only button around the only password.
+  T.loginButton = () => {
+    const secrets = T.everything(document).filter((e) => e.localName === 'input' && e.type === 'password' && T.visible(e));
+    if (secrets.length !== 1) return {};
+    for (let n = secrets[0].parentElement; n; n = n.parentElement) {
+      const some = usableButtons(n).filter((e) => T.name(e) && !BESIDE_LOGIN.test(fold(T.name(e))));
+      if (some.length) return some.length === 1 ? { ref: T.remember(some[0]), what: T.describe(some[0]) } : {};
+    }
+    return {};
   };
 
   // --- Calendars that pop up. ---

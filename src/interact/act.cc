@@ -1,5 +1,6 @@
 // act: a plain sentence, clause by clause. Each clause is resolved against a fresh snapshot, and
 // the first one that cannot be ends the action.
+#include <algorithm>
 #include <charconv>
 
 #include "interact/act_readings.h"
@@ -180,7 +181,7 @@ Async<ActionResult> act_on(Context& ctx, NativeTab& tab, const Clause& clause,
   }
   const bool ticks = found.role == "checkbox" || found.role == "radio";
   if (clause.verb == Verb::select && ticks) co_return co_await tick_target(ctx, tab, target, true);
-  ClickOptions options;
+  ClickOptions options{.own = true};
   if (clause.verb == Verb::double_click) options.count = 2;
   if (clause.verb == Verb::right_click) options.button = "right";
   co_return co_await click_target(ctx, tab, target, options);
@@ -364,6 +365,29 @@ Async<Resolution> called_so(Context& ctx, NativeTab& tab, const Clause& clause) 
   co_return found ? std::move(*found) : Resolution{};
 }
 
+/// "select Black and White": one option, or two where there is no such one but both of them.
+Async<Clause> values_meant(Context& ctx, NativeTab& tab, Clause clause) {
+  const std::string whole = clause.values.size() == 1 ? clause.values.front() : std::string();
+  const auto at = whole.find(" and ");
+  if (at == std::string::npos || clause.source.find('"' + whole + '"') != std::string::npos)
+    co_return clause;
+  CO_TRY(const auto snapshot, co_await look(ctx, tab));
+  const auto there = [&](const Clause& one) {
+    return one_list_has_all(one, snapshot) || (one.target.empty() && resolve(one, snapshot));
+  };
+  if (there(clause)) co_return clause;
+  Clause several = clause;
+  several.values = {whole.substr(0, at), whole.substr(at + 5)};
+  for (const std::string& value : several.values) {
+    Clause one = clause;
+    one.value = value;
+    one.values = {value};
+    if (!there(one)) co_return clause;
+  }
+  several.value = several.values.front();
+  co_return several;
+}
+
 /// Several options that no single list has, or the word "nothing".
 Async<bool> apart_from_lists(Context& ctx, NativeTab& tab, const Clause& clause) {
   if (clause.values.size() == 1 && to_lower(clause.values[0]) != "nothing") co_return false;
@@ -398,9 +422,10 @@ Async<ActionResult> do_clause(Context& ctx, NativeTab& tab, const Clause& clause
     case Verb::highlight: co_return co_await text_action(ctx, tab, clause, patience);
     case Verb::select: {
       if (clause.path) co_return co_await follow_menus(ctx, tab, clause, patience);
-      if (!clause.target.empty()) break;
-      CO_TRY(const bool apart, co_await apart_from_lists(ctx, tab, clause));
-      if (apart) co_return co_await choose_each(ctx, tab, clause, patience);
+      CO_TRY(const auto meant, co_await values_meant(ctx, tab, clause));
+      if (!clause.target.empty()) co_return co_await find_and_perform(ctx, tab, meant, patience);
+      CO_TRY(const bool apart, co_await apart_from_lists(ctx, tab, meant));
+      if (apart) co_return co_await choose_each(ctx, tab, meant, patience);
       break;
     }
     default: break;
@@ -418,6 +443,8 @@ Async<ActionResult> do_clause(Context& ctx, NativeTab& tab, const Clause& clause
   if (clause.explore && clause.verb != Verb::press)
     co_return co_await explore(ctx, tab, clause, patience);
   auto done = co_await find_and_perform(ctx, tab, clause, patience);
+  if (!done && done.error().code == Errc::target_not_found && means_login(clause))
+    co_return co_await press_login(ctx, tab, done.error());
   // In the row of Anna it may be behind a button for more, which is opened as a person would.
   const bool hidden = !done && done.error().code == Errc::target_not_found &&
                       clause.verb == Verb::click && !clause.target.scope.empty();
@@ -448,10 +475,9 @@ namespace {
 /// Whether the last part of an instruction entered or moved something that is not sent off yet.
 bool leaves_open(const Clause& last) {
   if (!last.reading.empty())
-    return last.reading != "extreme" && last.reading != "figure" && last.reading != "in_order" &&
-           last.reading != "when" && last.reading != "search_for" && last.reading != "beside" &&
-           last.reading != "count_figures" && last.reading != "figure_kind" &&
-           last.reading != "sides" && last.reading != "chart_point";
+    return last.reading != "extreme" && last.reading != "figure" && last.reading != "when" &&
+           last.reading != "search_for" && last.reading != "beside" &&
+           last.reading != "count_figures";
   return last.verb == Verb::fill || last.verb == Verb::select || last.verb == Verb::check ||
          last.verb == Verb::uncheck || last.verb == Verb::drag || last.verb == Verb::paste;
 }
@@ -473,6 +499,15 @@ Async<ActionResult> act_out(Context& ctx, NativeTab& tab, const json::object& ar
   whole.changed = "nothing";
   for (std::size_t i = 0; i < clauses.size(); ++i) {
     auto done = co_await perform_remembered(ctx, tab, clauses[i], patience, do_or_ask);
+    // What came up while something was entered answers nothing that was pressed.
+    const std::size_t entered = std::max<std::size_t>(i, 1);
+    const bool covered = !done && done.error().code == Errc::not_actionable;
+    if (covered && page_wait_ms(ctx) > 100 &&
+        std::all_of(clauses.begin(), clauses.begin() + static_cast<std::ptrdiff_t>(entered),
+                    only_enters)) {
+      CO_TRY(const bool away, co_await dismiss_popup(ctx, tab));
+      if (away) done = co_await perform_remembered(ctx, tab, clauses[i], patience, do_or_ask);
+    }
     if (!done) {
       Error error = done.error();
       if (optional && i == 0 && error.code == Errc::target_not_found) {

@@ -211,16 +211,4 @@ Async<void> drag_between(Context& ctx, NativeTab& tab, std::pair<double, double>
   co_return co_await pull(ctx, tab, begin, end, false);
 }
 
-Async<void> draw_through(Context& ctx, NativeTab& tab,
-                         std::vector<std::pair<double, double>> points) {
-  Place at{points.front().first, points.front().second};
-  CO_TRY_VOID(co_await mouse(ctx, tab, "mouseMoved", at, false));
-  CO_TRY_VOID(co_await mouse(ctx, tab, "mousePressed", at, true));
-  for (const auto& [x, y] : points) {
-    at = {x, y};
-    CO_TRY_VOID(co_await mouse(ctx, tab, "mouseMoved", at, true));
-  }
-  co_return co_await mouse(ctx, tab, "mouseReleased", at, false);
-}
-
 }  // namespace troupe::interact::native

@@ -1,4 +1,4 @@
-// Drawn things: clicked, counted, named, dragged into boxes, and lines drawn through them.
+// Drawn things: clicked, counted, dragged into boxes.
 #include "interact/act_readings.h"
 #include "interact/instruction_readings.h"
 
@@ -19,18 +19,6 @@ std::vector<json::object> objects_at(const json::object& answer, std::string_vie
   if (const auto* list = find(answer, key); list && list->is_array())
     for (const auto& one : list->get_array())
       if (one.is_object()) out.push_back(one.get_object());
-  return out;
-}
-
-std::vector<std::pair<double, double>> points_at(const json::object& answer) {
-  std::vector<std::pair<double, double>> out;
-  const auto* list = find(answer, "points");
-  if (!list || !list->is_array()) return out;
-  for (const auto& one : list->get_array()) {
-    const auto* pair = one.if_array();
-    if (pair && pair->size() == 2 && (*pair)[0].is_number() && (*pair)[1].is_number())
-      out.emplace_back((*pair)[0].to_number<double>(), (*pair)[1].to_number<double>());
-  }
   return out;
 }
 
@@ -75,30 +63,6 @@ Async<ActionResult> count_figures(Context& ctx, NativeTab& tab, const Clause& cl
   co_return done;
 }
 
-Async<ActionResult> name_figure(Context& ctx, NativeTab& tab, const Clause& clause,
-                                Duration patience) {
-  json::array none;
-  CO_TRY(const auto answer,
-         co_await ask_page(ctx, tab, clause, kFigures, "figureKind", std::move(none), patience));
-  std::vector<std::string> names;
-  if (const auto* list = find(answer, "names"); list && list->is_array())
-    for (const auto& one : list->get_array())
-      if (one.is_string()) names.emplace_back(one.get_string());
-  if (names.empty()) co_return not_made_out(tab, clause, "figure");
-  co_return co_await click_called(ctx, tab, std::move(names), patience);
-}
-
-Async<ActionResult> count_sides(Context& ctx, NativeTab& tab, const Clause& clause,
-                                Duration patience) {
-  json::array none;
-  CO_TRY(const auto answer,
-         co_await ask_page(ctx, tab, clause, kFigures, "sides", std::move(none), patience));
-  const auto sides = find_int(answer, "sides").value_or(0);
-  if (sides < 3) co_return not_made_out(tab, clause, "figure");
-  std::vector<std::string> names{std::to_string(sides)};
-  co_return co_await click_called(ctx, tab, std::move(names), patience);
-}
-
 Async<ActionResult> drag_figures(Context& ctx, NativeTab& tab, const Clause& clause,
                                  Duration patience) {
   const auto* groups = find(clause.how, "groups");
@@ -127,56 +91,12 @@ Async<ActionResult> drag_figures(Context& ctx, NativeTab& tab, const Clause& cla
   co_return result;
 }
 
-Async<void> press_at(Context& ctx, NativeTab& tab, std::pair<double, double> at) {
-  co_return co_await tab.mouse_click(ctx, at.first, at.second, "left", 1);
-}
-
-Async<ActionResult> click_point(Context& ctx, NativeTab& tab, std::pair<double, double> at,
-                                std::string what) {
-  json::array mark{nullptr};
-  CO_TRY(const auto marked, co_await tab.call(ctx, kInput, "focus", std::move(mark)));
-  (void)marked;
-  CO_TRY_VOID(co_await press_at(ctx, tab, at));
-  CO_TRY(auto change, co_await tab.changes(ctx));
-  ActionResult result;
-  result.changed = std::move(change.kind);
-  result.detail = "clicked " + what;
-  co_return result;
-}
-
-Async<ActionResult> draw(Context& ctx, NativeTab& tab, const Clause& clause, Duration patience) {
-  const std::string kind(find_string(clause.how, "kind").value_or(""));
-  json::array args{kind};
-  CO_TRY(const auto answer,
-         co_await ask_page(ctx, tab, clause, kFigures, "drawingPoints", std::move(args), patience));
-  const auto points = points_at(answer);
-  if (points.empty()) co_return not_made_out(tab, clause, "figure");
-  if (points.size() == 1) co_return co_await click_point(ctx, tab, points[0], kind + " point");
-  CO_TRY_VOID(co_await draw_through(ctx, tab, points));
-  ActionResult result;
-  result.changed = "dom";
-  result.detail = "drew a " + kind + (kind == "circle" ? "" : " line");
-  co_return result;
-}
-
-Async<ActionResult> chart_point(Context& ctx, NativeTab& tab, const Clause& clause,
-                                Duration patience) {
-  json::array args{number_at(clause.how, "x"), number_at(clause.how, "y")};
-  CO_TRY(const auto answer,
-         co_await ask_page(ctx, tab, clause, kFigures, "chartPoint", std::move(args), patience));
-  const auto points = points_at(answer);
-  if (points.empty()) co_return not_made_out(tab, clause, "axes");
-  co_return co_await click_point(ctx, tab, points[0], "point of the chart");
-}
-
 struct Row {
   std::string_view name;
   Reading reading;
 };
-constexpr Row kRows[] = {{"figure", click_figure},       {"count_figures", count_figures},
-                         {"figure_kind", name_figure},   {"sides", count_sides},
-                         {"drag_figures", drag_figures}, {"draw", draw},
-                         {"chart_point", chart_point}};
+constexpr Row kRows[] = {
+    {"figure", click_figure}, {"count_figures", count_figures}, {"drag_figures", drag_figures}};
 
 }  // namespace
 

@@ -20,10 +20,6 @@ constexpr std::array kWhys = std::to_array<WhyRow>({
     {"size", "they are all of one size"},
     {"controls", "it is not clear what to press in it"},
     {"place", "the box to put them into is not clear"},
-    {"figure", "the drawing has not what that needs"},
-    {"surface", "the page has not one drawing to work on"},
-    {"room", "there is not enough room in the drawing"},
-    {"axes", "no numbers along two axes tell where that is"},
     {"waiting", "the number did not get there in time"},
 });
 
@@ -86,6 +82,7 @@ Async<ActionResult> click_ref(Context& ctx, NativeTab& tab, std::int64_t ref, st
 Async<ActionResult> click_called(Context& ctx, NativeTab& tab, std::vector<std::string> names,
                                  Duration patience) {
   Clause clause = button_called(names.front());
+  clause.target.role = "button";
   clause.names.assign(names.begin() + 1, names.end());
   co_return co_await find_and_perform(ctx, tab, clause, patience);
 }
@@ -98,27 +95,6 @@ Async<ActionResult> extreme(Context& ctx, NativeTab& tab, const Clause& clause, 
          co_await ask_page(ctx, tab, clause, kReckon, "extreme", std::move(args), patience));
   std::string what(find_string(answer, "what").value_or("element"));
   co_return co_await click_ref(ctx, tab, find_int(answer, "ref").value_or(-1), std::move(what));
-}
-
-Async<ActionResult> in_order(Context& ctx, NativeTab& tab, const Clause& clause,
-                             Duration patience) {
-  json::array args{argument(clause, "noun"), argument(clause, "way")};
-  CO_TRY(const auto answer,
-         co_await ask_page(ctx, tab, clause, kReckon, "inOrder", std::move(args), patience));
-  const auto* points = find(answer, "points");
-  ActionResult result;
-  result.changed = "dom";
-  if (!points || !points->is_array()) co_return not_made_out(tab, clause, "none");
-  // By place: some pages hide what is written there after the first press.
-  for (const auto& point : points->get_array()) {
-    const json::object none;
-    const json::object& at = point.is_object() ? point.get_object() : none;
-    const double x = find_number(at, "x").value_or(0), y = find_number(at, "y").value_or(0);
-    CO_TRY_VOID(co_await tab.mouse_click(ctx, x, y, "left", 1));
-    result.detail += (result.detail.empty() ? "clicked in this order: " : ", ") +
-                     std::string(find_string(at, "text").value_or(""));
-  }
-  co_return result;
 }
 
 Async<ActionResult> sort_list(Context& ctx, NativeTab& tab, const Clause& clause,
@@ -184,23 +160,6 @@ Async<ActionResult> when(Context& ctx, NativeTab& tab, const Clause& clause, Dur
   result.detail = "clicked " + found.what + " when it was " +
                   json::serialize(object.contains("value") ? object.at("value") : json::value());
   co_return result;
-}
-
-Async<ActionResult> classify(Context& ctx, NativeTab& tab, const Clause& clause,
-                             Duration patience) {
-  json::array args{argument(clause, "kinds")};
-  CO_TRY(const auto answer,
-         co_await ask_page(ctx, tab, clause, kReckon, "classified", std::move(args), patience));
-  const auto* refs = find(answer, "refs");
-  if (!refs || !refs->is_array()) co_return not_made_out(tab, clause, "none");
-  ActionResult whole;
-  whole.changed = "nothing";
-  for (const auto& ref : refs->get_array()) {
-    CO_TRY(const auto done, co_await click_ref(ctx, tab, ref.is_int64() ? ref.get_int64() : -1,
-                                               "button of the row"));
-    add(whole, done);
-  }
-  co_return whole;
 }
 
 /// The text that the field shows now.
@@ -383,6 +342,9 @@ Async<ActionResult> style(Context& ctx, NativeTab& tab, const Clause& clause, Du
   result.changed = "dom";
   result.detail = "styled \"" + std::string(find_string(selected, "selected").value_or("")) + "\"";
   if (wanted.empty()) {
+    // Editors remember the selection for their buttons some moments after it was made (Quill: 100
+    // ms).
+    CO_TRY_VOID(co_await sleep_for(ctx, std::chrono::milliseconds(130)));
     json::array none;
     CO_TRY(const auto opener, co_await ask_page(ctx, tab, clause, kEditing, "colourOpener",
                                                 std::move(none), patience));
@@ -412,18 +374,11 @@ struct Row {
   std::string_view name;
   Reading reading;
 };
-constexpr Row kRows[] = {{"extreme", extreme},
-                         {"in_order", in_order},
-                         {"sort", sort_list},
-                         {"repeat", repeat},
-                         {"when", when},
-                         {"classify", classify},
-                         {"suggestion", suggestion},
-                         {"copy_labels", copy_labels},
-                         {"search_for", search_for},
-                         {"beside", beside},
-                         {"resize", resize},
-                         {"style", style}};
+constexpr Row kRows[] = {{"extreme", extreme},       {"sort", sort_list},
+                         {"repeat", repeat},         {"when", when},
+                         {"suggestion", suggestion}, {"copy_labels", copy_labels},
+                         {"search_for", search_for}, {"beside", beside},
+                         {"resize", resize},         {"style", style}};
 
 /// What the clause would be if its words were the name of something: they win.
 Async<Resolution> called_so(Context& ctx, NativeTab& tab, const Clause& clause) {

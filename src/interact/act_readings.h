@@ -22,7 +22,7 @@ Async<json::object> ask_page(Context& ctx, NativeTab& tab, const Clause& clause,
 Error not_made_out(const NativeTab& tab, const Clause& clause, std::string_view why);
 /// Clicks an element that a script remembered.
 Async<ActionResult> click_ref(Context& ctx, NativeTab& tab, std::int64_t ref, std::string what);
-/// Clicks a button, link or option that is called so and is the only one.
+/// Clicks a button that is called so and is the only one.
 Async<ActionResult> click_called(Context& ctx, NativeTab& tab, std::vector<std::string> names,
                                  Duration patience);
 /// The figure that the words of a clause mean; ref -1: none, or the words mean no figure.

@@ -32,9 +32,6 @@ Async<ActionResult> drag_ref(Context& ctx, NativeTab& tab, const Clause& clause,
 /// Presses at `from`, moves to `to` in steps, as a hand does, and lets go.
 Async<void> drag_between(Context& ctx, NativeTab& tab, std::pair<double, double> from,
                          std::pair<double, double> to);
-/// The same through all points.
-Async<void> draw_through(Context& ctx, NativeTab& tab,
-                         std::vector<std::pair<double, double>> points);
 /// copy, paste, highlight.
 Async<ActionResult> text_action(Context& ctx, NativeTab& tab, const Clause& clause,
                                 Duration patience);
@@ -55,5 +52,17 @@ Async<ActionResult> act_on_all(Context& ctx, NativeTab& tab, const Clause& claus
 Async<bool> turn_page(Context& ctx, NativeTab& tab);
 /// Opens what is closed (tabs, sections, tree nodes, menus) until the element is there.
 Async<ActionResult> explore(Context& ctx, NativeTab& tab, const Clause& clause, Duration patience);
+
+// act_unsaid.cc
+/// Whether the clause only puts something into the page, so that what comes up after it answers
+/// nothing.
+bool only_enters(const Clause& clause);
+/// Presses Cancel or the like of the only popup that asks something; false: there is none.
+Async<bool> dismiss_popup(Context& ctx, NativeTab& tab);
+/// "press login".
+bool means_login(const Clause& clause);
+/// Where nothing is called so: the only button of the form that has the page's only password.
+/// Errors: `absent`, when there is no such button.
+Async<ActionResult> press_login(Context& ctx, NativeTab& tab, Error absent);
 
 }  // namespace troupe::interact::native

@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "interact/instruction_wording.h"
+
 namespace troupe::interact {
 
 std::optional<int> whole_number(std::string_view text) {
@@ -11,6 +13,14 @@ std::optional<int> whole_number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
+}
+
+bool is_colour(std::string_view word) {
+  constexpr std::array kColours = std::to_array<std::string_view>(
+      {"red",     "green",   "blue",   "aqua",   "cyan",   "black",  "white",  "gray",     "grey",
+       "magenta", "fuchsia", "yellow", "orange", "purple", "violet", "pink",   "brown",    "teal",
+       "navy",    "lime",    "maroon", "olive",  "gold",   "silver", "indigo", "turquoise"});
+  return std::count(kColours.begin(), kColours.end(), word) > 0;
 }
 
 namespace {
@@ -37,6 +47,8 @@ constexpr std::array kRoles = std::to_array<RoleRow>({
     {"text input", "textinput"},
     {"input textboxes", "textbox"},
     {"textboxes", "textbox"},
+    {"boxes", "textbox"},
+    {"input fields", "textbox"},
     {"text boxes", "textbox"},
     {"text areas", "textarea"},
     {"inputs", "textbox"},
@@ -208,6 +220,11 @@ bool names_row(Phrase phrase) {
   return false;
 }
 
+bool names_dialog(Phrase phrase) {
+  drop_articles(phrase);
+  return phrase.size() == 1 && (matches(phrase, 0, "dialog") || matches(phrase, 0, "popup"));
+}
+
 /// Only when the words before the preposition already describe an element: names contain
 /// prepositions too ("Terms of Service", "Log in").
 Scoped split_scope(const Phrase& phrase) {
@@ -219,11 +236,25 @@ Scoped split_scope(const Phrase& phrase) {
       if (!matches(phrase, i, words)) continue;
       const Phrase rest = part(phrase, i + count_words(words));
       const bool described = phrase[i - 1].quoted || role_ending(phrase, i) != nullptr;
-      if (!described && !names_row(rest)) continue;
+      if (!described && !names_row(rest) && !names_dialog(rest)) continue;
       if (rest.empty()) continue;
       return {part(phrase, 0, i), scope_text(rest)};
     }
   return {phrase, {}};
+}
+
+/// `"x" to close the dialog`, `… in order to go on`: what it is for tells nothing apart.
+void drop_purpose(Phrase& phrase) {
+  const std::size_t order = find_first(phrase, {"in order to", "so as to"}, 1);
+  if (order != npos) phrase.resize(order);
+  for (std::size_t i = 1; i + 1 < phrase.size(); ++i) {
+    // "the button to open" has no other name than that.
+    const bool described = phrase[i - 1].quoted || (i > 1 && role_ending(phrase, i) != nullptr);
+    if (!described || !matches(phrase, i, "to")) continue;
+    if (!verb_at(phrase, i + 1) && !matches(phrase, i + 1, "continue")) continue;
+    phrase.resize(i);
+    return;
+  }
 }
 
 // "at the top", "on the page" say nothing that tells elements apart.
@@ -239,9 +270,11 @@ void drop_tail(Phrase& phrase) {
 
 void take_ordinal(Phrase& phrase, Description& out) {
   for (std::size_t i = 0; i < phrase.size(); ++i) {
-    if (i > 0 && i + 1 < phrase.size() && phrase[i].lower.starts_with('#') == false) continue;
+    const bool number = (matches(phrase, i, "number") || matches(phrase, i, "no")) &&
+                        (i == 0 || i + 2 == phrase.size());
+    const bool inside = i > 0 && i + 1 < phrase.size();
+    if (inside && !number && !phrase[i].lower.starts_with('#')) continue;
     auto place = ordinal_of(phrase[i]);
-    const bool number = matches(phrase, i, "number") || matches(phrase, i, "no");
     if (number && i + 1 < phrase.size()) place = whole_number(phrase[i + 1].text);
     if (!place || (phrase.size() == 1 && !phrase[i].lower.starts_with('#'))) continue;
     out.ordinal = *place;
@@ -274,6 +307,10 @@ void take_role(Phrase& phrase, Description& out) {
       }
   }
   if (phrase.empty() && !implied.empty()) out.text = implied;
+  // A section that is closed is meant anyhow.
+  if (out.role == "region" && phrase.size() == 1 &&
+      (matches(phrase, 0, "collapsed") || matches(phrase, 0, "closed")))
+    phrase.clear();
 }
 
 }  // namespace
@@ -327,12 +364,15 @@ std::string take_label_behind(Phrase& phrase) {
   return {};
 }
 
-/// `a "checkbox" widget`: the quoted word is a kind of widget.
+/// `a "checkbox" widget`, `a widget of the kind "checkbox"`: the quoted word is a kind of widget.
 bool take_kind(const Phrase& phrase, Description& out) {
-  if (phrase.size() != 2 || !phrase[0].quoted) return false;
-  const std::string& noun = phrase[1].lower;
+  const bool behind =
+      phrase.size() > 3 && phrase.back().quoted && matches(phrase, 1, "of") &&
+      (matches(phrase, phrase.size() - 2, "kind") || matches(phrase, phrase.size() - 2, "type"));
+  if (!behind && (phrase.size() != 2 || !phrase[0].quoted)) return false;
+  const std::string& noun = behind ? phrase[0].lower : phrase[1].lower;
   if (noun != "widget" && noun != "control" && noun != "element") return false;
-  const std::string kind = to_lower(phrase[0].text);
+  const std::string kind = to_lower(behind ? phrase.back().text : phrase[0].text);
   if (kind == "textarea" || kind == "text") {
     out.role = kind == "text" ? "textinput" : kind;
     return true;
@@ -344,8 +384,34 @@ bool take_kind(const Phrase& phrase, Description& out) {
   return true;
 }
 
+/// `the box that is lime`, `the lime-coloured box`: as `the lime coloured box`.
+void colour_first(Phrase& phrase) {
+  const Word coloured{.text = "coloured", .lower = "coloured"};
+  for (Word& word : phrase)
+    for (const std::string_view tail : {"-coloured", "-colored"})
+      if (!word.quoted && word.lower.size() > tail.size() && word.lower.ends_with(tail)) {
+        word.text = word.lower = word.lower.substr(0, word.lower.size() - tail.size());
+        const auto at = phrase.begin() + (&word - phrase.data());
+        phrase.insert(at + 1, coloured);
+        return;
+      }
+  const std::size_t size = phrase.size();
+  if (size < 3 || any_quoted(phrase) || !is_colour(phrase.back().lower)) return;
+  const bool is =
+      size > 3 && (matches(phrase, size - 3, "that is") || matches(phrase, size - 3, "which is"));
+  const bool said = matches(phrase, size - 2, "coloured") || matches(phrase, size - 2, "colored") ||
+                    matches(phrase, size - 2, "in");
+  if (!is && !said) return;
+  Phrase noun = part(phrase, 0, size - (is ? 3 : 2));
+  drop_articles(noun);
+  Phrase turned{phrase.back(), coloured};
+  turned.insert(turned.end(), noun.begin(), noun.end());
+  phrase = std::move(turned);
+}
+
 /// `the lime coloured box`.
 void take_colour(Phrase& phrase, Description& out) {
+  colour_first(phrase);
   for (std::size_t i = 1; i < phrase.size(); ++i)
     if (!phrase[i - 1].quoted &&
         (matches(phrase, i, "colored") || matches(phrase, i, "coloured"))) {
@@ -360,15 +426,30 @@ void take_colour(Phrase& phrase, Description& out) {
     }
 }
 
+/// `any link`, `the only button`: whether any will do.
+bool take_quantifier(Phrase& phrase) {
+  if (phrase.size() < 2 || phrase[0].quoted) return false;
+  for (const std::string_view some : {"any", "some", "one"})
+    if (phrase[0].text == some) {
+      erase(phrase, 0, 1);
+      return true;
+    }
+  const bool only = matches(phrase, 0, "only") || matches(phrase, 0, "single");
+  if (only && role_ending(phrase, phrase.size())) erase(phrase, 0, 1);
+  return false;
+}
+
 }  // namespace
 
 Description describe(Phrase phrase) {
   Description out;
-  const bool indefinite = matches(phrase, 0, "a") || matches(phrase, 0, "an") ||
-                          matches(phrase, 0, "any") || matches(phrase, 0, "on a");
+  bool indefinite =
+      matches(phrase, 0, "a") || matches(phrase, 0, "an") || matches(phrase, 0, "on a");
+  for (std::size_t i = 1; i < phrase.size(); ++i)
+    if (matches(phrase, i - 1, "dialog box")) erase(phrase, i, i + 1);
   drop_articles(phrase);
   const std::string uncut = join(phrase);
-  if (phrase.size() > 1 && matches(phrase, 0, "any")) phrase = part(phrase, 1);
+  indefinite = take_quantifier(phrase) || indefinite;
   take_amount(phrase, out);
   take_amount_of_scope(phrase, out);
   drop_articles(phrase);
@@ -384,6 +465,7 @@ Description describe(Phrase phrase) {
       out.whole = join(part(phrase, 0, phrase.size() - count_words(row->words)));
   if (out.every) out.whole = uncut;
   drop_tail(phrase);
+  drop_purpose(phrase);
   Scoped scoped = split_scope(phrase);
   out.scope = std::move(scoped.scope);
   phrase = std::move(scoped.head);

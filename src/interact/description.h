@@ -15,5 +15,7 @@ Description describe(Phrase phrase);
 /// What tells a region apart: `the row of Anna` is Anna.
 std::string scope_text(Phrase phrase);
 std::optional<int> whole_number(std::string_view text);
+/// Whether it is the name of a colour that pages use.
+bool is_colour(std::string_view word);
 
 }  // namespace troupe::interact

@@ -52,6 +52,8 @@ Async<ActionResult> act_on(Context& ctx, NativeTab& tab, const Clause& clause,
 struct ClickOptions {
   std::string button = "left";
   int count = 1;
+  /// Nowhere on a part of it that does something of its own, such as a button of a card.
+  bool own = false;
 };
 Async<ActionResult> click_target(Context& ctx, NativeTab& tab, const Target& target,
                                  ClickOptions options);

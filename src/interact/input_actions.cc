@@ -30,8 +30,14 @@ Context patience(Context& ctx, const json::object& args) {
   return ctx.with_timeout(std::chrono::seconds(1), "optional element");
 }
 
-json::object need_for_mouse() {
-  return {{"enabled", true}, {"point", true}, {"mark", true}, {"guard", true}};
+json::object need_for_mouse(const ClickOptions& options) {
+  return {
+      {"enabled", true}, {"point", true}, {"mark", true}, {"guard", true}, {"own", options.own}};
+}
+
+double number_in(const json::value& list, std::size_t at) {
+  const json::array& all = list.get_array();
+  return at < all.size() && all[at].is_number() ? all[at].to_number<double>() : 0;
 }
 
 Target option_target(std::string_view value) {
@@ -51,8 +57,10 @@ Async<ActionResult> click_target(Context& ctx, NativeTab& tab, const Target& tar
                                  ClickOptions options) {
   std::string covered;
   for (int round = 0; round < 20; ++round) {
-    json::array args{target.query, need_for_mouse()};
+    json::array args{target.query, need_for_mouse(options)};
     CO_TRY(const auto found, co_await tab.locate(ctx, target, kCore, "ready", std::move(args)));
+    if (const auto* from = find(found.answer, "from"); from && from->is_array() && !tab.inside())
+      CO_TRY_VOID(co_await tab.mouse_move(ctx, number_in(*from, 0), number_in(*from, 1)));
     CO_TRY_VOID(co_await tab.mouse_click(ctx, found.x, found.y, options.button, options.count));
     CO_TRY(auto change, co_await tab.changes(ctx));
     // A frame hears nothing of a press that something over it took.

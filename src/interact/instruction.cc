@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <utility>
 
 #include "interact/description.h"
 #include "interact/instruction_forms.h"
 #include "interact/instruction_readings.h"
+#include "interact/instruction_wording.h"
 #include "interact/keys.h"
 
 namespace troupe::interact {
@@ -14,132 +16,20 @@ namespace {
 
 constexpr std::size_t npos = std::string::npos;
 
-struct VerbRow {
-  std::string_view words;
-  Verb verb;
-  bool alone = false;  ///< Says enough without an object.
-};
-
-// Longer phrases stand before their beginnings.
-constexpr std::array kVerbs = std::to_array<VerbRow>({
-    {"double click on", Verb::double_click},
-    {"double-click on", Verb::double_click},
-    {"double click", Verb::double_click},
-    {"double-click", Verb::double_click},
-    {"right click on", Verb::right_click},
-    {"right-click on", Verb::right_click},
-    {"right click", Verb::right_click},
-    {"right-click", Verb::right_click},
-    {"click on", Verb::click},
-    {"click", Verb::click},
-    {"tap on", Verb::click},
-    {"tap", Verb::click},
-    {"push", Verb::click},
-    {"activate", Verb::click},
-    {"toggle", Verb::click},
-    {"expand", Verb::click},
-    {"collapse", Verb::click},
-    {"focus into", Verb::click},
-    {"focus on", Verb::click},
-    {"focus", Verb::click},
-    {"submit", Verb::click, true},
-    {"drag and drop", Verb::drag},
-    {"drag", Verb::drag},
-    {"copy", Verb::copy},
-    {"paste", Verb::paste},
-    {"highlight", Verb::highlight},
-    {"hover over", Verb::hover},
-    {"hover on", Verb::hover},
-    {"hover", Verb::hover},
-    {"mouse over", Verb::hover},
-    {"move the mouse over", Verb::hover},
-    {"move the mouse to", Verb::hover},
-    {"fill in", Verb::fill},
-    {"fill out", Verb::fill},
-    {"fill", Verb::fill},
-    {"type in", Verb::fill},
-    {"type", Verb::fill},
-    {"enter", Verb::fill},
-    {"input", Verb::fill},
-    {"write", Verb::fill},
-    {"put", Verb::fill},
-    {"set", Verb::fill},
-    {"clear", Verb::fill},
-    {"empty", Verb::fill},
-    {"search for", Verb::fill},
-    {"use", Verb::fill},
-    {"select", Verb::select},
-    {"choose", Verb::select},
-    {"pick", Verb::select},
-    {"uncheck", Verb::uncheck},
-    {"untick", Verb::uncheck},
-    {"unselect", Verb::uncheck},
-    {"check", Verb::check},
-    {"tick", Verb::check},
-    {"mark", Verb::check},
-    {"press", Verb::press},
-    {"hit", Verb::press},
-    {"scroll", Verb::scroll, true},
-    {"wait", Verb::wait},
-    {"close", Verb::close},
-    {"dismiss", Verb::close},
-    {"accept", Verb::consent},
-    {"agree to", Verb::consent},
-    {"allow", Verb::consent},
-    {"reject", Verb::consent},
-    {"decline", Verb::consent},
-    {"deny", Verb::consent},
-    {"refuse", Verb::consent},
-    {"go back", Verb::back, true},
-    {"navigate back", Verb::back, true},
-    {"go forward", Verb::forward, true},
-    {"reload", Verb::reload, true},
-    {"refresh", Verb::reload, true},
-    {"go to", Verb::go},
-    {"navigate to", Verb::go},
-    {"visit", Verb::go},
-    {"open", Verb::go},
-    {"follow", Verb::click},
-});
-
-const VerbRow* verb_at(const Phrase& phrase, std::size_t at) {
-  for (const VerbRow& row : kVerbs)
-    if (matches(phrase, at, row.words)) return &row;
-  return nullptr;
-}
-
-/// "clicking" means "click", "choosing" "choose", "hitting" "hit"; empty: no verb that is known.
-std::string verb_of(const std::string& gerund) {
-  if (gerund.size() < 5 || !gerund.ends_with("ing")) return {};
-  const std::string stem = gerund.substr(0, gerund.size() - 3);
-  for (const std::string& verb : {stem, stem + "e", stem.substr(0, stem.size() - 1)})
-    if (verb_at(split_words(verb), 0)) return verb;
-  return {};
-}
-
-/// "Before clicking Save, tick Private", "after typing 7, press Enter": in the order of doing.
-Phrase in_order(Phrase phrase) {
-  const std::size_t at = skip_polite(phrase, 0);
-  const bool before = matches(phrase, at, "before");
-  if (!before && !matches(phrase, at, "after")) return phrase;
-  std::size_t end = at;
-  while (end + 1 < phrase.size() && !phrase[end].pause_after) ++end;
-  const std::string verb = at < end ? verb_of(phrase[at + 1].lower) : std::string();
-  if (verb.empty() || end + 1 == phrase.size()) return phrase;
-  Phrase first = part(phrase, at + 1, end + 1), second = part(phrase, end + 1);
-  first.front().text = first.front().lower = verb;
-  if (before) std::swap(first, second);
-  first.back().pause_after = true;
-  second.back().pause_after = false;
-  first.insert(first.end(), second.begin(), second.end());
-  return first;
-}
-
 /// "… of the text hit submit": a press at the end needs no joining word.
 bool final_press(const Phrase& phrase, std::size_t at) {
   return at + 2 == phrase.size() && !phrase.back().quoted &&
          (matches(phrase, at, "hit") || matches(phrase, at, "press")) &&
          (phrase.back().lower == "submit" || is_key_name(phrase.back().text));
+}
+
+/// "select Anna, Mark": a capital letter in the middle of a sentence that chooses begins a name.
+bool is_name(const Phrase& phrase, std::size_t begin, std::size_t at) {
+  const VerbRow* row = verb_at(phrase, begin);
+  const bool chooses = row && (row->verb == Verb::select || row->verb == Verb::check);
+  if (!chooses || at == 0 || phrase[at - 1].stop_after || phrase[at].text.empty()) return false;
+  return std::isupper(static_cast<unsigned char>(phrase[at].text[0])) &&
+         std::islower(static_cast<unsigned char>(phrase[begin].text[0]));
 }
 
 /// Places where a new clause begins: after a comma, "and" or "then", at a verb that has an object.
@@ -153,6 +43,7 @@ std::vector<Phrase> split_clauses(const Phrase& phrase) {
     const std::size_t next = skip_polite(phrase, joined && phrase[i].lower == "&" ? i + 1 : i);
     const VerbRow* row = next < phrase.size() ? verb_at(phrase, next) : nullptr;
     if (!row && !mail_at(phrase, next)) continue;
+    if (is_name(phrase, begin, next)) continue;
     const bool has_object = !row || next + count_words(row->words) < phrase.size();
     if (!has_object && !row->alone) continue;
     clauses.push_back(part(phrase, begin, i));
@@ -188,9 +79,10 @@ std::vector<std::string> list_values(const Phrase& phrase) {
     if (!one.empty()) values.push_back(join(one));
     one.clear();
   };
+  const bool commas = std::any_of(phrase.begin(), phrase.end() - (phrase.empty() ? 0 : 1),
+                                  [](const Word& word) { return word.pause_after; });
   for (const Word& word : phrase) {
-    if (word.lower == "and" && !one.empty() &&
-        std::any_of(phrase.begin(), phrase.end(), [](const Word& w) { return w.pause_after; })) {
+    if (word.lower == "and" && !one.empty() && commas) {
       flush();
       continue;
     }
@@ -274,7 +166,8 @@ Clause fill_clause(Description target, const Phrase& value) {
 
 /// "use the search box to enter jazz".
 bool parse_use(const Phrase& rest, std::vector<Clause>& out) {
-  for (const std::string_view words : {"to enter", "to type", "to write", "to search for"}) {
+  for (const std::string_view words : {"to enter", "to type", "to write", "to search for",
+                                       "to select", "to choose", "to pick", "to set"}) {
     const std::size_t to = find_first(rest, {words}, 1);
     if (to == npos || to + count_words(words) >= rest.size()) continue;
     out.push_back(fill_clause(describe(part(rest, 0, to)), part(rest, to + count_words(words))));
@@ -285,7 +178,7 @@ bool parse_use(const Phrase& rest, std::vector<Clause>& out) {
 
 void parse_fill(std::string_view verb, Phrase rest, std::vector<Clause>& out) {
   if (verb == "use") {
-    if (parse_use(rest, out)) return;
+    if (parse_use(rest, out) || labelled_values(rest, out)) return;
     // "Use this address" is what something is called.
     Clause clause = make(Verb::click, describe(rest));
     clause.target.text = clause.target.whole = "use " + join(rest);
@@ -308,10 +201,12 @@ void parse_fill(std::string_view verb, Phrase rest, std::vector<Clause>& out) {
     out.push_back(make(Verb::press, {}, "Enter"));
     return;
   }
-  const bool target_first = verb.starts_with("fill") || verb == "set";
+  if (parse_pairs(verb, rest, out)) return;
+  const bool sets = verb == "set" || verb == "adjust";
+  const bool target_first = verb.starts_with("fill") || sets;
   if (target_first) {
     const std::size_t with =
-        verb == "set" ? find_last(rest, {"to"}, 1) : find_first(rest, {"with", "as", "="}, 1);
+        sets ? find_last(rest, {"to"}, 1) : find_first(rest, {"with", "as", "="}, 1);
     if (with != npos && with + 1 < rest.size()) {
       out.push_back(fill_clause(describe(part(rest, 0, with)), part(rest, with + 1)));
       return;
@@ -331,11 +226,13 @@ void parse_fill(std::string_view verb, Phrase rest, std::vector<Clause>& out) {
     out.push_back(fill_clause(describe(part(rest, as + 1)), part(rest, 0, as)));
     return;
   }
+  if (parse_named_value(rest, out)) return;
   out.push_back(fill_clause({}, rest));
 }
 
 void parse_select(const Phrase& rest, std::vector<Clause>& out) {
   if (parse_menu_path(rest, out) || parse_dial(rest, out)) return;
+  if (parse_marked_text(rest, out)) return;
   std::size_t from = find_last(rest, {"from", "in", "for", "as", "under", "of"}, 1);
   Clause clause = make(Verb::select, {});
   const Description alone = describe(rest);
@@ -350,6 +247,9 @@ void parse_select(const Phrase& rest, std::vector<Clause>& out) {
   if (from != npos && from + 1 < rest.size()) {
     clause.target = describe(part(rest, from + 1));
     Phrase values = part(rest, 0, from);
+    if (values.size() > 1 && values.back().lower == "out") values.pop_back();
+    // "from the menu" says no more than that it is one of its entries.
+    if (clause.target.role == "menu" && clause.target.text == "menu") clause.target = {};
     drop_articles(values);
     if (values.size() > 1 && values.back().lower == "option") values.pop_back();
     if (values.size() > 1 && values.front().lower == "option") values = part(values, 1);
@@ -365,6 +265,7 @@ void parse_select(const Phrase& rest, std::vector<Clause>& out) {
 }
 
 void parse_check(Verb verb, const Phrase& rest, std::vector<Clause>& out) {
+  if (verb == Verb::check && parse_marked_text(rest, out)) return;
   const auto quoted =
       std::count_if(rest.begin(), rest.end(), [](const Word& w) { return w.quoted; });
   if (quoted > 1) {
@@ -377,6 +278,19 @@ void parse_check(Verb verb, const Phrase& rest, std::vector<Clause>& out) {
     return;
   }
   Description target = describe(rest);
+  if (to_lower(target.text) == "nothing" && target.role.empty()) {
+    Clause clause = make(Verb::select, {}, target.text);
+    clause.values = {target.text};
+    return out.push_back(std::move(clause));
+  }
+  const bool several = verb == Verb::check && target.role.empty() && target.scope.empty() &&
+                       !any_quoted(rest) && target.ordinal == 0;
+  if (several && (list_values(rest).size() > 1 || find_first(rest, {"and"}, 1) != npos)) {
+    Clause clause = make(Verb::select, {});
+    clause.values = list_values(rest);
+    clause.value = clause.values.front();
+    return out.push_back(std::move(clause));
+  }
   if (target.role.empty() || target.role == "textbox") target.role = "checkbox";
   if (target.role == "option") target.role = "radio";
   out.push_back(make(verb, std::move(target)));
@@ -414,6 +328,21 @@ void parse_press(const Phrase& rest, std::vector<Clause>& out) {
   out.push_back(std::move(clause));
 }
 
+/// `Notes to the bottom`, `to the bottom of Notes`: the part that is scrolled; empty: the page.
+Description scrolled_part(const Phrase& rest, std::size_t to) {
+  Phrase place = to == npos ? Phrase{} : part(rest, 0, to);
+  for (const std::string_view tail : {"all the way up", "all the way down", "up", "down"}) {
+    const std::size_t size = count_words(tail);
+    if (place.size() >= size && matches(place, place.size() - size, tail))
+      place.resize(place.size() - size);
+  }
+  const std::size_t of = find_last(rest, {"of"}, 1);
+  if (place.empty() && of != npos && of + 1 < rest.size()) place = part(rest, of + 1);
+  drop_articles(place);
+  if (place.empty() || (place.size() == 1 && place[0].lower == "page")) return {};
+  return describe(place);
+}
+
 void parse_scroll(Phrase rest, std::vector<Clause>& out) {
   Clause clause = make(Verb::scroll, {});
   drop_articles(rest);
@@ -433,10 +362,7 @@ void parse_scroll(Phrase rest, std::vector<Clause>& out) {
   const bool top = find_first(rest, {"top", "beginning", "start"}, 0) != npos;
   if (!any_quoted(rest) && (bottom || top)) {
     clause.value = bottom ? "bottom" : "top";
-    const Phrase before = to == npos ? Phrase{} : part(rest, 0, to);
-    if (!before.empty() && !matches(before, 0, "down") && !matches(before, 0, "up") &&
-        !matches(before, 0, "page"))
-      clause.target = describe(before);
+    clause.target = scrolled_part(rest, to);
   } else if (to != npos && to + 1 < rest.size()) {
     Phrase target = part(rest, to + 1);
     if (target.size() > 1 && (target.back().lower == "view" || target.back().lower == "appears"))
@@ -501,10 +427,25 @@ bool looks_like_url(std::string_view text) {
          text.starts_with("www.");
 }
 
+/// "move the slider to 7", "drag the volume slider to 40".
+bool moves_slider(const Phrase& phrase) {
+  if (!matches(phrase, 0, "move") && !matches(phrase, 0, "drag") && !matches(phrase, 0, "slide"))
+    return false;
+  const std::size_t to = find_last(phrase, {"to"}, 2);
+  return to != npos && to + 1 < phrase.size() && describe(part(phrase, 1, to)).role == "slider" &&
+         phrase[to + 1].text.find_first_of("0123456789") != npos;
+}
+
+/// "move Report to Archive", not "move now".
+bool names_place(const Phrase& rest) {
+  return find_first(rest, {"onto", "into", "to", "over", "inside", "up", "down"}, 1) != npos;
+}
+
 void parse_clause(const Phrase& whole, std::vector<Clause>& out) {
   const Phrase phrase = without_when(whole);
   if (parse_mail(phrase, out) || parse_reading(phrase, out)) return;
   const VerbRow* row = verb_at(phrase, 0);
+  if (moves_slider(phrase)) return parse_fill("set", part(phrase, 1), out);
   if (!row) {
     Clause clause = make(Verb::click, describe(phrase));
     clause.exact_only = true;
@@ -518,7 +459,11 @@ void parse_clause(const Phrase& whole, std::vector<Clause>& out) {
     case Verb::uncheck: return parse_check(row->verb, rest, out);
     case Verb::press: return parse_press(rest, out);
     case Verb::scroll: return parse_scroll(rest, out);
-    case Verb::drag: return parse_drag(rest, out);
+    case Verb::drag:
+      if (row->words != "move" || names_place(rest)) return parse_drag(rest, out);
+      out.push_back(make(Verb::click, describe(phrase)));
+      out.back().exact_only = true;
+      return;
     case Verb::copy:
     case Verb::paste:
     case Verb::highlight:
@@ -561,8 +506,33 @@ std::optional<Verb> verb_from(std::string_view name) {
   return static_cast<Verb>(found - std::begin(kVerbNames));
 }
 
+namespace {
+
+/// Other names of what is called now this, now that.
+void add_names(Clause& clause) {
+  constexpr std::array kLogin =
+      std::to_array<std::string_view>({"login", "log in", "sign in", "log on"});
+  const std::string text = to_lower(clause.target.text);
+  if (clause.verb != Verb::click || std::count(kLogin.begin(), kLogin.end(), text) == 0) return;
+  for (const auto name : kLogin)
+    if (name != text) clause.names.emplace_back(name);
+}
+
+/// "Copy the text area …, paste it into the text box": who names the one kind apart does not mean
+/// it by the other.
+void tell_fields_apart(std::vector<Clause>& clauses) {
+  const bool areas = std::any_of(clauses.begin(), clauses.end(), [](const Clause& clause) {
+    return clause.target.role == "textarea";
+  });
+  for (Clause& clause : clauses)
+    if (areas && clause.target.role == "textbox" && clause.target.text.empty())
+      clause.target.role = "textinput";
+}
+
+}  // namespace
+
 Result<std::vector<Clause>> parse_instruction(std::string_view text) {
-  Phrase phrase = in_order(without_manners(split_words(text)));
+  Phrase phrase = plain_order(without_manners(split_words(text)));
   std::vector<Clause> clauses;
   std::vector<Phrase> parts;
   bool explore = take_search(phrase);
@@ -579,16 +549,24 @@ Result<std::vector<Clause>> parse_instruction(std::string_view text) {
       clauses[i].source = join(words, true);
       if (clauses[i].target.scope.empty() && !clauses[i].beyond) clauses[i].target.scope = scope;
       clauses[i].explore = explore;
+      add_names(clauses[i]);
       if (thinks && names_answer(clauses[i])) clauses[i].described_value = true;
       Description& target = clauses[i].target;
       if (clauses[i].beyond && clauses[i].verb == Verb::click && target.text.empty())
         target.text = target.whole = scope;
     }
   }
+  tell_fields_apart(clauses);
   // "forward it": the message is open already.
   std::erase_if(clauses, [](const Clause& clause) {
     return clause.beyond && clause.verb == Verb::click && clause.target.text.empty();
   });
+  // What comes before is not said in a way that is understood: nothing is done in the wrong order.
+  const std::size_t begin = skip_polite(phrase, 0);
+  if (out_of_order(part(phrase, begin)))
+    return fail(Errc::invalid_argument,
+                "instruction: the order of \"" + join(phrase) + "\" is unclear", {},
+                "say it in the order of doing: tick A, then press Save");
   if (clauses.empty())
     return fail(Errc::invalid_argument, "instruction: it is empty", {},
                 "say what to do: click the 'Search' button");

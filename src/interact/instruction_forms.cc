@@ -24,11 +24,6 @@ bool begins_with(const Phrase& phrase, std::initializer_list<std::string_view> w
   return find_first(part(phrase, 0, 4), words, 0) == 0;
 }
 
-void erase(Phrase& phrase, std::size_t begin, std::size_t end) {
-  phrase.erase(phrase.begin() + static_cast<std::ptrdiff_t>(begin),
-               phrase.begin() + static_cast<std::ptrdiff_t>(end));
-}
-
 constexpr std::initializer_list<std::string_view> kWandering = {
     "navigate through", "look through",   "search through", "go through",
     "browse through",   "switch between", "browse",         "look in"};
@@ -137,6 +132,9 @@ void set_case(Phrase& phrase) {
                                                    {"in all upper case", true},
                                                    {"in all lower case", false},
                                                    {"in all caps", true},
+                                                   {"in uppercase letters", true},
+                                                   {"in lowercase letters", false},
+                                                   {"in capitals", true},
                                                    {"in upper case", true},
                                                    {"in lower case", false},
                                                    {"in uppercase", true},
@@ -157,6 +155,11 @@ bool parse_menu_path(const Phrase& rest, std::vector<Clause>& out) {
   if (any_quoted(rest)) return false;
   Phrase phrase = rest;
   drop_articles(phrase);
+  for (const std::string_view tail : {"from the menu", "in the menu"}) {
+    const std::size_t size = count_words(tail);
+    if (phrase.size() > size && matches(phrase, phrase.size() - size, tail))
+      phrase.resize(phrase.size() - size);
+  }
   const std::string text = join(phrase);
   if (text.find('>') == std::string::npos) return false;
   Clause clause = make(Verb::select, {});
@@ -177,19 +180,113 @@ bool parse_menu_path(const Phrase& rest, std::vector<Clause>& out) {
   return true;
 }
 
+namespace {
+
+/// `14:30`, `2026-03-14`, `March 14, 2026`.
+bool has_digits(const Phrase& value) {
+  constexpr std::array kMonths = std::to_array<std::string_view>(
+      {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"});
+  if (value.empty()) return false;
+  const bool month = value.size() > 1 &&
+                     std::count(kMonths.begin(), kMonths.end(), value[0].lower.substr(0, 3)) > 0;
+  return value[month ? 1 : 0].text.find_first_of("0123456789") != npos;
+}
+
+}  // namespace
+
 bool parse_dial(const Phrase& rest, std::vector<Clause>& out) {
+  if (matches(rest, 0, "the date") || matches(rest, 0, "the time"))
+    if (find_first(rest, {"with", "using", "from"}, 2) == npos) return parse_named_value(rest, out);
   const std::size_t with = find_last(rest, {"with", "using", "on", "as"}, 1);
   if (with == npos || with + 1 >= rest.size()) return false;
   Description place = describe(part(rest, with + 1));
   Phrase value = part(rest, 0, with);
   drop_articles(value);
-  const bool digits = !value.empty() && value[0].text.find_first_of("0123456789") != npos;
+  const bool digits = has_digits(value);
   const bool dial = place.role == "slider" || place.role == "spinbutton";
   const std::string text = to_lower(place.text);
   const bool calendar = text.ends_with("date") || text.ends_with("time");
   if (!digits || (!dial && !calendar)) return false;
   out.push_back(make(Verb::fill, std::move(place), join(value)));
   return true;
+}
+
+namespace {
+
+/// Where one value with its field ends and the next begins.
+std::vector<Phrase> items_of(const Phrase& rest) {
+  std::vector<Phrase> items;
+  std::size_t begin = 0;
+  for (std::size_t i = 1; i + 1 < rest.size(); ++i) {
+    const bool joined = matches(rest, i, "and");
+    if (!joined && !rest[i - 1].pause_after) continue;
+    if (begin < i) items.push_back(part(rest, begin, i));
+    begin = joined ? i + 1 : i;
+  }
+  items.push_back(part(rest, begin));
+  return items;
+}
+
+std::string value_text(Phrase value) {
+  for (const Word& word : value)
+    if (word.quoted) return word.text;
+  drop_articles(value);
+  return join(value);
+}
+
+Clause fill_field(Phrase field, const Phrase& value) {
+  drop_articles(field);
+  if (describe(field).role.empty()) field.push_back({.text = "field", .lower = "field"});
+  return make(Verb::fill, describe(field), value_text(value));
+}
+
+}  // namespace
+
+bool parse_pairs(std::string_view verb, const Phrase& rest, std::vector<Clause>& out) {
+  const std::vector<Phrase> items = items_of(rest);
+  if (items.size() < 2) return false;
+  std::vector<Clause> found;
+  for (const Phrase& item : items) {
+    const bool value_first = item[0].quoted || !any_quoted(item);
+    const std::size_t into = value_first ? find_last(item, {"into", "as", "in", "to"}, 1) : npos;
+    const std::size_t with = find_first(item, {"with", "to", "="}, 1);
+    const bool sets = verb.starts_with("fill") || verb == "set";
+    if (sets && with != npos && with + 1 < item.size())
+      found.push_back(fill_field(part(item, 0, with), part(item, with + 1)));
+    else if (!sets && into != npos && into + 1 < item.size())
+      found.push_back(fill_field(part(item, into + 1), part(item, 0, into)));
+    else
+      return false;
+  }
+  for (Clause& clause : found) out.push_back(std::move(clause));
+  return true;
+}
+
+bool parse_named_value(const Phrase& rest, std::vector<Clause>& out) {
+  constexpr std::array kFields = std::to_array<std::string_view>(
+      {"name", "username", "password", "email", "date", "time", "code", "phone", "address", "city",
+       "amount", "title", "url", "surname", "age", "year", "quantity"});
+  constexpr std::array kPlain =
+      std::to_array<std::string_view>({"number", "digit", "letter", "figure"});
+  Phrase phrase = rest;
+  drop_articles(phrase);
+  if (phrase.size() < 2 || phrase.size() == rest.size() || any_quoted(phrase)) return false;
+  const std::string& noun = phrase[0].lower;
+  const bool plain = std::count(kPlain.begin(), kPlain.end(), noun) > 0;
+  if (!plain && std::count(kFields.begin(), kFields.end(), noun) == 0) return false;
+  const Phrase value = part(phrase, 1);
+  if ((noun == "date" || noun == "time" || plain) && !has_digits(value)) return false;
+  Description field = plain ? Description() : describe(part(phrase, 0, 1));
+  out.push_back(make(Verb::fill, std::move(field), join(value)));
+  return true;
+}
+
+bool parse_marked_text(const Phrase& rest, std::vector<Clause>& out) {
+  for (const std::string_view lead : {"the text of", "the text in", "all the text of",
+                                      "all the text in", "all text of", "all text in"})
+    if (matches(rest, 0, lead) && rest.size() > count_words(lead))
+      return parse_text_action(Verb::highlight, rest, out);
+  return false;
 }
 
 namespace {
@@ -202,7 +299,7 @@ std::optional<int> small_number(const Word& word) {
   return whole_number(word.text);
 }
 
-/// `up by one position`, `to the top left`, `to the 3rd position`.
+/// `up by one position`, `to the top left`, `to the 3rd position`, `to position 3`.
 bool parse_place(Phrase phrase, Clause& clause) {
   drop_articles(phrase);
   if (phrase.empty() || any_quoted(phrase)) return false;
@@ -214,8 +311,15 @@ bool parse_place(Phrase phrase, Clause& clause) {
     if (phrase.size() == 1) clause.count = 0;
     return true;
   }
-  const bool position = phrase.back().lower == "position" || phrase.back().lower == "place";
-  if (position) {
+  const auto is_position = [](const Word& word) {
+    return word.lower == "position" || word.lower == "place";
+  };
+  if (phrase.size() == 2 && is_position(phrase[0]) && small_number(phrase[1])) {
+    clause.value = "position";
+    clause.count = *small_number(phrase[1]);
+    return true;
+  }
+  if (is_position(phrase.back())) {
     Phrase words = part(phrase, 0, phrase.size() - 1);
     words.push_back({.text = "item", .lower = "item"});
     const Description place = describe(words);

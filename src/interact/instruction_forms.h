@@ -28,6 +28,13 @@ void set_case(Phrase& phrase);
 bool parse_menu_path(const Phrase& rest, std::vector<Clause>& out);
 /// `5 with the slider`, `3/14/2026 as the date`: values that are set, not chosen from a list.
 bool parse_dial(const Phrase& rest, std::vector<Clause>& out);
+/// Several values, each with its field: `"ada" as the user and "x1" as the code`, `the user with
+/// "ada" and the code with "x1"`.
+bool parse_pairs(std::string_view verb, const Phrase& rest, std::vector<Clause>& out);
+/// `the name Ada`, `the date 2026-03-14`: the field is named before the value.
+bool parse_named_value(const Phrase& rest, std::vector<Clause>& out);
+/// "select the text of the 2nd paragraph": nothing is chosen or ticked.
+bool parse_marked_text(const Phrase& rest, std::vector<Clause>& out);
 void parse_drag(Phrase rest, std::vector<Clause>& out);
 /// copy, paste, highlight. False: it is no such action but the name of something.
 bool parse_text_action(Verb verb, const Phrase& rest, std::vector<Clause>& out);

@@ -53,6 +53,7 @@ TEST(InstructionForms, DragsToPlacesAndThings) {
   EXPECT_EQ(told("Drag Olwen up by one position."), "drag Olwen =up");
   EXPECT_EQ(told("Drag Jinny to the top left."), "drag Jinny =top left");
   EXPECT_EQ(told("Drag Marge to the 4th position."), "drag Marge =position");
+  EXPECT_EQ(told("Drag Marge to position 4."), "drag Marge =position");
 }
 
 TEST(InstructionForms, TellsGivenTextsFromDescribedOnes) {

@@ -45,7 +45,7 @@ std::optional<double> decimal(std::string_view text) {
 
 /// click, press, select and the like: what is done with the one that is meant.
 std::optional<Phrase> after_click(const Phrase& phrase) {
-  return after(phrase, {"click on", "click", "tap on", "tap", "press", "press on", "select",
+  return after(phrase, {"click on", "click", "tap on", "tap", "press", "press on", "hit", "select",
                         "choose", "pick", "push"});
 }
 
@@ -85,13 +85,6 @@ constexpr std::array kNouns = std::to_array<NounRow>({
     {"thing", "item"},
 });
 
-bool is_colour(std::string_view word) {
-  return is_one_of(word, {"red",    "green", "blue",    "aqua",    "cyan",     "black",  "white",
-                          "gray",   "grey",  "magenta", "fuchsia", "yellow",   "orange", "purple",
-                          "violet", "pink",  "brown",   "teal",    "navy",     "lime",   "maroon",
-                          "olive",  "gold",  "silver",  "indigo",  "turquoise"});
-}
-
 bool take_property(const std::string& word, Figure& figure) {
   if (is_one_of(word, {"large", "big", "huge"}))
     figure.size = "large";
@@ -127,6 +120,14 @@ json::object to_json(const Figure& figure) {
 std::optional<Figure> parse_figure(Phrase phrase) {
   Figure figure;
   if (phrase.empty() || any_quoted(phrase)) return std::nullopt;
+  if (phrase.size() > 3 && is_colour(phrase.back().lower) &&
+      (matches(phrase, phrase.size() - 3, "that is") ||
+       matches(phrase, phrase.size() - 3, "that are"))) {
+    // "the box that is red": as "the red box".
+    Word colour = phrase.back();
+    phrase.resize(phrase.size() - 3);
+    phrase.insert(phrase.end() - 1, std::move(colour));
+  }
   figure.any = matches(phrase, 0, "a") || matches(phrase, 0, "an") || matches(phrase, 0, "any");
   const std::string sign = phrase.back().text;
   // "a 7", "the large K": the article is no letter that is meant.
@@ -217,62 +218,6 @@ bool parse_figure_drag(const Phrase& phrase, std::vector<Clause>& out) {
   return true;
 }
 
-bool parse_described_button(const Phrase& phrase, std::vector<Clause>& out) {
-  const auto rest = after_click(phrase);
-  if (!rest || any_quoted(*rest)) return false;
-  const std::size_t that = find_first(*rest, {"that", "which"}, 1);
-  if (that == npos || find_first(*rest, {"button", "link", "option", "answer"}, 0) > that)
-    return false;
-  const Phrase tail = part(*rest, that + 1);
-  const bool figure = find_first(tail, {"figure", "shape", "drawing", "picture"}, 1) != npos;
-  if (!figure) return false;
-  if (find_first(tail, {"how many sides", "number of sides"}, 0) != npos)
-    out.push_back(reading("sides", {}, phrase));
-  else if (find_first(tail, {"describes", "names", "matches"}, 0) != npos)
-    out.push_back(reading("figure_kind", {}, phrase));
-  else
-    return false;
-  return true;
-}
-
-/// Points and lines: where the mouse goes in a drawing.
-bool parse_drawing(const Phrase& phrase, std::vector<Clause>& out) {
-  const auto add = [&](std::string_view kind) {
-    out.push_back(reading("draw", {{"kind", kind}}, phrase));
-    return true;
-  };
-  const auto has = [&](std::initializer_list<std::string_view> words) {
-    return find_first(phrase, words, 1) != npos;
-  };
-  if (any_quoted(phrase)) return false;
-  const bool dot = has({"dot", "point", "mark"});
-  if (const auto rest = after_click(phrase)) {
-    if (has({"center of the circle", "centre of the circle"})) return add("center");
-    return has({"midpoint", "mid-point", "middle point"}) && has({"two points", "two dots"}) &&
-           add("midpoint");
-  }
-  if (!after(phrase, {"draw", "create", "add", "make"})) return false;
-  if (has({"right angle"}) && dot) return add("square");
-  if (has({"bisects", "bisect", "halves"}) && has({"angle"})) return add("bisect");
-  if (!matches(phrase, 0, "draw") || !dot) return false;
-  if (has({"circle"})) return add("circle");
-  if (has({"vertical line"})) return add("vertical");
-  return has({"horizontal line"}) && add("horizontal");
-}
-
-bool parse_chart_point(const Phrase& phrase, std::vector<Clause>& out) {
-  const auto rest = after_click(phrase);
-  if (!rest || find_first(*rest, {"coordinate", "coordinates", "point"}, 0) == npos) return false;
-  const std::string& pair = rest->back().text;
-  const auto comma = pair.find(',');
-  if (!pair.starts_with('(') || !pair.ends_with(')') || comma == npos) return false;
-  const auto x = decimal(std::string_view(pair).substr(1, comma - 1));
-  const auto y = decimal(std::string_view(pair).substr(comma + 1, pair.size() - comma - 2));
-  if (!x || !y) return false;
-  out.push_back(reading("chart_point", {{"x", *x}, {"y", *y}}, phrase));
-  return true;
-}
-
 // --- Most and least. ---
 
 struct SuperlativeRow {
@@ -359,10 +304,8 @@ bool parse_order(const Phrase& phrase, std::vector<Clause>& out) {
   const int way = order_said(phrase);
   const std::string noun = noun_of_order(phrase);
   if (way == 0 || noun.empty() || any_quoted(phrase)) return false;
-  const bool sorts = after(phrase, {"sort", "arrange", "order", "put", "drag"}).has_value();
-  if (!sorts && !after_click(phrase)) return false;
-  if (!sorts && noun == "word") return false;
-  out.push_back(reading(sorts ? "sort" : "in_order", {{"noun", noun}, {"way", way}}, phrase));
+  if (!after(phrase, {"sort", "arrange", "order", "put", "drag"})) return false;
+  out.push_back(reading("sort", {{"noun", noun}, {"way", way}}, phrase));
   return true;
 }
 
@@ -431,20 +374,6 @@ bool parse_when(const Phrase& phrase, std::vector<Clause>& out) {
   return true;
 }
 
-bool parse_classify(const Phrase& phrase, std::vector<Clause>& out) {
-  if (!after(phrase, {"mark", "label", "classify", "categorize", "sort"})) return false;
-  const std::size_t as = find_first(phrase, {"as", "into"}, 1),
-                    either = find_first(phrase, {"or", "and"}, 1);
-  if (as == npos || either == npos || either != as + 2 || either + 1 >= phrase.size()) return false;
-  const std::string one = phrase[as + 1].lower, other = phrase[either + 1].lower;
-  const auto known = [](std::string_view word) {
-    return is_one_of(word, {"odd", "even", "positive", "negative"});
-  };
-  if (!known(one) || !known(other)) return false;
-  out.push_back(reading("classify", {{"kinds", json::array{one, other}}}, phrase));
-  return true;
-}
-
 // --- Forms. ---
 
 bool parse_copy_labels(const Phrase& phrase, std::vector<Clause>& out) {
@@ -474,19 +403,21 @@ bool parse_suggestion(const Phrase& phrase, std::vector<Clause>& out) {
       after(phrase, {"enter", "type", "choose", "select", "pick", "type in", "input"});
   if (!rest) return false;
   std::string starts, ends;
+  std::size_t said = 0;
   for (std::size_t i = 1; i + 1 < rest->size(); ++i) {
     const bool begin = matches(*rest, i, "starts with") || matches(*rest, i, "begins with") ||
                        matches(*rest, i, "starting with") || matches(*rest, i, "beginning with");
     const bool end = matches(*rest, i, "ends with") || matches(*rest, i, "ending with") ||
                      matches(*rest, i, "ending in") || matches(*rest, i, "ends in");
-    if ((begin || end) && i + 2 < rest->size() && (*rest)[i + 2].quoted)
-      (begin ? starts : ends) = (*rest)[i + 2].text;
+    if ((!begin && !end) || i + 2 >= rest->size()) continue;
+    said = i + 2;
+    (begin ? starts : ends) = (*rest)[said].text;
   }
   if (starts.empty()) return false;
   Clause clause = reading("suggestion", {{"starts", starts}, {"ends", ends}}, phrase);
   clause.verb = Verb::fill;
   clause.target = {};
-  const std::size_t into = find_last(*rest, {"into", "in", "from"}, 1);
+  const std::size_t into = find_last(*rest, {"into", "in", "from"}, said + 1);
   if (into != npos && !any_quoted(part(*rest, into)))
     clause.target = describe(part(*rest, into + 1));
   out.push_back(std::move(clause));
@@ -553,8 +484,7 @@ bool parse_style(const Phrase& phrase, std::vector<Clause>& out) {
 
 bool only_thinks(const Phrase& phrase) {
   return !any_quoted(phrase) &&
-         after(phrase, {"solve", "solve for", "calculate", "compute", "work out", "figure out"})
-             .has_value();
+         after(phrase, {"solve", "calculate", "compute", "work out", "figure out"}).has_value();
 }
 
 Phrase without_when(Phrase phrase) {
@@ -576,14 +506,10 @@ bool names_answer(const Clause& clause) {
 
 bool parse_reading(const Phrase& phrase, std::vector<Clause>& out) {
   using Parser = bool (*)(const Phrase&, std::vector<Clause>&);
-  constexpr Parser kParsers[] = {parse_count,       parse_described_button,
-                                 parse_drawing,     parse_chart_point,
-                                 parse_order,       parse_extreme,
-                                 parse_figure_drag, parse_figure_click,
-                                 parse_repeat,      parse_when,
-                                 parse_classify,    parse_copy_labels,
-                                 parse_style,       parse_resize,
-                                 parse_suggestion,  parse_beside};
+  constexpr Parser kParsers[] = {parse_count,       parse_order,        parse_extreme,
+                                 parse_figure_drag, parse_figure_click, parse_repeat,
+                                 parse_when,        parse_copy_labels,  parse_style,
+                                 parse_resize,      parse_suggestion,   parse_beside};
   return std::any_of(std::begin(kParsers), std::end(kParsers),
                      [&](Parser parse) { return parse(phrase, out); });
 }

@@ -1,6 +1,6 @@
 // Sentences that can only be carried out after something was read from the page: the cheapest of
-// the flights, the small red circle, numbers in ascending order, the answer of a sum. Grammar only;
-// act_readings.cc and act_figures.cc do them. No I/O.
+// the flights, the small red circle, the moment when a price is low enough, the answer of a sum.
+// Grammar only; act_readings.cc and act_figures.cc do them. No I/O.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,7 @@ namespace troupe::interact {
 
 /// Adds the clause that the words mean, with `Clause::reading`. False: they mean no such thing.
 bool parse_reading(const Phrase& phrase, std::vector<Clause>& out);
-/// "Solve the equation" ahead of "and type the answer": says nothing that is done by itself.
+/// "Solve the problem" ahead of "and type the answer": says nothing that is done by itself.
 bool only_thinks(const Phrase& phrase);
 /// After such a clause: "type the answer" means not these words.
 bool names_answer(const Clause& clause);

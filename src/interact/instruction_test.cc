@@ -74,6 +74,47 @@ INSTANTIATE_TEST_SUITE_P(
         Form{"click Before and after", "click|Before and after||||"}));
 
 INSTANTIATE_TEST_SUITE_P(
+    Wording, InstructionForm,
+    ::testing::Values(
+        Form{"Tick A before pressing Save", "check|A|checkbox||| ; click|Save||||"},
+        Form{"Press Save after ticking A and choosing 'Blue' in the Colour list",
+             "check|A|checkbox||| ; select|Colour|combobox|||Blue ; click|Save||||"},
+        Form{"After using the slider to select 7, submit it",
+             "fill||slider|||7 ; click|submit|button|||"},
+        Form{"Put the cursor into the 2nd text area", "click||textarea|2||"},
+        Form{"switch to tab number 3", "click||tab|3||"},
+        Form{"tap any \u00abradio\u00bb widget", "click||radio|||"},
+        Form{"click a widget of the kind 'checkbox'", "click||checkbox|||"},
+        Form{"click the only button", "click||button|||"},
+        Form{"press the 'x' to close the dialog", "click|x||||"},
+        Form{"click the 'Next' button in order to go on", "click|Next|button|||"},
+        Form{"click the button to open", "click|open|button|||"},
+        Form{"open the collapsed section", "click||region|||"},
+        Form{"choose Rivers > Rhine from the menu", "select|||||Rivers+Rhine"},
+        Form{"write 'Abc' in capitals into the field", "fill||textbox|||ABC"},
+        Form{"type 'ABC' in lowercase letters in the text box", "fill||textbox|||abc"},
+        Form{"type 'ada' into the user field and 'x1' into the code field",
+             "fill|user|textbox|||ada ; fill|code|textbox|||x1"},
+        Form{"fill the user with 'ada' and the code with 'x1'",
+             "fill|user|textbox|||ada ; fill|code|textbox|||x1"},
+        Form{"enter the name Ada Byron", "fill|name||||Ada Byron"},
+        Form{"set the date to 14 March 2026", "fill|date||||14 March 2026"},
+        Form{"choose the date 2026-03-14", "fill|date||||2026-03-14"},
+        Form{"move the sliders to [1, 20, 3]", "fill||slider|||1+20+3"},
+        Form{"drag the volume slider to 40", "fill|volume|slider|||40"},
+        Form{"mark Anna, Mark and Ben", "select|||||Anna+Mark+Ben"},
+        Form{"check nothing", "select|||||nothing"},
+        Form{"mark the text of the 2nd paragraph", "highlight||paragraph|2||"},
+        Form{"scroll to the end of the Notes text area", "scroll|Notes|textarea|||bottom"},
+        Form{"scroll the terms all the way down to the end", "scroll|terms||||bottom"},
+        Form{"Before pressing 'Save', move the sliders to [1,2]",
+             "fill||slider|||1+2 ; click|Save||||"},
+        Form{"move Report to the Archive folder", "drag|Report||||"},
+        Form{"move now", "click|move now||||"},
+        Form{"press Cancel in the dialog box", "click|Cancel|||dialog|"},
+        Form{"click Move to archive", "click|Move to archive||||"}));
+
+INSTANTIATE_TEST_SUITE_P(
     Fill, InstructionForm,
     ::testing::Values(
         Form{"type jazz into the search box", "fill|search|textbox|||jazz"},
@@ -134,6 +175,13 @@ TEST(Instruction, SaysWhenItIsEmpty) {
   const auto clauses = parse_instruction("  ");
 
   EXPECT_EQ(clauses.error().code, Errc::invalid_argument);
+}
+
+TEST(Instruction, DoesNothingInAnOrderThatIsUnclear) {
+  const auto clauses = parse_instruction("Before typing 'a' 'Save'.");
+  ASSERT_FALSE(clauses);
+  EXPECT_EQ(clauses.error().code, Errc::invalid_argument);
+  EXPECT_NE(clauses.error().message.find("the order of"), std::string::npos);
 }
 
 TEST(Instruction, KeepsTheWordsOfEachClause) {

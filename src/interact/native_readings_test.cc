@@ -28,6 +28,38 @@ constexpr const char* kDrawing =
     "<text id=k x=100 y=150 font-size=40 fill=blue>K</text>"
     "<text id=seven x=160 y=150 font-size=20 fill=black>7</text></svg>";
 
+TEST_F(NativeReadings, PressesUntilTheNumberFits) {
+  const std::string dice =
+      "<b id=n>-</b><button onclick='n.textContent=[9,4,5,2][i++%4];note(n.textContent)'>Roll"
+      "</button><script>let i=0</script>";
+  EXPECT_EQ(after(dice, "roll a number smaller than 5"), "9,4");
+  EXPECT_EQ(after(dice, "Roll an odd number"), "9");
+}
+
+TEST_F(NativeReadings, ResizesAField) {
+  page("<textarea aria-label=Notes style='width:200px;height:80px'></textarea>");
+  ASSERT_TRUE(say("make the Notes field taller"));
+  EXPECT_EQ(value("document.querySelector('textarea').offsetHeight > 90"), "true");
+}
+
+// An editor that remembers the selection for its buttons a moment after it was made.
+TEST_F(NativeReadings, ColoursATextInAnEditorThatIsSlowToNotice) {
+  page(
+      "<button class=ql-color aria-label=color style='user-select:none'>A</button><div id=p hidden>"
+      "<i style='display:inline-block;width:16px;height:16px;background:green'></i></div>"
+      "<div id=e contenteditable>One two three</div><script>let saved=null;const look=()=>"
+      "setTimeout(()=>{const s=getSelection();if(s.rangeCount&&e.contains(s.anchorNode))"
+      "saved=s.getRangeAt(0).cloneRange()},100);e.onfocus=look;e.onkeyup=look;e.onmouseup=look;"
+      "document.querySelector('button').onclick=()=>p.hidden=false;"
+      "p.firstChild.onclick=()=>{e.focus();const s=getSelection();s.removeAllRanges();"
+      "s.addRange(saved);document.execCommand('foreColor',false,'green')}</script>");
+  const auto said = say("give the text two the color green", std::chrono::seconds(6));
+  ASSERT_TRUE(said) << said.error().describe();
+  EXPECT_EQ(value("getComputedStyle(e.querySelector('font,span')).color+e.querySelector('font,"
+                  "span').textContent"),
+            "\"rgb(0, 128, 0)two\"");
+}
+
 TEST_F(NativeReadings, ClicksDrawnThingsByShapeColourAndSize) {
   EXPECT_EQ(after(kDrawing, "Click the large red circle"), "bigred");
   EXPECT_EQ(after(kDrawing, "tap the small red circle"), "smallred");
@@ -52,23 +84,12 @@ TEST_F(NativeReadings, AWholeNameWinsOverADescription) {
             "b");
 }
 
-TEST_F(NativeReadings, CountsAndNamesWhatIsDrawn) {
+TEST_F(NativeReadings, CountsWhatIsDrawn) {
   const std::string buttons =
       "<p onclick='note(event.target.textContent)'><button>1</button><button>2</button><button>3"
-      "</button><button>Circle</button><button>Triangle</button><button>6</button></p>";
+      "</button></p>";
   EXPECT_EQ(after(kDrawing + buttons, "How many red circles do you see?"), "2");
   EXPECT_EQ(after(kDrawing + buttons, "How many green items are there?"), "1");
-  const std::string one =
-      "<svg width=90 height=90><polygon points='9,60 60,60 35,9' fill=teal></polygon></svg>";
-  EXPECT_EQ(after(one + buttons, "press the button that names the shape"), "Triangle");
-  EXPECT_EQ(after(one + buttons, "click the button that says how many sides the figure has"), "3");
-  EXPECT_EQ(after("<canvas id=c width=160 height=120></canvas>" + buttons +
-                      "<script>const g=c.getContext('2d');g.lineWidth=4;g.beginPath();for(let i=0;"
-                      "i<7;i++)g.lineTo(80+40*Math.cos(i*Math.PI/3+.3),60+40*Math.sin(i*Math.PI/3"
-                      "+.3));g.stroke()</script>",
-                  "click the button that tells how many sides the drawing has"),
-            "6");
-  EXPECT_EQ(after(kDrawing + buttons, "press the button that names the shape"), "refused \"\"");
 }
 
 // Moved with the mouse; each tells where it ends.
@@ -121,33 +142,16 @@ TEST_F(NativeReadings, WritesAnswersThatThePageAsksFor) {
   };
   EXPECT_EQ(after(form("12 ÷ 4 + 7 ="), "Calculate it and type the answer into the text field"),
             "10");
-  EXPECT_EQ(after(form("3y - 4 = 11"), "solve the equation and enter your answer into the textbox"),
-            "5");
-  EXPECT_EQ(after(form("y - 4 = 11"), "solve the equation and enter your answer into the textbox"),
-            "15");
-  EXPECT_EQ(after(form("20 - y = 4"), "solve for y and type the result into the text box"), "16");
+  EXPECT_EQ(
+      after(form("(2 + 5) × 3 ="), "solve the problem and enter your answer into the textbox"),
+      "21");
+  EXPECT_EQ(after(form("Call 555-1234"), "solve it and type the answer into the field"),
+            "refused \"\"");
   EXPECT_EQ(after(form("2 + 2 =</div><div>3 + 3 ="), "solve it and type the answer into the field"),
             "refused \"\"");
   EXPECT_EQ(after(form("<span>h</span><span>Q</span><span>4</span>"),
                   "Enter the word shown above into the text field"),
             "hQ4");
-}
-
-TEST_F(NativeReadings, GoesThroughThingsInOrder) {
-  const std::string numbers =
-      "<div onclick='note(event.target.textContent)'><span style='margin:9px'>14</span><span "
-      "style='margin:9px'>-3</span><span style='margin:9px'>8</span></div>";
-  EXPECT_EQ(after(numbers, "tap the numbers in increasing order"), "-3,8,14");
-  EXPECT_EQ(after(numbers, "click the numbers in descending order"), "14,8,-3");
-  EXPECT_EQ(after("<p>No numbers</p>", "click the numbers in ascending order"), "refused \"\"");
-}
-
-TEST_F(NativeReadings, PressesUntilTheNumberFits) {
-  const std::string dice =
-      "<b id=n>-</b><button onclick='n.textContent=[9,4,5,2][i++%4];note(n.textContent)'>Roll"
-      "</button><script>let i=0</script>";
-  EXPECT_EQ(after(dice, "roll a number smaller than 5"), "9,4");
-  EXPECT_EQ(after(dice, "Roll an odd number"), "9");
 }
 
 TEST_F(NativeReadings, WaitsForTheMoment) {
@@ -209,7 +213,7 @@ TEST_F(NativeReadings, OpensTheMenuOfARow) {
   EXPECT_EQ(after(rows, "click the 'Block' button in the row of Bob"), "refused \"\"");
 }
 
-TEST_F(NativeReadings, StylesATextAndResizesAField) {
+TEST_F(NativeReadings, StylesAText) {
   const std::string editor =
       "<div id=e contenteditable style='width:300px;height:60px'>one two three</div>";
   page(editor);
@@ -229,27 +233,6 @@ TEST_F(NativeReadings, StylesATextAndResizesAField) {
   const auto red = say("give the text 'three' the color red");
   ASSERT_TRUE(red) << red.error().describe();
   EXPECT_EQ(value("document.querySelector('font').textContent"), "\"three\"");
-  page("<textarea aria-label=Notes style='width:200px;height:80px'></textarea>");
-  ASSERT_TRUE(say("make the Notes field taller"));
-  EXPECT_EQ(value("document.querySelector('textarea').offsetHeight > 90"), "true");
-}
-
-TEST_F(NativeReadings, FindsPointsOfChartsAndDrawings) {
-  std::string chart =
-      "<div style='position:relative;height:260px' onclick='note(Math.round((event."
-      "clientX-o.x-50)/40)+\";\"+Math.round((210-event.clientY+o.y)/40))'>";
-  for (int i = 0; i < 5; ++i) {
-    const std::string at = std::to_string(40 * i + 45), up = std::to_string(200 - 40 * i);
-    chart += "<i style='position:absolute;left:" + at + "px;top:230px'>" + std::to_string(i) +
-             "</i><i style='position:absolute;left:10px;top:" + up + "px'>" + std::to_string(i) +
-             "</i>";
-  }
-  chart += "</div><script>const o=document.querySelector('div').getBoundingClientRect()</script>";
-  EXPECT_EQ(after(chart, "click the coordinates (3,2)"), "3;2");
-  const std::string circle =
-      "<svg width=200 height=150 onclick='note(Math.abs(event.offsetX-80)<3&&Math.abs(event.offsetY"
-      "-70)<3)'><circle cx=80 cy=70 r=50 fill=none stroke=black></circle></svg>";
-  EXPECT_EQ(after(circle, "click the centre of the circle"), "true");
 }
 
 TEST_F(NativeReadings, FinishesOnlyWhenAskedTo) {

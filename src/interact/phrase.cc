@@ -66,6 +66,10 @@ constexpr std::string_view kPolite[] = {"please",
                                         "try to",
                                         "kindly",
                                         "after that",
+                                        "afterwards",
+                                        "lastly",
+                                        "i need you to",
+                                        "go ahead and",
                                         "also",
                                         "just"};
 
@@ -92,6 +96,7 @@ Phrase split_words(std::string_view text) {
       while (at < text.size() &&
              std::string_view(",;.!:").find(text[at]) != std::string_view::npos) {
         word.pause_after = true;
+        word.stop_after = text[at] == '.' || text[at] == '!';
         ++at;
       }
       phrase.push_back(std::move(word));
@@ -103,6 +108,7 @@ Phrase split_words(std::string_view text) {
     at = end;
     while (raw.size() > 1 && std::string_view(",;.!").find(raw.back()) != std::string_view::npos) {
       word.pause_after = true;
+      word.stop_after = raw.back() == '.' || raw.back() == '!';
       raw.remove_suffix(1);
     }
     word.text = raw;
@@ -139,9 +145,9 @@ Phrase without_manners(Phrase phrase) {
     if (word.quoted || !word.text.ends_with('?')) continue;
     word.text.pop_back();
     word.lower = to_lower(word.text);
-    word.pause_after = true;
+    word.pause_after = word.stop_after = true;
     if (!word.text.empty()) continue;
-    if (i > 0) phrase[i - 1].pause_after = true;
+    if (i > 0) phrase[i - 1].pause_after = phrase[i - 1].stop_after = true;
     phrase.erase(phrase.begin() + static_cast<std::ptrdiff_t>(i));
   }
   while (phrase.size() > 1 && phrase.back().lower == "please") phrase.pop_back();
@@ -208,6 +214,11 @@ void drop_articles(Phrase& phrase) {
          std::find(kArticles.begin(), kArticles.end(), phrase.front().lower) != kArticles.end() &&
          !phrase.front().quoted)
     phrase.erase(phrase.begin());
+}
+
+void erase(Phrase& phrase, std::size_t begin, std::size_t end) {
+  phrase.erase(phrase.begin() + static_cast<std::ptrdiff_t>(begin),
+               phrase.begin() + static_cast<std::ptrdiff_t>(end));
 }
 
 }  // namespace troupe::interact

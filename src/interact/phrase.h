@@ -13,6 +13,7 @@ struct Word {
   std::string lower;  ///< In lower case; empty for quoted texts, which match no keyword.
   bool quoted = false;
   bool pause_after = false;  ///< A comma, semicolon or full stop followed.
+  bool stop_after = false;   ///< The sentence ends here.
 };
 using Phrase = std::vector<Word>;
 
@@ -39,5 +40,8 @@ Phrase part(const Phrase& phrase, std::size_t begin, std::size_t end = std::stri
 bool any_quoted(const Phrase& phrase);
 /// Drops leading words that say nothing: the, a, please, …
 void drop_articles(Phrase& phrase);
+
+/// Removes the words [begin, end).
+void erase(Phrase& phrase, std::size_t begin, std::size_t end);
 
 }  // namespace troupe::interact

@@ -1,109 +1,16 @@
 #include "interact/resolver.h"
 
 #include <algorithm>
-#include <cctype>
 #include <optional>
 
 #include "interact/phrase.h"
+#include "interact/text_fit.h"
 
 namespace troupe::interact {
 namespace {
 
 constexpr double kEnough = 0.58;  // below that no element is meant
 constexpr double kMargin = 0.05;  // the best must lead by that
-
-bool is_word_char(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) || (static_cast<unsigned char>(c) & 0x80);
-}
-
-std::string squeeze(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (!std::isspace(static_cast<unsigned char>(c)))
-      out += c;
-    else if (!out.empty() && out.back() != ' ')
-      out += ' ';
-  }
-  while (!out.empty() && out.back() == ' ') out.pop_back();
-  return out;
-}
-
-/// Lower case, only letters, digits and single spaces.
-std::string bare(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (is_word_char(c))
-      out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    else if (c != '\'' && !out.empty() && out.back() != ' ')
-      out += ' ';
-  }
-  while (!out.empty() && out.back() == ' ') out.pop_back();
-  return out;
-}
-
-std::vector<std::string> words_of(std::string_view text) {
-  std::vector<std::string> words;
-  std::string word;
-  for (const char c : bare(text) + " ") {
-    if (c != ' ') {
-      word += c;
-    } else if (!word.empty()) {
-      if (word.size() > 3 && word.back() == 's' && word[word.size() - 2] != 's') word.pop_back();
-      words.push_back(std::move(word));
-      word.clear();
-    }
-  }
-  return words;
-}
-
-bool contains_words(std::string_view have, std::string_view wanted) {
-  for (auto at = have.find(wanted); at != std::string_view::npos; at = have.find(wanted, at + 1)) {
-    const bool begins = at == 0 || !is_word_char(have[at - 1]) || !is_word_char(wanted.front());
-    const auto end = at + wanted.size();
-    const bool ends =
-        end == have.size() || !is_word_char(have[end]) || !is_word_char(wanted.back());
-    if (begins && ends) return true;
-  }
-  return false;
-}
-
-bool has_word(const std::vector<std::string>& words, const std::string& word) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-double loose_fit(std::string_view wanted, std::string_view have) {
-  const auto want_words = words_of(wanted);
-  const auto have_words = words_of(have);
-  if (want_words.empty() || have_words.empty()) return 0;
-  if (want_words == have_words) return 0.9;
-  const auto found = std::count_if(want_words.begin(), want_words.end(),
-                                   [&](const auto& word) { return has_word(have_words, word); });
-  const double share = static_cast<double>(found) / static_cast<double>(want_words.size());
-  const double cover = static_cast<double>(want_words.size()) /
-                       static_cast<double>(std::max(have_words.size(), want_words.size()));
-  if (share == 1) return 0.6 + 0.15 * cover;
-  // "the search videos field" for a field called "Search": all it has is wanted.
-  const bool inside = std::all_of(have_words.begin(), have_words.end(),
-                                  [&](const auto& word) { return has_word(want_words, word); });
-  return inside && share >= 0.5 ? 0.35 + 0.3 * share : 0;
-}
-
-}  // namespace
-
-double text_fit(std::string_view wanted, std::string_view have, bool quoted) {
-  if (wanted.empty() || have.empty()) return 0;
-  const std::string a = squeeze(wanted), b = squeeze(have);
-  if (a == b) return 1;
-  const std::string low_a = to_lower(a), low_b = to_lower(b);
-  if (low_a == low_b) return 0.97;
-  const std::string bare_a = bare(a), bare_b = bare(b);
-  if (!bare_a.empty() && bare_a == bare_b) return 0.91;
-  if (!low_a.empty() && contains_words(low_b, low_a))
-    return 0.64 + 0.2 * static_cast<double>(low_a.size()) / static_cast<double>(low_b.size());
-  return quoted ? 0 : loose_fit(a, b);
-}
-
-namespace {
 
 bool typable(const Candidate& c) {
   if (c.tag == "select") return false;
@@ -226,6 +133,15 @@ double name_fit(const Description& target, const Candidate& c) {
   return best;
 }
 
+/// Whether it stands there with nothing but spaces around it.
+bool stands_alone(std::string_view have, std::string_view wanted) {
+  for (auto at = have.find(wanted); at != std::string_view::npos; at = have.find(wanted, at + 1)) {
+    const auto end = at + wanted.size();
+    if ((at == 0 || have[at - 1] == ' ') && (end == have.size() || have[end] == ' ')) return true;
+  }
+  return false;
+}
+
 /// How near the scope's text is: 1 in the nearest region, 0 nowhere.
 double scope_fit(std::string_view scope, const Candidate& c) {
   const std::string want = to_lower(squeeze(scope));
@@ -233,7 +149,10 @@ double scope_fit(std::string_view scope, const Candidate& c) {
     if (c.in_dialog) return 1;
   double fit = 1;
   for (const std::string& text : c.context) {
-    if (contains_words(to_lower(text), want)) return fit;
+    const std::string have = to_lower(text);
+    if (stands_alone(have, want)) return fit;
+    // Of "@ada" and "@ada." the first is meant.
+    if (contains_words(have, want)) return fit - 1.2 * kMargin;
     fit -= 0.1;  // more than the margin: the nearer row is meant
   }
   return contains_words(to_lower(c.heading), want) ? 0.9 : 0;
@@ -339,6 +258,9 @@ std::vector<Scored> score_all(const Clause& clause, const Snapshot& snapshot) {
     double text = 0.8;  // no text wanted: the role alone tells
     if (!target.text.empty()) {
       text = name_fit(target, c);
+      // "Block @ada" in the row of @ada is called Block.
+      if (!target.scope.empty() && text_fit(target.text + " " + target.scope, c.name, true) >= 0.97)
+        text = std::max(text, 0.985);
       if (clause.exact_text && text < 0.98) continue;
       // "Terms of Service", "Save for later": the whole phrase may be the name.
       const double whole =
@@ -502,6 +424,12 @@ Result<Resolution> resolve(const Clause& clause, const Snapshot& snapshot) {
     std::sort(rivals.begin(), rivals.end(),
               [](const Scored& a, const Scored& b) { return a.element < b.element; });
     return chosen(rivals.front());
+  }
+  // Of "submit" and "Submit" the one that is written as it was quoted.
+  if (rivals.size() > 1 && target.quoted) {
+    const auto exact = [&](const Scored& one) { return one.element->name == target.text; };
+    if (std::count_if(rivals.begin(), rivals.end(), exact) == 1)
+      return chosen(*std::find_if(rivals.begin(), rivals.end(), exact));
   }
   if (rivals.size() > 1)
     return fail(Errc::target_ambiguous,

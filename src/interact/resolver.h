@@ -66,8 +66,6 @@ std::optional<Resolution> finishing_button(const Snapshot& snapshot);
 /// Whether one list has all the options that the clause selects.
 bool one_list_has_all(const Clause& clause, const Snapshot& snapshot);
 
-/// How well an element's text fits the wanted one, 0 to 1. A quoted text must occur as it is.
-double text_fit(std::string_view wanted, std::string_view have, bool quoted);
 /// `button "Search" at 12,40`.
 std::string describe(const Candidate& candidate);
 /// The elements most like `wanted`, for messages: `button "Search" at 12,40; …`. Empty when none

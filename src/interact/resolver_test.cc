@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing.h"
+#include "interact/text_fit.h"
 
 namespace troupe::interact {
 namespace {

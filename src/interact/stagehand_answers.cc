@@ -5,6 +5,7 @@
 
 #include "base/digest.h"
 #include "interact/concealed.h"
+#include "interact/text_fit.h"
 
 namespace troupe::interact {
 namespace {
