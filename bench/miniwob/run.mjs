@@ -2,22 +2,23 @@
 // sessions, no model. Prints success, wrong acts and refusals per task.
 //   MINIWOB_HTML=…/miniwob/html node bench/miniwob/run.mjs --binary build/release/bin/troupe
 //     [--seeds 3] [--first 1] [--sessions 5] [--set direct] [--tasks 'click-.*'] [--reword 7]
-//     [--out results.jsonl] [--only episodes.jsonl]
+//     [--workflows yes] [--out results.jsonl] [--only episodes.jsonl]
 // --set: direct, loops or compute (sets.mjs); otherwise all tasks. --reword: the instructions in other words, by
-// the rules of reword.mjs and this seed. --only: the episodes of that file ({task, seed} a line).
+// the rules of reword.mjs and this seed. --workflows: instead of one `act`, the workflow that sets.mjs names for
+// the task (folder workflows/). --only: the episodes of that file ({task, seed} a line).
 // success: raw reward 1. partial: more than 0 (BrowserGym counts that as a success). wrong: the episode ended with a
-// reward of 0 or less before its time was up. refused: act failed. unfinished: it reported success,
-// the episode went on. The time limit is that of each page.
+// reward of 0 or less before its time was up. refused: act, or the workflow, failed. unfinished: it
+// reported success, the episode went on. The time limit is that of each page.
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { serve } from "./pages.mjs";
-import { SETS } from "./sets.mjs";
+import { SETS, workflowOf } from "./sets.mjs";
 
 const given = { binary: "build/release/bin/troupe", seeds: "3", first: "1", sessions: "5", tasks: ".*",
-  set: "", reword: "", out: "", only: "" };
+  set: "", reword: "", workflows: "", out: "", only: "" };
 for (let i = 2; i + 1 < process.argv.length; i += 2) given[process.argv[i].slice(2)] = process.argv[i + 1];
 const folder = process.env.MINIWOB_HTML || "";
 if (!existsSync(join(folder, "miniwob")) || (given.set && !SETS[given.set])) {
@@ -36,18 +37,21 @@ function episodes() {
   return all;
 }
 
-/// The episodes' results, in their order.
-async function play(some) {
+/// The episodes' results, in their order: the workflow of that name does them; empty: `act` does.
+async function play(name, some) {
+  const text = readFileSync(join(here, "episode.yaml"), "utf8"), file = join(scratch, `episode_${name}.yaml`);
+  writeFileSync(file, name ? text.replace(/- act:.*\n.*\n/, `- call: ${name}\n    with: {instruction: "{{ instruction }}"}\n    timeout: 30s\n`) : text);
   const words = given.reword ? `&reword=${encodeURIComponent(given.reword)}` : "";
-  const items = join(scratch, "items.jsonl"), results = join(scratch, "results.jsonl");
+  const items = join(scratch, `items_${name}.jsonl`), results = join(scratch, `results_${name}.jsonl`);
   writeFileSync(items, some.map(({ task, seed }) => JSON.stringify({ url: `${origin}/miniwob/${task}.html?seed=${seed}${words}` })).join("\n"));
-  const child = spawn(given.binary, ["run", join(here, "episode.yaml"), "--items", items, "--sessions", given.sessions,
+  const child = spawn(given.binary, ["run", file, "--items", items, "--sessions", given.sessions,
     "--isolation", "reuse", "--attempts", "1", "--ephemeral", "--quiet", "--task-timeout", "60s",
-    "--data-dir", join(scratch, "data"), "--output", results], { stdio: ["ignore", "ignore", "pipe"] });
+    "--data-dir", join(scratch, "data"), "--output", results], {
+    stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, TROUPE_WORKFLOW_DIRS: join(here, "workflows") } });
   let complaint = "";
   child.stderr.on("data", (part) => (complaint = (complaint + part).slice(-4000)));
   await new Promise((done) => child.on("exit", done));
-  if (!existsSync(results)) throw new Error(`no results: ${complaint}`);
+  if (!existsSync(results)) throw new Error(`${name || "act"}: no results: ${complaint}`);
   const out = [];
   for (const [index, line] of readFileSync(results, "utf8").trim().split("\n").entries()) {
     const result = JSON.parse(line);
@@ -64,9 +68,15 @@ function judged({ task, seed }, result) {
     ms: verdict && verdict.ms, steps: verdict && verdict.steps, refusal: output ? output.refusal && output.refusal.message : result && result.error };
 }
 
-const wanted = episodes(), began = Date.now();
-const results = await play(wanted);
-const details = wanted.map((episode, i) => judged(episode, results[i]));
+const groups = new Map(), began = Date.now(), details = [];
+for (const episode of episodes()) {
+  const name = given.workflows ? workflowOf(episode.task) : "";
+  groups.set(name, [...(groups.get(name) || []), episode]);
+}
+for (const [name, some] of groups) {
+  const results = await play(name, some);
+  some.forEach((episode, i) => details.push(judged(episode, results[i])));
+}
 const seconds = (Date.now() - began) / 1000;
 server.close();
 rmSync(scratch, { recursive: true });
