@@ -66,13 +66,20 @@ std::string take_leading_scope(std::vector<Phrase>& clauses) {
   return {};
 }
 
-std::vector<std::string> list_values(const Phrase& phrase) {
+/// `the "Blue" option, Red and "Green"`: quoted or not, none is passed over.
+std::vector<std::string> quoted_values(const Phrase& phrase) {
   std::vector<std::string> values;
-  if (any_quoted(phrase)) {
-    for (const Word& word : phrase)
+  for (const Phrase& item : items_of(phrase)) {
+    if (!any_quoted(item)) values.push_back(join(item));
+    for (const Word& word : item)
       if (word.quoted) values.push_back(word.text);
-    return values;
   }
+  return values;
+}
+
+std::vector<std::string> list_values(const Phrase& phrase) {
+  if (any_quoted(phrase)) return quoted_values(phrase);
+  std::vector<std::string> values;
   Phrase one;
   const auto flush = [&] {
     drop_articles(one);

@@ -211,14 +211,11 @@ bool parse_dial(const Phrase& rest, std::vector<Clause>& out) {
   return true;
 }
 
-namespace {
-
-/// Where one value with its field ends and the next begins.
 std::vector<Phrase> items_of(const Phrase& rest) {
   std::vector<Phrase> items;
   std::size_t begin = 0;
-  for (std::size_t i = 1; i + 1 < rest.size(); ++i) {
-    const bool joined = matches(rest, i, "and");
+  for (std::size_t i = 1; i < rest.size(); ++i) {
+    const bool joined = i + 1 < rest.size() && matches(rest, i, "and");
     if (!joined && !rest[i - 1].pause_after) continue;
     if (begin < i) items.push_back(part(rest, begin, i));
     begin = joined ? i + 1 : i;
@@ -226,6 +223,8 @@ std::vector<Phrase> items_of(const Phrase& rest) {
   items.push_back(part(rest, begin));
   return items;
 }
+
+namespace {
 
 std::string value_text(Phrase value) {
   for (const Word& word : value)

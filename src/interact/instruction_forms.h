@@ -28,6 +28,8 @@ void set_case(Phrase& phrase);
 bool parse_menu_path(const Phrase& rest, std::vector<Clause>& out);
 /// `5 with the slider`, `3/14/2026 as the date`: values that are set, not chosen from a list.
 bool parse_dial(const Phrase& rest, std::vector<Clause>& out);
+/// The parts that commas and "and" tell apart.
+std::vector<Phrase> items_of(const Phrase& phrase);
 /// Several values, each with its field: `"ada" as the user and "x1" as the code`, `the user with
 /// "ada" and the code with "x1"`.
 bool parse_pairs(std::string_view verb, const Phrase& rest, std::vector<Clause>& out);
