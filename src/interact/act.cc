@@ -484,7 +484,9 @@ bool leaves_open(const Clause& last) {
 
 Async<ActionResult> act_out(Context& ctx, NativeTab& tab, const json::object& args) {
   const std::string instruction(find_string(args, "instruction").value_or(""));
-  CO_TRY(const auto clauses, parse_instruction(instruction));
+  CO_TRY(auto clauses, parse_instruction(instruction));
+  for (Clause& clause : clauses)
+    clause.first_of_equals = find_string(args, "equals").value_or("") == "first";
   const bool optional = find_bool(args, "optional").value_or(false);
   const auto* given = find(args, "patience");
   Duration patience = optional ? Duration(milliseconds(1000)) : Duration(std::chrono::hours(1));

@@ -42,6 +42,10 @@ constexpr std::array kAct = std::to_array<Field>({
      "When its last part entered or moved something, press the page's only button that sends it "
      "off "
      "(Submit, Save, Done, …), if there is just one (default false)"},
+    {"equals", text, false,
+     "Elements that nothing tells apart, neither name nor kind nor what is around them: refuse "
+     "(default) or first",
+     "refuse|first"},
 });
 constexpr std::array kExtract = std::to_array<Field>({
     {"instruction", text, false, "What is wanted, in words; for interactors that ask a model"},

@@ -87,6 +87,7 @@ struct Clause {
   Description destination;         ///< drag
   std::vector<std::string> names;  ///< Other names of the target, tried in this order.
   int count = 1;                   ///< press: how often.
+  bool first_of_equals = false;    ///< Of elements that nothing tells apart, the first.
   bool exact_only = false;  ///< No verb was recognised: only an element called exactly so is meant.
   std::string source;       ///< The words of this clause.
   /// What must be read from the page first (instruction_readings.h): its kind, and what was said.

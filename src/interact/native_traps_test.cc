@@ -139,6 +139,23 @@ TEST_F(NativeTraps, TakesTheQuotedNameAsItIsWritten) {
   EXPECT_EQ(after(two, "click on the \"SUBMIT\" button"), "refused ");
 }
 
+TEST_F(NativeTraps, TakesTheFirstOfEqualsWhenToldSo) {
+  const auto first = [&](const std::string& html) {
+    page("<script>window.log=[];const note=(t)=>log.push(String(t))</script>" + html);
+    const json::object args{
+        {"instruction", "click 'Save'"}, {"patience", "400ms"}, {"equals", "first"}};
+    const auto said = act("act", args, kLong);
+    return (said ? "" : "refused ") + value("log.join(',')");
+  };
+  const std::string one = "<button onclick='note(1)'>Save</button>";
+  const std::string other = "<button onclick='note(2)'>Save</button>";
+  EXPECT_EQ(after(one + other, "click 'Save'"), "refused ");
+  EXPECT_EQ(first(one + other), "\"1\"");
+  // These are told apart by the row that they stand in.
+  EXPECT_EQ(first("<ul><li>Ada " + one + "<li>Bob " + other + "</ul>"), "refused \"\"");
+  EXPECT_EQ(first("<h2>Ada</h2>" + one + "<h2>Bob</h2>" + other), "refused \"\"");
+}
+
 TEST_F(NativeTraps, DoesNothingInAnUnclearOrder) {
   EXPECT_EQ(after("<button onclick='note(1)'>Save</button><input>", "Before typing 'a' 'Save'."),
             "refused ");

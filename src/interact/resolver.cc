@@ -378,6 +378,22 @@ Result<Resolution> pick_list(const Clause& clause, const Snapshot& snapshot,
 
 }  // namespace
 
+namespace {
+
+/// Whether nothing but their place tells them apart.
+bool all_equal(const std::vector<Scored>& rivals) {
+  const Candidate& first = *rivals.front().element;
+  return std::all_of(rivals.begin(), rivals.end(), [&](const Scored& one) {
+    const Candidate& c = *one.element;
+    return c.tag == first.tag && c.role == first.role && c.name == first.name &&
+           c.label == first.label && c.placeholder == first.placeholder && c.type == first.type &&
+           c.href == first.href && c.heading == first.heading && c.context == first.context &&
+           c.test_id == first.test_id && c.disabled == first.disabled;
+  });
+}
+
+}  // namespace
+
 Result<Resolution> resolve(const Clause& clause, const Snapshot& snapshot) {
   const Description& target = clause.target;
   if (clause.verb == Verb::fill && target.empty()) return pick_field(clause, snapshot);
@@ -420,7 +436,8 @@ Result<Resolution> resolve(const Clause& clause, const Snapshot& snapshot) {
          (inner.tag == "button" && outer.tag != "button")))
       rivals.front() = scored[i];
   }
-  if (rivals.size() > 1 && target.any) {
+  const bool same = clause.first_of_equals && all_equal(rivals);
+  if (rivals.size() > 1 && (target.any || same)) {
     std::sort(rivals.begin(), rivals.end(),
               [](const Scored& a, const Scored& b) { return a.element < b.element; });
     return chosen(rivals.front());
