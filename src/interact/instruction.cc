@@ -439,8 +439,8 @@ bool moves_slider(const Phrase& phrase) {
   if (!matches(phrase, 0, "move") && !matches(phrase, 0, "drag") && !matches(phrase, 0, "slide"))
     return false;
   const std::size_t to = find_last(phrase, {"to"}, 2);
-  return to != npos && to + 1 < phrase.size() && describe(part(phrase, 1, to)).role == "slider" &&
-         phrase[to + 1].text.find_first_of("0123456789") != npos;
+  return to != npos && describe(part(phrase, 1, to)).role == "slider" &&
+         join(part(phrase, to + 1)).find_first_of("0123456789") != npos;
 }
 
 /// "move Report to Archive", not "move now".

@@ -101,6 +101,7 @@ INSTANTIATE_TEST_SUITE_P(
         Form{"set the date to 14 March 2026", "fill|date||||14 March 2026"},
         Form{"choose the date 2026-03-14", "fill|date||||2026-03-14"},
         Form{"move the sliders to [1, 20, 3]", "fill||slider|||1+20+3"},
+        Form{"move the sliders to the combination [1, 2]", "fill||slider|||1+2"},
         Form{"drag the volume slider to 40", "fill|volume|slider|||40"},
         Form{"mark Anna, Mark and Ben", "select|||||Anna+Mark+Ben"},
         Form{"choose Rafa, \"Cosetta\" from the scroll list", "select||combobox|||Rafa+Cosetta"},
