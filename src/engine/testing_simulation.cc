@@ -523,15 +523,18 @@ Verdict Simulation::play_crowd() {
   };
   run_until([] { return false; }, 5s);
   const auto served_before = referee_.served["acme"];
+  const SteadyTime ordered = world_.now();
   if (!run_until([&] { return all_ended(few); }, 5min))
     world_.broken("few tasks of a second tenant waited for the many of the first");
   const auto overtaken = referee_.served["acme"] - served_before;
+  verdict_.overtaken = static_cast<int>(overtaken);
   if (overtaken > kFew + 2 * machines_[0].back()->options.sessions_max + 2)
     world_.broken("while " + std::to_string(kFew) + " tasks of one tenant were served, " +
                   std::to_string(overtaken) + " of the other were");
   // A step of priority is worth a minute: 18 steps are 18 minutes.
   if (!run_until([&] { return all_ended(humble); }, 25min))
     world_.broken("a task of the lowest priority starved");
+  verdict_.humble_s = std::chrono::duration<double>(world_.now() - ordered).count();
   if (settled()) world_.broken("there was not enough urgent work for the question");
   verdict_.violations = world_.violations;
   if (!world_.violations.empty()) return verdict_;
