@@ -418,8 +418,7 @@
     return numbers.get(e);
   };
   T.remember = remember;
-  // A list that pops up takes the first move of the mouse for the entry that it came up under: a place beside the
-  // entry, to come from.
+  // A list that pops up takes the mouse's first move for the entry that it came up under: a place beside it, to come from.
   const beside = (e, [x]) => {
     const item = e.closest('li,[role=option],[role=menuitem]'), list = item && item.parentElement;
     if (!list || !/^(absolute|fixed)$/.test(getComputedStyle(list).position)) return undefined;
@@ -544,11 +543,12 @@
         m.hit = on && !part;
         m.pressed = m.dom;
         if (!m.hit) m.instead = describe(part || at);
-      } else if (m.hit && !on && event.type === 'click' && m.dom === m.pressed) {
+      } else if (m.hit && !on && event.type === 'click' && !m.clicked && m.dom === m.pressed) {
         // The page did nothing at the press, yet something else came under the mouse before it was let go.
         m.hit = false;
         m.instead = describe(at);
       }
+      m.clicked = m.clicked || event.type === 'click';  // a label makes a second one, on its field
       if (!m.hit) { event.preventDefault(); event.stopImmediatePropagation(); }
     };
     for (const view of new Set([window, guarded.ownerDocument.defaultView]))

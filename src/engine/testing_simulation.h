@@ -17,8 +17,8 @@ struct Verdict {
   std::uint64_t digest = 0;  ///< Of the whole history: the same for the same seed.
   int tasks = 0, effects = 0, repeated = 0, kills = 0, faults = 0, failed = 0;
   // Of play_crowd().
-  int overtaken = 0;     ///< Tasks of the large tenant served while the few of the other were.
-  double humble_s = 0;   ///< How long the task of the lowest priority took among urgent ones.
+  int overtaken = 0;    ///< Tasks of the large tenant served while the few of the other were.
+  double humble_s = 0;  ///< How long the task of the lowest priority took among urgent ones.
 };
 
 /// Plays one seed to its end, or to the first broken rule.

@@ -40,6 +40,13 @@ TEST_F(NativeTraps, StopsAClickThatLandsElsewhereThanThePress) {
   EXPECT_EQ(done.find("pay"), std::string::npos) << done;
 }
 
+// The click of a label makes a second one, on its field.
+TEST_F(NativeTraps, LetsALabelTickItsBox) {
+  page("<div><label for=c><span id=s>Terms</span></label></div><p><input type=checkbox id=c></p>");
+  ASSERT_TRUE(act("click", json::object{{"selector", "#s"}}));
+  EXPECT_EQ(value("c.checked"), "true");
+}
+
 // The widget of many sites: the first move over a new list counts for the entry that came up under
 // the mouse.
 constexpr const char* kSuggestions =
