@@ -521,7 +521,7 @@ TEST_F(HttpServerTest, AnUploadTakesLittleMemoryHoweverLargeItIs) {
   start(with_uploads());
   tcp::socket socket(io_);
   socket.connect({asio::ip::address_v4::loopback(), static_cast<unsigned short>(server_->port())});
-  const long before = private_memory();
+  [[maybe_unused]] const long before = private_memory();
   long most = 0;
 
   const std::string reply = run(upload_slowly(socket, 60, most));
