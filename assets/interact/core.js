@@ -27,9 +27,11 @@
     }
   };
   // All but the most usual elements that can have no shadow root: the first look at an element costs.
+  let flat = false;  // for now, by atOnce
   const ENTRIES = ':not(a,b,i,u,s,em,strong,small,code,li,ul,ol,dl,dt,dd,table,tbody,thead,tr,td,th,img,svg *,input,button,label,select,option,script,style,link,meta)';
   const roots = (start) => {
     const found = [start];
+    if (flat && start === document) return found;
     const enter = (e) => {
       const inner = shadowOf(e) || frameDocument(e);
       if (inner) found.push(inner);
@@ -70,11 +72,7 @@
 
   // --- Visibility and geometry, in coordinates of the top view. ---
   const frameOf = (e) => {
-    try {
-      return e.ownerDocument.defaultView.frameElement;
-    } catch {
-      return null;
-    }
+    try { return e.ownerDocument.defaultView.frameElement; } catch { return null; }
   };
   const SHOWN = { visibilityProperty: true };
   const visible = (e, known) => {
@@ -85,7 +83,7 @@
       const inner = [...e.children].some((c) => visible(c));
       if (!inner) return false;
     }
-    const frame = window.length || window !== top ? frameOf(e) : null;
+    const frame = !flat && (window.length || window !== top) ? frameOf(e) : null;
     return !frame || visible(frame);
   };
   // Where the view of a frame begins, in the coordinates of the document that its element is in.
@@ -94,7 +92,7 @@
     return [r.left + f.clientLeft + parseFloat(style.paddingLeft), r.top + f.clientTop + parseFloat(style.paddingTop)];
   };
   const offset = (e) => {
-    if (!window.length && window === top) return [0, 0];
+    if (flat || (!window.length && window === top)) return [0, 0];
     let x = 0, y = 0;
     for (let f = frameOf(e); f; f = frameOf(f)) {
       const [left, top] = corner(f);
@@ -235,18 +233,13 @@
     }
     return out.filter(Boolean);
   };
-  // While nothing can change: whether the page has no shadow roots and frames to look into.
-  let flat = false;
+  // While nothing can change: whether the page has no shadow roots and frames to look into, and what was worked out.
   T.atOnce = (work) => {
-    flat = roots(document).length === 1;
-    try { return work(); } finally { flat = false; }
+    flat = roots(document).length === 1 && !frameOf(document.body);
+    T.kept = new Map();
+    try { return work(); } finally { flat = false; T.kept = null; }
   };
-  const css = (start, selector) => {
-    if (flat) return [...start.querySelectorAll(selector)];
-    const out = [];
-    for (const r of roots(start)) out.push(...r.querySelectorAll(selector));
-    return out;
-  };
+  const css = (start, selector) => flat ? [...start.querySelectorAll(selector)] : roots(start).flatMap((r) => [...r.querySelectorAll(selector)]);
   // Keeps the elements whose text equals the wanted one when there are some: an equal name beats one
   // that only contains the words.
   const sharpen = (list, get, want) => {

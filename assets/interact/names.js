@@ -31,7 +31,7 @@
   // What slider libraries without roles call the part that is moved.
   const HANDLE = /(^|[-_ ])slider[-_](handle|thumb)|(^| )(handle|thumb)[-_]slider/;
   // An explicit role counts when it is a real one and does not contradict a form field's tag.
-  T.role = (e) => {
+  const roleOf = (e) => {
     const own = implicit(e);
     const attribute = e.getAttribute && e.getAttribute('role');
     const given = attribute ? fold(attribute).split(' ')[0] : '';
@@ -39,6 +39,15 @@
     if (!given || given === 'none' || given === 'presentation') return own;
     if (/^(input|textarea|select)$/.test(e.localName) && !WIDGETS.test(given)) return own;
     return given;
+  };
+  T.role = (e) => {
+    const { kept } = T;
+    let role = kept ? kept.get(e) : undefined;
+    if (role === undefined) {
+      role = roleOf(e);
+      if (kept) kept.set(e, role);
+    }
+    return role;
   };
   const ALIASES = { textbox: ['textbox', 'searchbox', 'combobox', 'spinbutton', 'date'], listbox: ['listbox', 'combobox'],
     image: ['img'], img: ['img', 'image'], dropdown: ['combobox', 'listbox'], menuitem: ['menuitem', 'menuitemcheckbox', 'menuitemradio'] };

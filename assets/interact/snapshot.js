@@ -10,14 +10,14 @@
   const tokensOf = (e) => {
     let out = '';
     for (const from of [e, e.firstElementChild]) {
-      if (!from || !from.hasAttributes()) continue;
-      for (const a of TOKEN_SOURCES) {
-        if (!from.hasAttribute(a)) continue;
+      const has = from ? from.getAttributeNames() : [];
+      if (has.length) for (const a of TOKEN_SOURCES) {
+        if (!has.includes(a)) continue;
         let v = from.getAttribute(a) || '';
         if (a === 'src' || a === 'href') v = v.startsWith('data:') || v.length > 200 ? '' : v.split(/[?#]/)[0].split('/').pop();
         out += ' ' + v;
       }
-      if (from.localName === 'use') out += ' ' + (from.getAttribute('href') || '');
+      if (has.length && from.localName === 'use') out += ' ' + (from.getAttribute('href') || '');
     }
     if (!out) return '';
     const words = out.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase().split(/[^a-z0-9\u00c0-\uffff]+/);
@@ -34,16 +34,15 @@
     for (const s of p.children) if (s.localName === e.localName && s.classList[0] === kind && ++n > 1) return true;
     return false;
   };
-  const regionText = (cache, e) => {
-    let text = cache.get(e);
-    if (text === undefined) {
-      const heading = e.getAttribute('aria-label') || '';
-      const legend = e.localName === 'fieldset' && e.querySelector('legend');
-      const all = e.textContent.length > 20000 ? '' : clean(e.innerText === undefined ? e.textContent : e.innerText);
-      text = clip(clean((heading ? heading + ' ' : '') + (legend ? legend.textContent + ' ' : '') + all), CONTEXT_MAX);
-      cache.set(e, text);
-    }
-    return text;
+  const regionText = (e) => {
+    const heading = e.getAttribute('aria-label') || '';
+    const legend = e.localName === 'fieldset' && e.querySelector('legend');
+    const all = e.textContent.length > 20000 ? '' : clean(e.innerText === undefined ? e.textContent : e.innerText);
+    return clip(clean((heading ? heading + ' ' : '') + (legend ? legend.textContent + ' ' : '') + all), CONTEXT_MAX);
+  };
+  const isRegion = (e) => {
+    const role = e.getAttribute('role');
+    return REGION.test(e.localName) || (role && REGION_ROLE.test(role)) || twins(e);
   };
   // The texts of the regions around an element, nearest first: its row or card, its group, its dialog.
   const contextOf = (cache, e, name = '') => {
@@ -54,9 +53,8 @@
       // A cell around the element alone says nothing more, and its text as it is shown costs a layout walk.
       alone = alone && n.childNodes.length === 1 && Boolean(name);
       if (alone) continue;
-      const role = n.getAttribute('role');
-      if (!REGION.test(n.localName) && !(role && REGION_ROLE.test(role)) && !twins(n)) continue;
-      const text = regionText(cache, n);
+      let text = cache.get(n);
+      if (text === undefined) cache.set(n, (text = isRegion(n) ? regionText(n) : ''));
       if (text && text !== name && text !== out[out.length - 1]) out.push(text);
     }
     return out;
@@ -83,16 +81,33 @@
     for (let n = e.firstChild; n; n = n.nextSibling) if (n.nodeType === 3 && WORD.test(n.data)) return true;
     return false;
   };
-  const pointer = (e) => getComputedStyle(e).cursor === 'pointer';
+  const pointer = (hands, e) => {
+    let is = hands.get(e);
+    if (is === undefined) hands.set(e, (is = getComputedStyle(e).cursor === 'pointer'));
+    return is;
+  };
   // Entries of a list stand for themselves, where the list as a whole has the hand cursor.
   const entry = (e) => e.localName === 'li' && ownText(e);
-  const clickable = (e) => pointer(e) && (entry(e) || !(e.parentElement && pointer(e.parentElement) && e.parentElement.localName !== 'body'));
+  const clickable = (hands, e) => {
+    if (!pointer(hands, e)) return false;
+    const p = e.parentElement;
+    return entry(e) || !(p && p.localName !== 'body' && pointer(hands, p));
+  };
   const DIALOGS = 'dialog,[role=dialog],[role=alertdialog],[aria-modal=true]';
+  // Texts that many rows have are told once: a row has their number.
+  const numbering = () => {
+    const texts = [], numbers = new Map();
+    const of = (text) => {
+      let number = numbers.get(text);
+      if (number === undefined) numbers.set(text, (number = texts.push(text) - 1));
+      return number;
+    };
+    return { texts, of };
+  };
   // `page`: what is the same for all rows: caches, headings, and whether there are dialogs at all.
   const row = (e, kind, page, rect) => {
-    const { cache, titles } = page, b = T.box(e, rect), role = T.role(e), bare = !e.hasAttributes();
-    const out = { r: T.remember(e), t: e.localName };
-    out.k = kind === 'text' && role === 'generic' ? 'text' : role;
+    const { cache, titles, said } = page, b = T.box(e, rect), role = T.role(e), bare = !e.hasAttributes();
+    const out = { r: T.remember(e), t: said.of(e.localName), k: said.of(kind === 'text' && role === 'generic' ? 'text' : role) };
     const put = (key, value) => { if (value) out[key] = value; };
     put('n', clip(T.name(e) || (kind === 'text' ? T.content(e) : ''), 200));
     if (kind === 'pointer') put('n', clip(out.n || T.content(e), 200));
@@ -111,15 +126,16 @@
     if (expanded) out.x = expanded === 'true' ? 1 : 0;
     if (page.dialogs && e.closest(DIALOGS)) out.m = 1;
     out.b = b.map(Math.round);
-    if (b[1] + b[3] > 0 && b[1] < innerHeight && b[0] + b[2] > 0 && b[0] < innerWidth) out.i = 1;
+    if (b[1] + b[3] > 0 && b[1] < page.height && b[0] + b[2] > 0 && b[0] < page.width) out.i = 1;
     if (role === 'link') put('h', clip(e.href || '', 300));
     if (!bare) put('id', T.ownId(e));
     if (!bare) put('ti', T.testId(e));
     if (kind !== 'text') {
       put('g', tokensOf(e));
       const context = contextOf(cache, e, out.n);
-      if (context.length) out.s = context;
-      put('hd', headingOf(titles, e));
+      if (context.length) out.s = context.map(said.of);
+      const heading = headingOf(titles, e);
+      if (heading) out.hd = said.of(heading);
     }
     return out;
   };
@@ -179,18 +195,19 @@
   };
   // With `listed` also what the main list is; with `colour`, a name, also what is painted so. Lists elements of the page (or of one region), best known kinds first where there are too many.
   // `deep`, or asked again without an action between: something is missing, closed shadow roots are looked for everywhere.
-  T.snapshot = (region, listed, colour, deep) => {
+  T.snapshot = (region, listed, colour, deep) => T.atOnce(() => look(region, listed, colour, deep));
+  const look = (region, listed, colour, deep) => {
     const again = deep || T.snapped;
     T.snapped = true;
     const want = colour ? colourNamed(colour) : null;
     const roots = T.roots(document), some = (css) => roots.some((r) => r.querySelector(css));
-    const page = { cache: new Map(), titles: headings(roots), disabled: some('[aria-disabled]'), dialogs: some(DIALOGS) };
+    const said = numbering(), page = { said, cache: new Map(), hands: new Map(), width: innerWidth, height: innerHeight, titles: headings(roots), disabled: some('[aria-disabled]'), dialogs: some(DIALOGS) };
     const rows = [], texts = [], grounds = [], items = listed ? mainList() : [];
     let hidden = 0;
     const from = region ? T.all(region).map(T.everything) : roots.map((r) => [...r.querySelectorAll('*')].filter((e) => !T.skip.test(e.localName)));
     for (const all of from) for (const e of all) {
       const widget = T.interactive(e);
-      const kind = widget ? 'widget' : clickable(e) || iconic(e) ? 'pointer' : ownText(e) || e.localName === 'img' || e.localName === 'svg' ? 'text' : '';
+      const kind = widget ? 'widget' : clickable(page.hands, e) || iconic(e) ? 'pointer' : ownText(e) || e.localName === 'img' || e.localName === 'svg' ? 'text' : '';
       if (!kind && !want) continue;
       const rect = e.getBoundingClientRect();
       const shown = T.visible(e, rect) || (widget && T.labelsOf(e).some((l) => T.visible(l)));
@@ -213,7 +230,7 @@
       const known = rows.find((o) => o.r === T.remember(e));
       if (known) known.it = i + 1;
     });
-    return { rows, hidden, frames: region ? 0 : T.foreign(), closed: T.suspects(Boolean(again), roots), shape: T.shape(), url: location.href, title: document.title, focus: T.remember(T.active() || document.body) };
+    return { rows, texts: said.texts, hidden, frames: region ? 0 : T.foreign(), closed: T.suspects(Boolean(again), roots), shape: T.shape(), url: location.href, title: document.title, focus: T.remember(T.active() || document.body) };
   };
 
   // A selector for what no name tells from others: its id, its form name, or a path from the nearest

@@ -232,12 +232,14 @@ TEST(TextFit, OrdersLikenesses) {
 
 TEST(Snapshot, IsReadFromTheScriptsRows) {
   const Snapshot snapshot = read_snapshot(json::parse(
-      R"({"rows": [{"r": 3, "t": "a", "k": "link", "n": "Go", "h": "/x", "b": [1,2,3,4], "i": 1,
-          "s": ["row text"], "d": 1}], "hidden": 2, "focus": 9, "url": "u", "title": "t"})"));
+      R"({"rows": [{"r": 3, "t": 0, "k": 1, "n": "Go", "h": "/x", "b": [1,2,3,4], "i": 1,
+          "s": [2], "hd": 9, "d": 1}], "texts": ["a", "link", "row text"], "hidden": 2, "focus": 9, "url": "u", "title": "t"})"));
 
   ASSERT_EQ(snapshot.elements.size(), 1u);
   EXPECT_EQ(snapshot.elements[0].context[0], "row text");
   EXPECT_TRUE(snapshot.elements[0].disabled);
+  EXPECT_EQ(snapshot.elements[0].tag, "a");
+  EXPECT_EQ(snapshot.elements[0].heading, "");  // a number that no text has
   EXPECT_EQ(describe(snapshot.elements[0]), "link \"Go\" at 1,2");
   EXPECT_EQ(snapshot.hidden, 2);
 }
