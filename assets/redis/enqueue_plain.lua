@@ -20,7 +20,7 @@ local function list_of(lists, key)
   return list
 end
 
--- The status of a task that waits: records.lua has the places.
+-- The status of a task that waits: numbers.txt has the places.
 local function status_of(run, priority)
   local key = priority .. ' ' .. run
   local packed = statuses[key]

@@ -1,8 +1,6 @@
 -- uses: records lanes endings
 -- ARGV: time, then id, token, verdict, delay, result, error of each.
 -- Answers {stale, state, cause, open tasks of its run, {moved...}} for each.
-local DONE, GAVE_UP, AGAIN, RELEASED, STOPPED = 0, 1, 2, 3, 4
-
 local function apply(t, verdict, delay, moves)
   local s = t.s
   if verdict ~= RELEASED then s[LOSSES] = 0 end

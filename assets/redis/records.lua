@@ -6,18 +6,9 @@
 --   <tag>:j  the spec as one line of JSON, then the job
 --   <tag>:m  what scripts need of it     <tag>:s  its status     (both MessagePack lists)
 --   <tag>:p  progress   <tag>:r  result   <tag>:e  last error
+-- Words in capitals are numbers: numbers.txt has them, and the order of m and s.
 local tag = KEYS[1] .. ':'
 local call, unpack_list, pack = redis.call, cmsgpack.unpack, cmsgpack.pack
-
-local BLOCKED, SCHEDULED, QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = 0, 1, 2, 3, 4, 5, 6
-local NONE, FINISHED, EXHAUSTED, POISONED, DEADLINE, DEPENDENCY, CANCEL, GRACE = 0, 1, 2, 3, 4, 5, 6, 7
--- Places in m.
-local RUN, INDEX, TENANT, QUEUE, ATTEMPTS_MAX, LOSSES_MAX, QUEUE_TIMEOUT, RULE, GATES, DEPENDS, KEY,
-  DIGEST, FIRST_PRIORITY, FIRST_RUN_AT, FIRST_DEADLINE = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
--- Places in s.
-local STATE, CAUSE, ATTEMPT, LOSSES, TOKEN, WORKER, STOP, REASON, CREATED, DUE, STARTED, ENDED, PRIORITY,
-  RUN_AT, DONE_TOKEN, DONE_STATE, DONE_CAUSE, EXPIRY, GRACE_UNTIL, UNTIL, PARKED, LEADS, OF_RUN, UNGATED =
-  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24
 
 -- The server's clock; tests bring their own.
 local now, now_us = tonumber(ARGV[1]), nil

@@ -12,7 +12,7 @@ namespace {
 using net::RedisCommand;
 using net::RedisValue;
 
-// Places in the status list; the scripts count from 1 (assets/redis/records.lua).
+// Places in the status list; the scripts count from 1 (assets/redis/numbers.txt).
 enum Place {
   kState,
   kCause,
@@ -152,7 +152,7 @@ std::string digest(std::string_view text) {
   return std::string(reinterpret_cast<const char*>(bytes), 20);
 }
 
-// What the scripts need of a spec: the places are named in assets/redis/records.lua.
+// What the scripts need of a spec: the places are named in assets/redis/numbers.txt.
 std::string packed_spec(const Spec& spec) {
   Packer packer;
   packer.list(15);
