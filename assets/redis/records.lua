@@ -165,6 +165,12 @@ local function write_counts(key, deltas)
   end
 end
 
+-- Somebody asked for work and went away with less than wanted: it is time to ask again.
+local function tell_news()
+  if news and call('DEL', tag .. 'idle') == 1 then call('PUBLISH', tag .. 'news', '1') end
+  news = false
+end
+
 -- Writes everything.
 local function flush()
   for _, t in ipairs(changed) do
@@ -177,6 +183,5 @@ local function flush()
   write_indexes()
   write_counts(tag .. 'counts', counts)
   for run, deltas in pairs(runs) do write_counts(tag .. 'runs:' .. run, deltas) end
-  -- Somebody asked for work and went away with less than wanted: it is time to ask again.
-  if news and call('DEL', tag .. 'idle') == 1 then call('PUBLISH', tag .. 'news', '1') end
+  tell_news()
 end

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 namespace troupe::tasks {
 namespace {
@@ -333,6 +334,31 @@ json::object to_json(const Record& record) {
   put("result", status.result);
   put("error", status.error);
   return object;
+}
+
+Result<void> check_circles(const std::vector<Spec>& specs) {
+  std::map<std::string_view, std::size_t> places;
+  for (std::size_t i = 0; i < specs.size(); ++i) places.try_emplace(specs[i].id, i);
+  std::vector<std::vector<std::size_t>> followers(specs.size());
+  std::vector<std::size_t> open(specs.size());
+  for (std::size_t i = 0; i < specs.size(); ++i)
+    for (const std::string& id : specs[i].depends_on)
+      if (const auto place = places.find(id); place != places.end()) {
+        followers[place->second].push_back(i);
+        ++open[i];
+      }
+  std::vector<std::size_t> free;
+  for (std::size_t i = 0; i < specs.size(); ++i)
+    if (open[i] == 0) free.push_back(i);
+  for (std::size_t next = 0; next < free.size(); ++next)
+    for (const std::size_t follower : followers[free[next]])
+      if (--open[follower] == 0) free.push_back(follower);
+  if (free.size() == specs.size()) return {};
+  const auto stuck = std::ranges::find_if(open, [](std::size_t count) { return count > 0; });
+  return fail(Errc::invalid_argument,
+              "depends_on: task " + specs[static_cast<std::size_t>(stuck - open.begin())].id +
+                  " depends on itself by way of others",
+              "tasks");
 }
 
 }  // namespace troupe::tasks

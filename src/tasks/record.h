@@ -129,6 +129,9 @@ struct Record {
 
 /// Checks every field of a spec. Errors: invalid_argument, naming field, value and limit.
 Result<void> check(const Spec& spec);
+/// Errors: invalid_argument (a task of these depends on itself by way of others: it would wait for
+/// ever).
+Result<void> check_circles(const std::vector<Spec>& specs);
 /// Versioned JSON (`"v": 1`). Reading refuses other versions and unknown or ill-typed fields.
 json::object to_json(const Spec& spec);
 Result<Spec> spec_from_json(const json::value& value);

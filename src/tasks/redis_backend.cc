@@ -31,32 +31,6 @@ Error task_is(const std::string& id, std::int64_t state) {
               "task: " + id + " is " + std::string(to_string(static_cast<State>(state))), "tasks");
 }
 
-// A task that depends on itself by way of others of the same submission would wait for ever.
-Result<void> check_circles(const std::vector<Spec>& specs) {
-  std::map<std::string_view, std::size_t> places;
-  for (std::size_t i = 0; i < specs.size(); ++i) places.try_emplace(specs[i].id, i);
-  std::vector<std::vector<std::size_t>> followers(specs.size());
-  std::vector<std::size_t> open(specs.size());
-  for (std::size_t i = 0; i < specs.size(); ++i)
-    for (const std::string& id : specs[i].depends_on)
-      if (const auto place = places.find(id); place != places.end()) {
-        followers[place->second].push_back(i);
-        ++open[i];
-      }
-  std::vector<std::size_t> free;
-  for (std::size_t i = 0; i < specs.size(); ++i)
-    if (open[i] == 0) free.push_back(i);
-  for (std::size_t next = 0; next < free.size(); ++next)
-    for (const std::size_t follower : followers[free[next]])
-      if (--open[follower] == 0) free.push_back(follower);
-  if (free.size() == specs.size()) return {};
-  const auto stuck = std::ranges::find_if(open, [](std::size_t count) { return count > 0; });
-  return fail(Errc::invalid_argument,
-              "depends_on: task " + specs[static_cast<std::size_t>(stuck - open.begin())].id +
-                  " depends on itself by way of others",
-              "tasks");
-}
-
 class RedisBackend final : public Backend {
  public:
   RedisBackend(Context& ctx, RedisOptions options, net::RedisClientOptions client)
@@ -116,7 +90,11 @@ class RedisBackend final : public Backend {
   }
   asio::awaitable<void> send_plain(Batches<Enqueued>::Shares shares);
   asio::awaitable<void> send_enqueues(Batches<Enqueued>::Shares shares);
-  asio::awaitable<void> send_finishes(Batches<std::vector<Finished>>::Shares shares);
+  using Finishes = Batches<std::vector<Finished>>;
+  asio::awaitable<void> send_finishes(Finishes::Shares shares);
+  asio::awaitable<void> send_turn(RedisCommand claim, std::shared_ptr<Promise<RedisValue>> claimed,
+                                  Finishes::Shares shares);
+  Async<RedisValue> claim_call(Context& ctx, RedisCommand given);
 
   Context base_;
   RedisOptions options_;
@@ -124,7 +102,7 @@ class RedisBackend final : public Backend {
   RedisScripts scripts_;
   net::RedisClient client_;
   Batches<Enqueued> plain_enqueues_, enqueues_;
-  Batches<std::vector<Finished>> finishes_;
+  Finishes finishes_;
   bool closed_ = false;
 };
 
@@ -252,8 +230,9 @@ Async<Claimed> RedisBackend::claim(Context& ctx, ClaimRequest request) {
     co_return wrong("lease_ms: is not in 1..86400000");
   RedisCommand given = arguments();
   given.add(request.worker).add(std::int64_t{request.max}).add(request.lease_ms);
+  given.add(static_cast<std::int64_t>(request.queues.size()));
   for (const std::string& queue : request.queues) given.add(queue);
-  CO_TRY(const RedisValue answer, co_await run(ctx, Script::claim, std::move(given), Kind::reads));
+  CO_TRY(const RedisValue answer, co_await claim_call(ctx, std::move(given)));
   Claimed claimed;
   if (const auto due = item(answer, 1).integer; due >= 0) claimed.next_due_ms = due;
   claimed.claims.reserve(answer.items.size());
@@ -292,11 +271,8 @@ Async<std::vector<Finished>> RedisBackend::finish(Context& ctx, std::vector<Fini
   co_return co_await finishes_.ask(ctx, std::move(given), count);
 }
 
-asio::awaitable<void> RedisBackend::send_finishes(Batches<std::vector<Finished>>::Shares shares) {
-  RedisCommand given = arguments();
-  for (const auto& share : shares) given.add_all(share->arguments);
-  Context ctx = base_;
-  const auto answer = co_await run(ctx, Script::finish, std::move(given), Kind::writes);
+// What each share is told of the answer, or of why there is none.
+void tell(const Batches<std::vector<Finished>>::Shares& shares, const Result<RedisValue>& answer) {
   std::size_t at = 0;
   for (const auto& share : shares) {
     Result<std::vector<Finished>> own = std::vector<Finished>();
@@ -310,6 +286,42 @@ asio::awaitable<void> RedisBackend::send_finishes(Batches<std::vector<Finished>>
     }
     share->done.set(std::move(own));
   }
+}
+
+asio::awaitable<void> RedisBackend::send_finishes(Finishes::Shares shares) {
+  RedisCommand given = arguments();
+  for (const auto& share : shares) given.add_all(share->arguments);
+  Context ctx = base_;
+  tell(shares, co_await run(ctx, Script::finish, std::move(given), Kind::writes));
+}
+
+// A worker tells what has ended and asks for more in one turn of the loop: then it is one call. Not
+// where replicas are waited for: a claim that they do not have is none, an end must be told.
+Async<RedisValue> RedisBackend::claim_call(Context& ctx, RedisCommand given) {
+  CO_TRY_VOID(usable(ctx));
+  co_await asio::post(base_.executor(), asio::use_awaitable);
+  const auto claimed = std::make_shared<Promise<RedisValue>>();
+  const bool joined =
+      options_.replicas == 0 && finishes_.send_with([this, &given, claimed](auto shares) {
+        return send_turn(std::move(given), claimed, std::move(shares));
+      });
+  if (joined) co_return co_await claimed->wait(ctx);
+  co_return co_await run(ctx, Script::claim, std::move(given), Kind::reads);
+}
+
+asio::awaitable<void> RedisBackend::send_turn(RedisCommand claim,
+                                              std::shared_ptr<Promise<RedisValue>> claimed,
+                                              Finishes::Shares shares) {
+  for (const auto& share : shares) claim.add_all(share->arguments);
+  Context ctx = base_;
+  auto answer = co_await run(ctx, Script::turn, std::move(claim), Kind::writes);
+  if (answer && answer->items.size() != 2)
+    answer = fail(Errc::network_error, "redis: the answer of a turn does not fit", "tasks");
+  const auto part = [&](std::size_t i) {
+    return answer ? Result<RedisValue>(std::move(answer->items[i])) : answer.error();
+  };
+  tell(shares, part(0));
+  claimed->set(part(1));
 }
 
 Async<Moved> RedisBackend::cancel(Context& ctx, std::string id, std::string reason,

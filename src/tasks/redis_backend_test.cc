@@ -217,6 +217,78 @@ TEST(RedisBackend, CallsThatGoTogetherAreAnsweredApart) {
   troupe::testing::run([](Context& ctx) { return together(ctx, shared_server().url()); });
 }
 
+std::int64_t script_calls(RedisServer& server) {
+  const std::string stats = server.ask("INFO commandstats"), key = "cmdstat_evalsha:calls=";
+  const auto at = stats.find(key);
+  return at == std::string::npos ? 0 : std::atoll(stats.c_str() + at + key.size());
+}
+
+asio::awaitable<void> finish_with(Context& ctx, Backend& backend, Finish finish,
+                                  std::vector<Finished>& told) {
+  std::vector<Finish> finishes{std::move(finish)};
+  auto finished = co_await backend.finish(ctx, std::move(finishes));
+  if (finished) told = std::move(*finished);
+}
+
+// Tells an end and asks for more in the same turn of the loop.
+asio::awaitable<Claimed> turn(Context& ctx, Backend& backend, Finish finish,
+                              std::vector<Finished>& told) {
+  Scope scope(ctx.executor());
+  scope.spawn("finish", finish_with(ctx, backend, std::move(finish), told));
+  const auto claimed = co_await claim(ctx, backend, "node_a", 1);
+  EXPECT_TRUE(co_await scope.join(ctx));
+  co_return claimed ? *claimed : Claimed();
+}
+
+asio::awaitable<void> turns(Context& ctx, RedisServer& server) {
+  const RedisOptions options = options_for(server.url(), fresh_prefix());
+  const auto backend = co_await open(ctx, options);
+  const auto idle = co_await open(ctx, options);
+  int heard = 0;
+  idle->watch([&heard] { ++heard; });
+  while (heard == 0) (void)co_await sleep_for(ctx, 2ms);  // subscribed
+  for (const char* id : {"task_1", "task_2", "task_3"}) {
+    Spec gated = spec(id);
+    gated.gates = {{.key = "site", .limit = 1}};
+    if (gated.id == "task_3") gated.queue = "other";
+    EXPECT_TRUE(co_await add_one(ctx, *backend, gated));
+  }
+  const auto first = co_await claim(ctx, *backend, "node_a", 5);
+  EXPECT_EQ(first->claims.size(), 1u);
+  const auto none = co_await claim(ctx, *idle, "node_idle", 1);
+  EXPECT_TRUE(none->claims.empty());
+  heard = 0;
+
+  const std::int64_t calls = script_calls(server);
+  std::vector<Finished> told;
+  const Finish retry{.id = "task_1", .token = first->claims[0].token, .verdict = Verdict::retry};
+  const Claimed second = co_await turn(ctx, *backend, retry, told);
+  EXPECT_EQ(script_calls(server), calls + 1);
+  EXPECT_EQ(told.at(0).state, State::queued);
+  EXPECT_EQ(second.claims.at(0).spec.id, "task_2") << "with the room of what ended in this call";
+  for (int i = 0; i < 500 && heard == 0; ++i) (void)co_await sleep_for(ctx, 2ms);
+  EXPECT_EQ(heard, 1) << "there was room, which others might have used";
+
+  const Finish end{.id = "task_2", .token = second.claims[0].token, .result = "1"};
+  const Claimed third = co_await turn(ctx, *backend, end, told);
+  EXPECT_EQ(told.at(0).state, State::succeeded);
+  EXPECT_EQ(third.claims.at(0).spec.id, "task_1");
+  EXPECT_GT(third.claims[0].token, retry.token);
+  const Claimed late = co_await turn(ctx, *backend, retry, told);
+  EXPECT_FALSE(told.at(0).stale) << "its first answer once more";
+  EXPECT_TRUE(late.claims.empty()) << "the room is taken";
+  const auto counts = co_await backend->run_counts(ctx, "run_1");
+  EXPECT_EQ(counts->running, 1);
+  EXPECT_EQ(counts->queued, 1);
+  co_await backend->close();
+  co_await idle->close();
+}
+
+TEST(RedisBackend, TakesAWorkersTurnAsOneCall) {
+  NEEDS_REDIS();
+  troupe::testing::run([](Context& ctx) { return turns(ctx, shared_server()); });
+}
+
 asio::awaitable<void> large(Context& ctx, std::string url) {
   RedisOptions options = options_for(url, fresh_prefix());
   options.call_timeout = 10s;

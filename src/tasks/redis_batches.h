@@ -52,6 +52,10 @@ class Batches final {
     co_return co_await share->done.wait(ctx);
   }
 
+  /// What waits goes at once, with something else, by `send`. False: nothing waits, `send` is not
+  /// called.
+  bool send_with(Send send) { return send_shares(state_, next_shares(*state_), send); }
+
   /// Refuses what waits, and waits for the calls that are on their way.
   asio::awaitable<void> close(Context& ctx) {
     const auto state = state_;
@@ -86,32 +90,41 @@ class Batches final {
   }
 
   static void send_next(const std::shared_ptr<State>& state) {
-    if (state->calls >= state->limits.calls_max || state->waiting.empty()) return;
+    if (state->calls >= state->limits.calls_max) return;
+    if (send_shares(state, next_shares(*state), state->send) && !state->waiting.empty())
+      start(state);
+  }
+
+  // As many of those that wait as go into one call.
+  static Shares next_shares(State& state) {
     Shares shares;
     std::int64_t count = 0;
     std::size_t bytes = 0;
-    while (!state->waiting.empty()) {
-      auto& next = state->waiting.front();
-      const bool fits = count + next->count <= state->limits.count_max &&
-                        bytes + next->arguments.bytes() <= state->limits.bytes_max;
+    while (!state.waiting.empty()) {
+      auto& next = state.waiting.front();
+      const bool fits = count + next->count <= state.limits.count_max &&
+                        bytes + next->arguments.bytes() <= state.limits.bytes_max;
       if (!shares.empty() && !fits) break;
       count += next->count;
       bytes += next->arguments.bytes();
-      state->waiting_count -= next->count;
+      state.waiting_count -= next->count;
       // Nobody waits any more for what nobody else holds: it was not sent, and is not.
       if (next.use_count() > 1) shares.push_back(std::move(next));
-      state->waiting.pop_front();
+      state.waiting.pop_front();
     }
-    if (shares.empty()) return;
+    return shares;
+  }
+
+  static bool send_shares(const std::shared_ptr<State>& state, Shares shares, const Send& send) {
+    if (shares.empty()) return false;
     ++state->calls;
-    asio::co_spawn(state->executor, state->send(std::move(shares)),
-                   [state](std::exception_ptr exception) {
-                     if (exception) die_of_bug("redis batch", exception);
-                     --state->calls;
-                     state->ended.pulse();
-                     start(state);
-                   });
-    if (!state->waiting.empty()) start(state);
+    asio::co_spawn(state->executor, send(std::move(shares)), [state](std::exception_ptr exception) {
+      if (exception) die_of_bug("redis batch", exception);
+      --state->calls;
+      state->ended.pulse();
+      start(state);
+    });
+    return true;
   }
 
   std::shared_ptr<State> state_;

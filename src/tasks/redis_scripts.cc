@@ -12,10 +12,10 @@ namespace troupe::tasks {
 namespace {
 
 constexpr std::array<std::string_view, kScripts> kNames = {
-    "enqueue",    "enqueue_plain", "claim",        "beat",      "finish",        "cancel",
-    "cancel_run", "replay",        "change",       "pause",     "set_limit",     "sweep",
-    "get",        "list",          "purge",        "stats",     "run_counts",    "journal_add",
-    "journal",    "document_put",  "document_get", "documents", "document_erase"};
+    "enqueue",     "enqueue_plain", "claim",        "beat",         "finish",    "turn",
+    "cancel",      "cancel_run",    "replay",       "change",       "pause",     "set_limit",
+    "sweep",       "get",           "list",         "purge",        "stats",     "run_counts",
+    "journal_add", "journal",       "document_put", "document_get", "documents", "document_erase"};
 
 std::string file(std::string_view name) {
   return std::string(assets::get("redis/" + std::string(name) + ".lua"));
@@ -51,8 +51,8 @@ std::size_t token_end(std::string_view source) {
   return end;
 }
 
-// Without comments, and with numbers for their names: each function of a script that uses a named one
-// would have to be given it in each call, which took a tenth of the server's time.
+// Without comments, and with numbers for their names: each function of a script that uses a named
+// one would have to be given it in each call, which took a tenth of the server's time.
 std::string with_numbers(std::string_view source) {
   static const Numbers numbers = read_numbers();
   std::string out;

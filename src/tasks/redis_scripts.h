@@ -16,6 +16,7 @@ enum class Script {
   claim,
   beat,
   finish,
+  turn,
   cancel,
   cancel_run,
   replay,
