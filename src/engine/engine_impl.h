@@ -83,7 +83,8 @@ struct Engine::Impl {
             retry_budgets,
             [this](const std::string& task_id, std::uint64_t token, std::string progress) {
               worker.note_progress(task_id, token, std::move(progress));
-            }};
+            },
+            [] {}};
   }
   tasks::Results* results() { return parts.results ? &parts.results->results() : nullptr; }
   bool shared() const { return parts.backend->name() == "redis"; }

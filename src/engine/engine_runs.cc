@@ -193,12 +193,21 @@ asio::awaitable<void> Engine::Impl::perform(tasks::Claim claim, Context ctx) {
   ++run->attempts_running;
   run->performed_here.insert(place);
   TaskServices given = services();
+  bool working = true;
+  const auto leave_slot = [&working, run, slot] {
+    if (std::exchange(working, false)) run->slots[static_cast<std::size_t>(slot)] = false;
+  };
+  if (run->request.strategy != Strategy::race)  // its first success ends the others
+    given.ending = [&] {
+      leave_slot();
+      worker.ending(task_id, token);
+    };
   interact::Interactor& performer = *interactor(run->request.interactor);
   auto finished =
       co_await attempt_task(given, run, std::move(limited), performer, std::move(claim), slot);
   --run->attempts_running;
   run->performed_here.erase(place);
-  run->slots[static_cast<std::size_t>(slot)] = false;
+  leave_slot();
   if (!finished) {
     if (shared()) worker.hand_back(task_id, token);
     const bool all_ended = std::ranges::all_of(

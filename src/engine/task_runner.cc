@@ -416,6 +416,9 @@ asio::awaitable<std::optional<tasks::Finished>> attempt_task(TaskServices& servi
   tasks::Finish finish = with_texts(attempt, verdict(attempt, ctx), std::move(outside));
   const tasks::UnixMs delay_ms = finish.delay_ms;
   Context cleanup = ctx.for_cleanup(std::chrono::seconds(10), "task bookkeeping");
+  using Verdict = tasks::Finish::Verdict;
+  // One that comes back could be here again before it is told to have gone.
+  if (finish.verdict != Verdict::retry && finish.verdict != Verdict::released) services.ending();
   auto finished = co_await finish_at(cleanup, services.backend, std::move(finish));
   if (!finished || finished->stale) {
     const Error error = finished ? fail(Errc::conflict, "task " + task_id +

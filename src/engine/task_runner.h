@@ -35,6 +35,8 @@ struct TaskServices {
   /// Takes where the task of a lease is.
   std::function<void(const std::string& task_id, std::uint64_t token, std::string progress)>
       progress;
+  /// Called when the session is given back and finish() follows at once.
+  std::function<void()> ending;
 };
 
 /// Performs a claimed task up to the backend's word on it. `slot` is its `session.index`; `ctx` is

@@ -55,6 +55,12 @@ void Worker::add_queue(std::string queue) {
   wake();
 }
 
+void Worker::ending(const std::string& task_id, std::uint64_t token) {
+  for (const auto& [number, lease] : leases_)
+    if (lease.token == token && lease.id == task_id) held_.at(number).ending = true;
+  wake();
+}
+
 void Worker::note_progress(const std::string& task_id, std::uint64_t token, std::string progress) {
   for (auto& [number, lease] : leases_)
     if (lease.token == token && lease.id == task_id) lease.progress = std::move(progress);
@@ -132,12 +138,19 @@ asio::awaitable<void> Worker::claim_loop() {
   }
 }
 
+// What is ending takes no place; but while the backend takes no ends, they do not pile up.
+int Worker::room() const {
+  const auto is_ending = [](const auto& held) { return held.second.ending; };
+  const auto ending = static_cast<int>(std::ranges::count_if(held_, is_ending));
+  return options_.slots - running() + std::min(ending, options_.slots);
+}
+
 Async<std::optional<tasks::UnixMs>> Worker::claim_some() {
-  const int room = options_.slots - running();
-  if (room <= 0) co_return std::optional<tasks::UnixMs>{};
+  const int most = room();
+  if (most <= 0) co_return std::optional<tasks::UnixMs>{};
   Context ctx = base().with_timeout(kCallLimit, "claim");
   tasks::ClaimRequest request{.worker = options_.id,
-                              .max = room,
+                              .max = most,
                               .lease_ms = in_ms(options_.lease),
                               .queues = options_.queues};
   // Counted from before the call: whatever time it took, the lease began after this.

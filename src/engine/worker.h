@@ -49,6 +49,9 @@ class Worker final {
   /// A claim whose attempt ended without finish(), because the backend was away: it is given back
   /// untouched when that answers again. Harmless when somebody else has it by then.
   void hand_back(std::string task_id, std::uint64_t token);
+  /// An attempt's work is over, and finish() follows at once: its place is free, so that the
+  /// backend hears what ended together with the question for more.
+  void ending(const std::string& task_id, std::uint64_t token);
   /// Where a task is that runs here: JSON, small. The backend gets it with the next beat.
   void note_progress(const std::string& task_id, std::uint64_t token, std::string progress);
   /// Empty when it does not run here, or has told nothing yet.
@@ -69,8 +72,9 @@ class Worker final {
   struct Holding {
     std::string id;
     CancelSource cancel;
-    std::string told;  ///< Its progress, as the backend has it.
-    Timer lapse;       ///< By this process's clock: then the lease counts as lost.
+    std::string told;     ///< Its progress, as the backend has it.
+    Timer lapse;          ///< By this process's clock: then the lease counts as lost.
+    bool ending = false;  ///< Only the backend's word on it is missing.
   };
 
   asio::awaitable<void> claim_loop();
@@ -79,6 +83,7 @@ class Worker final {
   asio::awaitable<void> perform(tasks::Claim claim, std::uint64_t number);
   Timer lapse_at(SteadyTime until, std::string id, CancelSource cancel);
   asio::awaitable<void> beat();
+  int room() const;
   Async<std::optional<tasks::UnixMs>> claim_some();
   Async<void> make_good();
   Async<void> find_unknown_claims();

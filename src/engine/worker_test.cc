@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 
 #include "base/testing.h"
+#include "net/testing_redis_server.h"
+#include "tasks/redis_backend.h"
 #include "tasks/testing_faulty.h"
 
 namespace troupe::engine {
@@ -81,6 +83,89 @@ asio::awaitable<void> loses_answers(Context& ctx) {
 }
 
 TEST(Worker, GivesBackWhatItClaimedWithoutHearingOfIt) { troupe::testing::run(loses_answers); }
+
+asio::awaitable<void> works_on_while_ends_are_told(Context& ctx) {
+  auto backend = tasks::make_memory_backend(ctx.clock(), {});
+  const auto log = observe::make_null_log();
+  Random random{1};
+  Event enough;
+  std::vector<std::string> performed;
+  std::unique_ptr<Worker> worker;
+  const auto perform = [&](tasks::Claim claim, Context own) -> asio::awaitable<void> {
+    performed.push_back(claim.spec.id);
+    worker->ending(claim.spec.id, claim.token);
+    std::uint64_t token = 0;
+    co_await hold(*backend, enough, token, std::move(claim), std::move(own));
+  };
+  worker = std::make_unique<Worker>(
+      *backend, ctx.clock(), ctx.executor(), random, *log,
+      WorkerOptions{.id = "node_1", .slots = 1, .lease = minutes(10), .poll = milliseconds(5)},
+      perform, [](const tasks::Moved&) {});
+  auto submission = three_tasks();
+  EXPECT_TRUE(co_await backend->enqueue(ctx, std::move(submission)));
+  worker->start();
+  while (performed.size() < 2 && ctx.check()) (void)co_await sleep_for(ctx, milliseconds(1));
+  (void)co_await sleep_for(ctx, milliseconds(30));
+  EXPECT_EQ(performed.size(), 2u) << "ends that nobody takes do not pile up";
+  enough.set();
+  while (performed.size() < 3 && ctx.check()) (void)co_await sleep_for(ctx, milliseconds(1));
+  EXPECT_TRUE(co_await worker->idle(ctx));
+  co_await worker->close();
+}
+
+TEST(Worker, HasRoomForTheNextWhileAnEndIsTold) {
+  troupe::testing::run(works_on_while_ends_are_told);
+}
+
+std::int64_t script_calls(net::RedisServer& server) {
+  const std::string stats = server.ask("INFO commandstats"), key = "cmdstat_evalsha:calls=";
+  const auto at = stats.find(key);
+  return at == std::string::npos ? 0 : std::atoll(stats.c_str() + at + key.size());
+}
+
+asio::awaitable<void> turns_on_redis(Context& ctx, net::RedisServer& server) {
+  tasks::RedisOptions options;
+  options.url = server.url();
+  auto backend = co_await tasks::open_redis_backend(ctx, std::move(options));
+  if (!backend) throw std::runtime_error(backend.error().describe());
+  const auto log = observe::make_null_log();
+  Random random{1};
+  int done = 0;
+  std::unique_ptr<Worker> worker;
+  const auto perform = [&](tasks::Claim claim, Context own) -> asio::awaitable<void> {
+    worker->ending(claim.spec.id, claim.token);
+    std::vector<tasks::Finish> one{{.id = claim.spec.id, .token = claim.token}};
+    const auto finished = co_await (*backend)->finish(own, std::move(one));
+    done += finished && !(*finished)[0].stale;
+  };
+  worker = std::make_unique<Worker>(*(*backend), ctx.clock(), ctx.executor(), random, *log,
+                                    WorkerOptions{.id = "node_1",
+                                                  .slots = 1,
+                                                  .lease = minutes(10),
+                                                  .poll = minutes(1),
+                                                  .sweep_every = minutes(1)},
+                                    perform, [](const tasks::Moved&) {});
+  tasks::Submission submission;
+  for (int i = 0; i < 100; ++i) {
+    tasks::Spec spec{.id = "task_" + std::to_string(i), .run_id = "run_1"};
+    spec.job = "{}";
+    submission.tasks.push_back(std::move(spec));
+  }
+  EXPECT_TRUE(co_await (*backend)->enqueue(ctx, std::move(submission)));
+  const std::int64_t before = script_calls(server);
+  worker->start();
+  while (done < 100 && ctx.check()) (void)co_await sleep_for(ctx, milliseconds(1));
+  EXPECT_LE(script_calls(server) - before, 110) << "one for each turn, not two";
+  co_await worker->close();
+  co_await (*backend)->close();
+}
+
+TEST(Worker, TellsAndAsksInOneCallOnRedis) {
+  if (!net::has_redis_server())
+    GTEST_SKIP() << "redis-server is not installed: NOT tested (tools/install-deps test)";
+  net::RedisServer server({"--appendonly", "yes"});
+  troupe::testing::run([&server](Context& ctx) { return turns_on_redis(ctx, server); });
+}
 
 asio::awaitable<void> tells_progress(Context& ctx) {
   auto backend = tasks::make_memory_backend(ctx.clock(), {});

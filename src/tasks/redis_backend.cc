@@ -299,12 +299,17 @@ asio::awaitable<void> RedisBackend::send_finishes(Finishes::Shares shares) {
 // where replicas are waited for: a claim that they do not have is none, an end must be told.
 Async<RedisValue> RedisBackend::claim_call(Context& ctx, RedisCommand given) {
   CO_TRY_VOID(usable(ctx));
-  co_await asio::post(base_.executor(), asio::use_awaitable);
   const auto claimed = std::make_shared<Promise<RedisValue>>();
-  const bool joined =
-      options_.replicas == 0 && finishes_.send_with([this, &given, claimed](auto shares) {
-        return send_turn(std::move(given), claimed, std::move(shares));
-      });
+  const auto join = [&] {
+    return options_.replicas == 0 && finishes_.send_with([&](auto shares) {
+      return send_turn(std::move(given), claimed, std::move(shares));
+    });
+  };
+  bool joined = join();
+  if (!joined) {
+    co_await asio::post(base_.executor(), asio::use_awaitable);
+    joined = join();
+  }
   if (joined) co_return co_await claimed->wait(ctx);
   co_return co_await run(ctx, Script::claim, std::move(given), Kind::reads);
 }
@@ -566,25 +571,10 @@ asio::awaitable<void> RedisBackend::close() {
   co_await finishes_.close(ctx);
 }
 
-Result<void> check_options(const RedisOptions& options) {
-  const auto is_allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.' || c == ':';
-  };
-  if (options.prefix.empty() || options.prefix.size() > 64 ||
-      !std::ranges::all_of(options.prefix, is_allowed))
-    return fail(Errc::invalid_argument, "redis prefix: '" + options.prefix.substr(0, 64) +
-                                            "' is not 1..64 letters, digits, '-', '_', '.' or ':'");
-  if (options.replicas < 0 || options.replicas > 100)
-    return fail(Errc::invalid_argument,
-                "redis replicas: " + std::to_string(options.replicas) + " is not in 0..100");
-  return {};
-}
-
 }  // namespace
 
 Async<std::unique_ptr<Backend>> open_redis_backend(Context& ctx, RedisOptions options) {
-  CO_TRY_VOID(check_options(options));
+  CO_TRY_VOID(check_redis_options(options));
   net::RedisClientOptions client;
   CO_TRY(client.url, net::parse_redis_url(options.url));
   client.ca_file = options.ca_file;

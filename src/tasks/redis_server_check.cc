@@ -1,5 +1,7 @@
 #include "tasks/redis_server_check.h"
 
+#include <algorithm>
+
 #include <charconv>
 
 namespace troupe::tasks {
@@ -21,6 +23,21 @@ int number(std::string_view text) {
 }
 
 }  // namespace
+
+Result<void> check_redis_options(const RedisOptions& options) {
+  const auto is_allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.' || c == ':';
+  };
+  if (options.prefix.empty() || options.prefix.size() > 64 ||
+      !std::ranges::all_of(options.prefix, is_allowed))
+    return fail(Errc::invalid_argument, "redis prefix: '" + options.prefix.substr(0, 64) +
+                                            "' is not 1..64 letters, digits, '-', '_', '.' or ':'");
+  if (options.replicas < 0 || options.replicas > 100)
+    return fail(Errc::invalid_argument,
+                "redis replicas: " + std::to_string(options.replicas) + " is not in 0..100");
+  return {};
+}
 
 Result<std::vector<std::string>> check_redis_server(std::string_view info,
                                                     const RedisOptions& options) {
