@@ -117,12 +117,6 @@ TEST(Worker, HasRoomForTheNextWhileAnEndIsTold) {
   troupe::testing::run(works_on_while_ends_are_told);
 }
 
-std::int64_t script_calls(net::RedisServer& server) {
-  const std::string stats = server.ask("INFO commandstats"), key = "cmdstat_evalsha:calls=";
-  const auto at = stats.find(key);
-  return at == std::string::npos ? 0 : std::atoll(stats.c_str() + at + key.size());
-}
-
 asio::awaitable<void> turns_on_redis(Context& ctx, net::RedisServer& server) {
   tasks::RedisOptions options;
   options.url = server.url();
@@ -152,10 +146,10 @@ asio::awaitable<void> turns_on_redis(Context& ctx, net::RedisServer& server) {
     submission.tasks.push_back(std::move(spec));
   }
   EXPECT_TRUE(co_await (*backend)->enqueue(ctx, std::move(submission)));
-  const std::int64_t before = script_calls(server);
+  const std::int64_t before = server.script_calls();
   worker->start();
   while (done < 100 && ctx.check()) (void)co_await sleep_for(ctx, milliseconds(1));
-  EXPECT_LE(script_calls(server) - before, 110) << "one for each turn, not two";
+  EXPECT_LE(server.script_calls() - before, 110) << "one for each turn, not two";
   co_await worker->close();
   co_await (*backend)->close();
 }

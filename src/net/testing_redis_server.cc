@@ -45,6 +45,12 @@ int dial(int port) {
 
 bool has_redis_server() { return ::access(binary(), X_OK) == 0; }
 
+std::int64_t RedisServer::script_calls() const {
+  const std::string stats = ask("INFO commandstats"), key = "cmdstat_evalsha:calls=";
+  const auto at = stats.find(key);
+  return at == std::string::npos ? 0 : std::atoll(stats.c_str() + at + key.size());
+}
+
 int free_port() {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   auto address = loopback(0);

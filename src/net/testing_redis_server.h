@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ class RedisServer final {
   void resume();  ///< SIGCONT
   /// Sends one command of plain words on a connection of its own and gives the raw answer.
   std::string ask(const std::string& line) const;
+  /// How many calls of scripts it has taken.
+  std::int64_t script_calls() const;
 
  private:
   std::vector<std::string> options_;

@@ -217,12 +217,6 @@ TEST(RedisBackend, CallsThatGoTogetherAreAnsweredApart) {
   troupe::testing::run([](Context& ctx) { return together(ctx, shared_server().url()); });
 }
 
-std::int64_t script_calls(RedisServer& server) {
-  const std::string stats = server.ask("INFO commandstats"), key = "cmdstat_evalsha:calls=";
-  const auto at = stats.find(key);
-  return at == std::string::npos ? 0 : std::atoll(stats.c_str() + at + key.size());
-}
-
 asio::awaitable<void> finish_with(Context& ctx, Backend& backend, Finish finish,
                                   std::vector<Finished>& told) {
   std::vector<Finish> finishes{std::move(finish)};
@@ -259,11 +253,11 @@ asio::awaitable<void> turns(Context& ctx, RedisServer& server) {
   EXPECT_TRUE(none->claims.empty());
   heard = 0;
 
-  const std::int64_t calls = script_calls(server);
+  const std::int64_t calls = server.script_calls();
   std::vector<Finished> told;
   const Finish retry{.id = "task_1", .token = first->claims[0].token, .verdict = Verdict::retry};
   const Claimed second = co_await turn(ctx, *backend, retry, told);
-  EXPECT_EQ(script_calls(server), calls + 1);
+  EXPECT_EQ(server.script_calls(), calls + 1);
   EXPECT_EQ(told.at(0).state, State::queued);
   EXPECT_EQ(second.claims.at(0).spec.id, "task_2") << "with the room of what ended in this call";
   for (int i = 0; i < 500 && heard == 0; ++i) (void)co_await sleep_for(ctx, 2ms);
