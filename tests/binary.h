@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,6 +52,9 @@ class Scratch final {
   std::string path_;
 };
 
+/// In a child: also when the tests' time is up and nobody ends it.
+inline void end_with_the_test() { prctl(PR_SET_PDEATHSIG, SIGKILL); }
+
 /// One started binary. Its standard output and error go to files of the scratch folder.
 class Binary final {
  public:
@@ -61,6 +65,7 @@ class Binary final {
     arguments.insert(arguments.begin(), TROUPE_BINARY);
     pid_ = fork();
     if (pid_ == 0) {
+      end_with_the_test();
       for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
       (void)!freopen(out_path().c_str(), "w", stdout);
       (void)!freopen(err_path().c_str(), "w", stderr);
@@ -132,6 +137,7 @@ class Child final {
   explicit Child(std::vector<std::string> arguments) {
     pid_ = fork();
     if (pid_ != 0) return;
+    end_with_the_test();
     (void)!freopen("/dev/null", "r", stdin);
     (void)!freopen("/dev/null", "w", stdout);
     (void)!freopen("/dev/null", "w", stderr);
